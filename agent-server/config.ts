@@ -1,0 +1,58 @@
+/**
+ * `APPRENTICE_HOME/config.json`: everything that can be set without an editor. A missing file means all
+ * defaults; an unknown field is an error, so that a misspelt setting is never silently ignored.
+ */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { LearningConfig } from './learning/config.ts';
+import { ApprenticeError } from './protocol/errors.ts';
+
+export const Config = z.strictObject({
+  worker: z
+    .strictObject({
+      /** Python with the worker's packages; null: `<home>/runtime/venv`. */
+      python: z.string().nullable().default(null),
+      /** A Hugging Face model folder; null: `<home>/runtime/model`. */
+      model: z.string().nullable().default(null),
+      /** Math threads of engine and trainer each; null: all cores. */
+      threads: z.number().int().min(1).nullable().default(null),
+      /** Requests that the engine decodes together. */
+      maxRunning: z.number().int().min(1).max(64).default(8),
+    })
+    .prefault({}),
+  gateway: z.strictObject({ port: z.number().int().min(0).max(65_535).default(0) }).prefault({}),
+  learning: LearningConfig.prefault({}),
+});
+export type Config = z.infer<typeof Config>;
+
+/** `APPRENTICE_HOME`, else the platform's data folder. */
+export function homeFolder(env: NodeJS.ProcessEnv): string {
+  const set = env['APPRENTICE_HOME'];
+  if (set) return set;
+  if (process.platform === 'win32') return join(env['LOCALAPPDATA'] ?? homedir(), 'Apprentice');
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'Apprentice');
+  return join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'apprentice');
+}
+
+/** Reads config.json of a home folder. Throws `invalid_request` naming the file and each bad field. */
+export function readConfig(home: string): Config {
+  const file = join(home, 'config.json');
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Config.parse({});
+    throw error;
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new ApprenticeError('invalid_json', `${file} is not JSON.`, 'Mend it or delete it.', { cause: error });
+  }
+  const parsed = Config.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new ApprenticeError('invalid_request', `${file}: ${z.prettifyError(parsed.error)}`, 'Mend the named fields.');
+}

@@ -1,0 +1,50 @@
+/** How the policy learns: every default stands here, once. The bench justifies them. */
+import { z } from 'zod';
+import { Hyperparameters } from '../protocol/training.ts';
+
+export const LearningConfig = z.strictObject({
+  /**
+   * Terms a corrected turn adds. demonstration: -log pi of the user's rewrite. hybrid-union: distillation
+   * towards the teacher on the policy's own answer, support from student and teacher. opd, binary-rl: see
+   * the files of these names.
+   */
+  method: z
+    .enum(['demonstration', 'hybrid-union', 'hybrid-union+demonstration', 'opd', 'binary-rl', 'combined'])
+    .default('hybrid-union+demonstration'),
+  /** Who answers as teacher: the base without adapter, or the version that serves. */
+  teacher: z.enum(['base', 'current']).default('base'),
+  topK: z.number().int().min(1).max(32).default(4),
+  /** C: the distillation gap log pi_T - log pi_old is held in [-C, C]. */
+  gapClip: z.number().positive().default(1),
+  opdWeight: z.number().min(0).default(1),
+  rlWeight: z.number().min(0).default(1),
+  demonstrationWeight: z.number().min(0).default(1),
+  /** Earlier samples trained again in every batch. */
+  replay: z.number().int().min(0).max(64).default(4),
+  /** Anchor rows in every batch, and lambda, the weight of each. */
+  anchors: z.number().int().min(0).max(32).default(2),
+  anchorWeight: z.number().min(0).default(2),
+  /** New samples that one batch may take. 1: one step an interaction. */
+  newSamplesPerBatch: z.number().int().min(1).max(64).default(1),
+  /** Off: an accepted answer makes no step; it is kept as a held sample. */
+  trainOnAccepted: z.boolean().default(false),
+  /**
+   * `learn`, or the control of an experiment: advantages permuted within each response and demonstration
+   * tokens shuffled, all else equal.
+   */
+  arm: z.enum(['learn', 'control']).default('learn'),
+  hyperparameters: Hyperparameters.prefault({
+    learningRate: 5e-4,
+    steps: 1,
+    loraRank: 16,
+    loraAlpha: 32,
+    weightDecay: 0,
+    adamBeta1: 0.9,
+    adamBeta2: 0.999,
+    maxGradNorm: 1,
+    clipLow: 0.2,
+    clipHigh: 0.28,
+    seed: 0,
+  }),
+});
+export type LearningConfig = z.infer<typeof LearningConfig>;

@@ -1,0 +1,78 @@
+/**
+ * LSP between editors (or the replay) and the agent-server: JSON-RPC over a local socket. `initialize` carries
+ * `initializationOptions: InitializationOptions`; without the token every request is refused.
+ */
+import { z } from 'zod';
+import { TurnId, WeightVersion } from './ids.ts';
+import { Observation, TurnSubject } from './observations.ts';
+import { PanelSnapshot } from './panel.ts';
+
+export const InitializationOptions = z.object({ token: z.string(), client: z.string().max(200) });
+
+export const LearningState = z.enum(['unasked', 'on', 'paused', 'off']);
+export type LearningState = z.infer<typeof LearningState>;
+
+export const StagedChange = z.object({
+  repositoryRoot: z.string().min(1).max(4096),
+  stagedTree: z.string().nullable(),
+  head: z.string().nullable(),
+  /** `git diff --cached` text, scrubbed of secrets, at most 1 MiB. */
+  diff: z.string().min(1).max(1_048_576),
+});
+export type StagedChange = z.infer<typeof StagedChange>;
+
+export const Proposal = z.object({
+  turnId: TurnId,
+  text: z.string(),
+  version: WeightVersion,
+  finishReason: z.enum(['stop', 'length', 'abort']),
+});
+export type Proposal = z.infer<typeof Proposal>;
+
+export const OpenProposal = z.object({
+  turnId: TurnId,
+  createdAt: z.iso.datetime(),
+  text: z.string(),
+  subject: TurnSubject,
+});
+
+/** Every request: its method, what it takes, what it answers. */
+export const editorRequests = {
+  observe: {
+    method: 'apprentice/observe',
+    params: Observation,
+    result: z.object({ duplicate: z.boolean() }),
+  },
+  /** Streams `actionText` notifications carrying `requestId`; cancelled with $/cancelRequest. */
+  writeCommitMessage: {
+    method: 'apprentice/writeCommitMessage',
+    params: z.object({ requestId: z.uuid(), change: StagedChange }),
+    result: Proposal,
+  },
+  openProposals: {
+    method: 'apprentice/openProposals',
+    params: z.object({ repositoryRoot: z.string() }),
+    result: z.array(OpenProposal),
+  },
+  panel: { method: 'apprentice/panel', params: z.object({}), result: PanelSnapshot },
+  /** After it, `panelChanged` follows every change, at most four a second. */
+  subscribePanel: { method: 'apprentice/subscribePanel', params: z.object({ on: z.boolean() }), result: z.null() },
+  setLearning: {
+    method: 'apprentice/setLearning',
+    params: z.object({ state: z.enum(['on', 'paused', 'off']) }),
+    result: z.object({ state: LearningState }),
+  },
+  getLearning: {
+    method: 'apprentice/getLearning',
+    params: z.object({}),
+    result: z.object({ state: LearningState }),
+  },
+  /** Ends the agent-server (and its worker) in good order. */
+  stop: { method: 'apprentice/stop', params: z.object({}), result: z.null() },
+} as const;
+
+export const editorNotifications = {
+  actionText: { method: 'apprentice/actionText', params: z.object({ requestId: z.string(), text: z.string() }) },
+  panelChanged: { method: 'apprentice/panelChanged', params: PanelSnapshot },
+  learningChanged: { method: 'apprentice/learningChanged', params: z.object({ state: LearningState }) },
+} as const;

@@ -1,0 +1,90 @@
+/** What the "Agent improvement" panel draws. A snapshot is whole: the panel keeps no state of its own. */
+import { z } from 'zod';
+import { BatchId, TurnId, WeightVersion } from './ids.ts';
+import { ProcessState } from './link.ts';
+import { TrainMetrics } from './training.ts';
+
+export const LoopName = z.enum(['serve', 'environment', 'judge', 'train']);
+export type LoopName = z.infer<typeof LoopName>;
+
+export const LoopStatus = z.object({
+  name: LoopName,
+  state: z.enum(['idle', 'working', 'waiting', 'paused', 'failed']),
+  /** Items in its durable queue. */
+  queued: z.number().int(),
+  /** Items it has finished since the store was made. */
+  done: z.number().int(),
+  /** One sentence for a person, or null. */
+  detail: z.string().nullable(),
+});
+export type LoopStatus = z.infer<typeof LoopStatus>;
+
+export const VersionState = z.enum(['training', 'trained', 'serving', 'retired', 'failed']);
+
+export const PanelVersion = z.object({
+  version: WeightVersion,
+  parent: WeightVersion.nullable(),
+  state: VersionState,
+  batchId: BatchId.nullable(),
+  createdAt: z.iso.datetime(),
+  servedAt: z.iso.datetime().nullable(),
+  sampleCount: z.number().int(),
+  metrics: TrainMetrics.nullable(),
+});
+export type PanelVersion = z.infer<typeof PanelVersion>;
+
+/** What followed a turn, in the user's terms. */
+export const TurnOutcome = z.enum([
+  'pending',
+  'accepted',
+  'corrected',
+  'thumb_up',
+  'thumb_down',
+  'no_score',
+  'side',
+]);
+export type TurnOutcome = z.infer<typeof TurnOutcome>;
+
+export const PanelTurn = z.object({
+  turnId: TurnId,
+  createdAt: z.iso.datetime(),
+  subject: z.string(),
+  repository: z.string().nullable(),
+  version: WeightVersion,
+  proposal: z.string(),
+  outcome: TurnOutcome,
+  /** What the user wrote instead, when they did. */
+  correction: z.string().nullable(),
+  score: z.union([z.literal(1), z.literal(0), z.literal(-1)]).nullable(),
+  decidedBy: z.string().nullable(),
+  hint: z.string().nullable(),
+  sampleState: z.enum(['none', 'ready', 'batched', 'trained', 'held']),
+  batchId: BatchId.nullable(),
+  learntBy: WeightVersion.nullable(),
+});
+export type PanelTurn = z.infer<typeof PanelTurn>;
+
+export const CurvePoint = z.object({
+  turnId: TurnId,
+  at: z.iso.datetime(),
+  version: WeightVersion,
+  /** Was the first answer taken as it stood? */
+  accepted: z.boolean(),
+});
+export type CurvePoint = z.infer<typeof CurvePoint>;
+
+export const PanelSnapshot = z.object({
+  at: z.iso.datetime(),
+  learning: z.enum(['unasked', 'on', 'paused', 'off']),
+  loops: z.array(LoopStatus),
+  worker: z.object({ engine: ProcessState, trainer: ProcessState }).nullable(),
+  training: z
+    .object({ batchId: BatchId, version: WeightVersion, phase: z.string(), fraction: z.number() })
+    .nullable(),
+  serving: WeightVersion,
+  versions: z.array(PanelVersion),
+  turns: z.array(PanelTurn),
+  curve: z.array(CurvePoint),
+  gateway: z.object({ url: z.string() }),
+});
+export type PanelSnapshot = z.infer<typeof PanelSnapshot>;
