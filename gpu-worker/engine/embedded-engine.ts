@@ -1,0 +1,263 @@
+/**
+ * The Python engine as the worker sees it: requests as event streams, commands as promises, crashes as errors.
+ * Tokens only; text lives in `tokenizer.ts` and HTTP in `routes.ts`.
+ */
+import { randomUUID } from 'node:crypto';
+import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
+import type { ProcessState } from '../../agent-server/protocol/link.ts';
+import { PythonProcess } from '../python-process.ts';
+import { type Command, EngineEvent, type EngineReady, type RequestEvent, type Submit } from './messages.ts';
+
+/** Requests that may be in the engine at once, running or waiting. */
+const MAX_REQUESTS = 256;
+/** Loading an adapter or new weights reads a disk; beyond this something hangs. */
+const COMMAND_TIMEOUT_MS = 120_000;
+
+export interface EngineOptions {
+  python: string;
+  /** A Hugging Face model folder. */
+  model: string;
+  /** Math threads; null: all cores. */
+  threads: number | null;
+  /** Requests decoded together. */
+  maxRunning: number;
+  log: (line: string) => void;
+}
+
+interface Stream {
+  push(event: RequestEvent): void;
+  fail(error: ApprenticeError): void;
+}
+
+type Reply = Extract<EngineEvent, { type: 'reply' }>;
+/** A command without the `id` that joins it to its reply. */
+type Ask<C = Command> = C extends { id: string } ? Omit<C, 'id'> : never;
+
+export class EmbeddedEngine {
+  readonly model: string;
+  readonly #process: PythonProcess<EngineEvent>;
+  readonly #streams = new Map<string, Stream>();
+  readonly #replies = new Map<
+    string,
+    { resolve(reply: Reply): void; reject(error: ApprenticeError): void }
+  >();
+  readonly #adapters = new Map<string, string>();
+  #epoch = randomUUID();
+  #info: EngineReady | null = null;
+
+  constructor(options: EngineOptions) {
+    this.model = options.model;
+    const threads = options.threads === null ? [] : ['--threads', String(options.threads)];
+    this.#process = new PythonProcess({
+      name: 'engine',
+      python: options.python,
+      module: 'apprentice_worker.engine',
+      args: ['--model', options.model, '--max-running', String(options.maxRunning), ...threads],
+      event: EngineEvent,
+      unavailable: 'engine_unavailable',
+      niceness: 0,
+      log: options.log,
+      onEvent: (event) => this.#onEvent(event),
+      onExit: (error) => this.#onExit(error),
+    });
+  }
+
+  /** A new value means that every adapter is gone and has to be loaded again. */
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** What the model said of itself; null until it is loaded for the first time. */
+  get info(): EngineReady | null {
+    return this.#info;
+  }
+
+  /** Loaded adapters: name to folder. */
+  get adapters(): ReadonlyMap<string, string> {
+    return this.#adapters;
+  }
+
+  /** Requests inside, running or waiting. */
+  get inFlight(): number {
+    return this.#streams.size;
+  }
+
+  state(): ProcessState {
+    return this.#process.state();
+  }
+
+  /** The Python process while it lives. */
+  pid(): number | null {
+    return this.#process.pid();
+  }
+
+  onStateChange(listener: (state: ProcessState) => void): () => void {
+    return this.#process.onStateChange(listener);
+  }
+
+  /** Starts the process and resolves once the model is loaded. It goes on being restarted after a rejection. */
+  async start(signal: AbortSignal): Promise<void> {
+    this.#process.start();
+    await this.#process.whenReady(signal);
+  }
+
+  async stop(): Promise<void> {
+    await this.#process.stop();
+  }
+
+  /**
+   * Runs one request; ends after its `finish` event. Closing the iterator or aborting `signal` frees its place
+   * in the engine. Throws engine_unavailable, queue_full, or what Python refused it for.
+   */
+  async *generate(request: Submit, signal: AbortSignal): AsyncGenerator<RequestEvent, void, undefined> {
+    signal.throwIfAborted();
+    if (this.#streams.has(request.rid)) {
+      throw new ApprenticeError(
+        'invalid_request',
+        `Request id ${request.rid} is in use.`,
+        'Send another rid.',
+      );
+    }
+    if (this.#streams.size >= MAX_REQUESTS) {
+      throw new ApprenticeError(
+        'queue_full',
+        `${MAX_REQUESTS} requests are waiting already.`,
+        'Try again later.',
+      );
+    }
+    const events: RequestEvent[] = [];
+    let failure: unknown = null;
+    let wake: () => void = () => {};
+    this.#streams.set(request.rid, {
+      push: (event) => {
+        events.push(event);
+        wake();
+      },
+      fail: (error) => {
+        failure = error;
+        wake();
+      },
+    });
+    const onAbort = () => {
+      failure = signal.reason;
+      wake();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    let finished = false;
+    try {
+      this.#process.send({ type: 'submit', ...request } satisfies Command);
+      while (!finished) {
+        const event = events.shift();
+        if (event) {
+          finished = event.type === 'finish';
+          if (event.type === 'finish' && event.reason === 'error') throw refusal(event);
+          yield event;
+        } else if (failure) {
+          throw failure;
+        } else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#streams.delete(request.rid);
+      if (!finished) this.abort(request.rid);
+    }
+  }
+
+  /** Ends a request early; it finishes with reason `abort`. Unknown ids are nothing to do. */
+  abort(rid: string): void {
+    if (this.state().state === 'ready') this.#process.send({ type: 'abort', rid } satisfies Command);
+  }
+
+  abortAll(): void {
+    for (const rid of this.#streams.keys()) this.abort(rid);
+  }
+
+  /** Throws adapter_invalid when the folder is not a LoRA adapter that fits this model; nothing changes then. */
+  async loadAdapter(name: string, folder: string, signal: AbortSignal): Promise<void> {
+    await this.#ask({ type: 'load_adapter', name, folder }, signal);
+    this.#adapters.set(name, folder);
+  }
+
+  /** Resolves when no request uses the adapter any more and it is gone; new requests for it are refused at once. */
+  async unloadAdapter(name: string, signal: AbortSignal): Promise<void> {
+    await this.#ask({ type: 'unload_adapter', name }, signal);
+    this.#adapters.delete(name);
+  }
+
+  /** Running requests stand still, with their cache, until `resume`. */
+  async pause(signal: AbortSignal): Promise<void> {
+    await this.#ask({ type: 'pause' }, signal);
+  }
+
+  async resume(signal: AbortSignal): Promise<void> {
+    await this.#ask({ type: 'continue' }, signal);
+  }
+
+  /** Replaces the base's weights by those of a folder of the same architecture; every cached prefix is dropped. */
+  async updateWeights(folder: string, signal: AbortSignal): Promise<void> {
+    await this.#ask({ type: 'update_weights', folder }, signal);
+  }
+
+  async #ask(command: Ask, signal: AbortSignal): Promise<void> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(COMMAND_TIMEOUT_MS)]);
+    limit.throwIfAborted();
+    const id = randomUUID();
+    let onAbort: () => void = () => {};
+    try {
+      const reply = await new Promise<Reply>((resolve, reject) => {
+        onAbort = () => reject(limit.reason);
+        limit.addEventListener('abort', onAbort, { once: true });
+        this.#replies.set(id, { resolve, reject });
+        this.#process.send({ ...command, id });
+      });
+      if (!reply.ok) {
+        throw new ApprenticeError(reply.code ?? 'internal', reply.error ?? 'The engine refused.', REMEDY);
+      }
+    } finally {
+      limit.removeEventListener('abort', onAbort);
+      this.#replies.delete(id);
+    }
+  }
+
+  #onEvent(event: EngineEvent): void {
+    switch (event.type) {
+      case 'ready':
+        this.#info = event;
+        this.#epoch = randomUUID();
+        return;
+      case 'reply':
+        this.#replies.get(event.id)?.resolve(event);
+        return;
+      default:
+        // Events of a request that was given up a moment ago have nobody to go to.
+        this.#streams.get(event.rid)?.push(event);
+    }
+  }
+
+  #onExit(error: ApprenticeError): void {
+    this.#adapters.clear();
+    for (const stream of this.#streams.values()) stream.fail(error);
+    for (const reply of this.#replies.values()) reply.reject(error);
+  }
+}
+
+const REMEDY = 'See logs/engine.log.';
+
+function refusal(event: Extract<EngineEvent, { type: 'finish' }>): ApprenticeError {
+  const remedies: Record<string, string> = {
+    adapter_not_loaded: 'Load it first with /load_lora_adapter.',
+    context_length_exceeded: 'Send a shorter prompt.',
+    queue_full: 'Try again later.',
+    invalid_request: 'Mend the named field.',
+  };
+  const code = event.code ?? 'internal';
+  return new ApprenticeError(code, event.message ?? 'The engine failed.', remedies[code] ?? REMEDY);
+}
+
+export function createEngine(options: EngineOptions): EmbeddedEngine {
+  return new EmbeddedEngine(options);
+}
