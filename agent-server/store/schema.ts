@@ -27,7 +27,11 @@ export const MIGRATIONS: readonly string[] = [
     behaviour_logprobs BLOB,
     text TEXT,
     finish_reason TEXT,
-    error_code TEXT
+    -- The version that the engine says it used; version is what the pointer named when the turn began.
+    answered_by TEXT,
+    error_code TEXT,
+    -- Why no next state is to come, where that is known: cleared, overwritten, expired.
+    closed_reason TEXT
   ) STRICT;
   CREATE INDEX turns_by_time ON turns(created_at_ms);
   CREATE INDEX turns_open ON turns(state, created_at_ms) WHERE state IN ('running', 'open');
@@ -118,6 +122,8 @@ export const MIGRATIONS: readonly string[] = [
     attempts INTEGER NOT NULL DEFAULT 0,
     error TEXT
   ) STRICT;
+  -- Versions are made one after another: at most one batch is under way.
+  CREATE UNIQUE INDEX batches_one_open ON batches((1)) WHERE state IN ('building', 'submitted');
   -- Every sample a batch held, new or replayed: the lineage from sample to version.
   CREATE TABLE batch_samples (
     batch_id TEXT NOT NULL REFERENCES batches(batch_id),

@@ -19,7 +19,7 @@ export type StoreChange =
 /** Every method is one transaction: it is durable when it returns, or it threw and changed nothing. */
 export interface Store {
   close(): void;
-  /** Called after every committed change. Returns the disposer. */
+  /** Called after every committed change, in the writer's call: it must be quick and not throw. Returns the disposer. */
   onChange(listener: (what: StoreChange) => void): () => void;
 
   learning(): LearningState;
@@ -27,7 +27,10 @@ export interface Store {
 
   // serve loop
   beginTurn(turn: T.NewTurn): void;
-  /** running -> open; a side turn, or one that is not learnable, -> settled. */
+  /**
+   * running -> open; a side turn, or one that is not learnable, -> settled. Earlier proposals that this one
+   * overwrites (same repository, same HEAD, still open) are closed in the same transaction.
+   */
   finishTurn(turnId: TurnId, response: T.TurnResponse): void;
   failTurn(turnId: TurnId, code: ErrorCode): void;
   /** At start: turns that an earlier process left running can have no answer. Returns how many. */
@@ -50,8 +53,8 @@ export interface Store {
   ): void;
   setAside(observationId: ObservationId, state: 'unmatched' | 'ignored', note: string): void;
   /** The turn will have no next state: queued for the judge with the reason, now. */
-  closeTurn(observationId: ObservationId, turnId: TurnId, reason: string): void;
-  /** Open turns created before `beforeMs` with nothing queued: queued for the judge as expired. Returns how many. */
+  closeTurn(observationId: ObservationId, turnId: TurnId, reason: T.ClosedReason): void;
+  /** Open turns created before `beforeMs` with nothing queued: closed as expired. Returns how many. */
   expireTurns(beforeMs: number, nowMs: number): number;
 
   // judge loop

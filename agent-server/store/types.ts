@@ -37,9 +37,14 @@ export interface TurnResponse {
  */
 export type TurnState = 'running' | 'open' | 'settled' | 'failed';
 
+/** Why no next state is to come for a turn. */
+export type ClosedReason = 'cleared' | 'overwritten' | 'expired';
+
 export interface Turn extends NewTurn {
   state: TurnState;
   response: TurnResponse | null;
+  /** Set once the turn is known to get no next state; a commit is not matched to it any more. */
+  closed: ClosedReason | null;
 }
 
 export interface StoredObservation {

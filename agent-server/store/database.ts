@@ -1,0 +1,73 @@
+/** One SQLite connection: prepared statements by text, transactions, and who is told of a change. No tables. */
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { z } from 'zod';
+import type { StoreChange } from './store.ts';
+
+export class Database {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #listeners = new Set<(what: StoreChange) => void>();
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  /** Every row, parsed. Positional parameters. */
+  all<S extends z.ZodType>(row: S, sql: string, ...parameters: SQLInputValue[]): z.infer<S>[] {
+    return this.#prepare(sql)
+      .all(...parameters)
+      .map((found) => row.parse(found));
+  }
+
+  /** The first row, parsed, or undefined. */
+  get<S extends z.ZodType>(row: S, sql: string, ...parameters: SQLInputValue[]): z.infer<S> | undefined {
+    const found = this.#prepare(sql).get(...parameters);
+    return found === undefined ? undefined : row.parse(found);
+  }
+
+  /** Runs a statement inside `write`. Returns how many rows it changed. */
+  run(sql: string, ...parameters: SQLInputValue[]): number {
+    return Number(this.#prepare(sql).run(...parameters).changes);
+  }
+
+  /**
+   * `work` as one transaction; listeners hear of `changes` once it is committed. `work` may answer null to
+   * say that it changed nothing: then nobody is told.
+   */
+  write<R>(changes: readonly StoreChange[], work: () => R): R {
+    this.#db.exec('BEGIN IMMEDIATE');
+    let result: R;
+    try {
+      result = work();
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      // SQLite has already rolled back by itself after some errors (a full disk); a second ROLLBACK would hide them.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+    if (result !== null) {
+      for (const what of changes) for (const listener of this.#listeners) listener(what);
+    }
+    return result;
+  }
+
+  onChange(listener: (what: StoreChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    this.#listeners.clear();
+    this.#statements.clear();
+    this.#db.close();
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}

@@ -1,0 +1,140 @@
+/** What the panel shows, read in the user's terms. Reads only. */
+import { z } from 'zod';
+import { BatchId, TurnId, WeightVersion } from '../protocol/ids.ts';
+import type { TurnOutcome } from '../protocol/panel.ts';
+import { VersionRow } from './codec.ts';
+import type { Database } from './database.ts';
+import type { Store } from './store.ts';
+
+type PanelQueries = Pick<Store, 'queueLengths' | 'doneCounts' | 'panelTurns' | 'panelVersions' | 'curve'>;
+
+const Score = z.union([z.literal(1), z.literal(0), z.literal(-1)]).nullable();
+
+const PanelTurnRow = z.object({
+  turn_id: TurnId,
+  created_at_ms: z.number(),
+  kind: z.enum(['main', 'side']),
+  state: z.enum(['open', 'settled']),
+  subject_kind: z.enum(['commit_message', 'chat']),
+  repository_root: z.string().nullable(),
+  answered_by: WeightVersion,
+  text: z.string(),
+  score: Score,
+  decided_by: z.string().nullable(),
+  hint_kind: z.enum(['rewrite', 'words']).nullable(),
+  hint_text: z.string().nullable(),
+  sample_state: z.enum(['ready', 'batched', 'trained', 'held']).nullable(),
+  batch_id: BatchId.nullable(),
+  learnt_by: WeightVersion.nullable(),
+});
+
+const SUBJECTS = { commit_message: 'Commit message', chat: 'Chat' } as const;
+
+/** Source of a thumb's evidence, as it stands in `decided_by`. */
+const THUMB = 'evidence:thumb';
+
+export function panelQueries(db: Database): PanelQueries {
+  return {
+    queueLengths: (nowMs) =>
+      db.get(
+        z.object({
+          observations: z.number(),
+          judge: z.number(),
+          samplesReady: z.number(),
+          samplesInBatch: z.number(),
+        }),
+        `SELECT (SELECT count(*) FROM observations WHERE state = 'queued') AS observations,
+           (SELECT count(*) FROM judge_queue WHERE due_at_ms <= ?) AS judge,
+           (SELECT count(*) FROM samples WHERE state = 'ready') AS samplesReady,
+           (SELECT count(*) FROM samples WHERE state = 'batched') AS samplesInBatch`,
+        nowMs,
+      ) ?? { observations: 0, judge: 0, samplesReady: 0, samplesInBatch: 0 },
+
+    doneCounts: () =>
+      db.get(
+        z.object({ serve: z.number(), environment: z.number(), judge: z.number(), train: z.number() }),
+        `SELECT (SELECT count(*) FROM turns WHERE state IN ('open', 'settled')) AS serve,
+           (SELECT count(*) FROM observations WHERE state <> 'queued') AS environment,
+           (SELECT count(*) FROM verdicts) AS judge,
+           (SELECT count(*) FROM batches WHERE state = 'trained') AS train`,
+      ) ?? { serve: 0, environment: 0, judge: 0, train: 0 },
+
+    panelTurns: (limit) =>
+      db
+        .all(
+          PanelTurnRow,
+          `SELECT t.turn_id, t.created_at_ms, t.kind, t.state, t.subject_kind, t.repository_root, t.answered_by,
+             t.text, v.score, v.decided_by, h.kind AS hint_kind, h.text AS hint_text, s.state AS sample_state,
+             s.batch_id, CASE WHEN b.state = 'trained' THEN b.version END AS learnt_by
+           FROM turns t LEFT JOIN verdicts v USING (turn_id) LEFT JOIN hints h USING (turn_id)
+             LEFT JOIN samples s USING (turn_id) LEFT JOIN batches b ON b.batch_id = s.batch_id
+           WHERE t.state IN ('open', 'settled') ORDER BY t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
+          limit,
+        )
+        .map((row) => ({
+          turnId: row.turn_id,
+          createdAt: iso(row.created_at_ms),
+          subject: SUBJECTS[row.subject_kind],
+          repository: row.repository_root,
+          version: row.answered_by,
+          proposal: row.text,
+          outcome: outcome(row),
+          correction: row.hint_kind === 'rewrite' ? row.hint_text : null,
+          score: row.score,
+          decidedBy: row.decided_by,
+          hint: row.hint_text,
+          sampleState: row.sample_state ?? 'none',
+          batchId: row.batch_id,
+          learntBy: row.learnt_by,
+        })),
+
+    panelVersions: (limit) =>
+      db
+        .all(
+          z.object({ sample_count: z.number() }).and(VersionRow),
+          `SELECT v.*, (SELECT count(*) FROM batch_samples m WHERE m.batch_id = v.batch_id) AS sample_count
+           FROM versions v ORDER BY v.created_at_ms DESC, v.rowid DESC LIMIT ?`,
+          limit,
+        )
+        .map((row) => ({
+          version: row.version,
+          parent: row.parent,
+          state: row.state,
+          batchId: row.batchId,
+          createdAt: iso(row.createdAtMs),
+          servedAt: row.servedAtMs === null ? null : iso(row.servedAtMs),
+          sampleCount: row.sample_count,
+          metrics: row.metrics,
+        })),
+
+    curve: (limit) =>
+      db
+        .all(
+          z.object({ turn_id: TurnId, created_at_ms: z.number(), answered_by: WeightVersion, score: Score }),
+          `SELECT t.turn_id, t.created_at_ms, t.answered_by, v.score
+           FROM turns t JOIN verdicts v USING (turn_id)
+           WHERE v.score IN (1, -1) AND t.kind = 'main' AND t.learnable = 1
+           ORDER BY t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
+          limit,
+        )
+        .reverse()
+        .map((row) => ({
+          turnId: row.turn_id,
+          at: iso(row.created_at_ms),
+          version: row.answered_by,
+          accepted: row.score === 1,
+        })),
+  };
+}
+
+function outcome(row: z.infer<typeof PanelTurnRow>): TurnOutcome {
+  if (row.kind === 'side') return 'side';
+  if (row.state === 'open' && row.decided_by === null) return 'pending';
+  if (row.score === null || row.score === 0) return 'no_score';
+  if (row.decided_by?.startsWith(THUMB)) return row.score === 1 ? 'thumb_up' : 'thumb_down';
+  return row.score === 1 ? 'accepted' : 'corrected';
+}
+
+function iso(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}

@@ -1,0 +1,38 @@
+/**
+ * The store over node:sqlite. Each group of queries lives in a file of its own; here they become one Store over
+ * one connection. One process uses a file at a time: the agent-server's lock sees to that.
+ */
+import { batchQueries } from './batches.ts';
+import { Database } from './database.ts';
+import { judgementQueries } from './judgements.ts';
+import { observationQueries } from './observations.ts';
+import { openFile } from './open-file.ts';
+import { panelQueries } from './panel.ts';
+import type { Store } from './store.ts';
+import { turnQueries } from './turns.ts';
+import { versionQueries } from './versions.ts';
+
+export interface OpenedStore {
+  store: Store;
+  /** Nothing was remembered before: the file was new, or was set aside. */
+  fresh: boolean;
+  /** Where a corrupted file lies now; a fresh one took its place. */
+  setAside: string | null;
+}
+
+/** Opens or makes the store at `file` (or ':memory:'). Throws `store_unavailable`; see open-file.ts. */
+export async function openStore(file: string, nowMs: number = Date.now()): Promise<OpenedStore> {
+  const { db: connection, fresh, setAside } = await openFile(file, nowMs);
+  const db = new Database(connection);
+  const store: Store = {
+    close: () => db.close(),
+    onChange: (listener) => db.onChange(listener),
+    ...turnQueries(db),
+    ...observationQueries(db),
+    ...judgementQueries(db),
+    ...batchQueries(db),
+    ...versionQueries(db),
+    ...panelQueries(db),
+  };
+  return { store, fresh, setAside };
+}

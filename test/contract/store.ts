@@ -1,0 +1,309 @@
+/** The contract of Store. `open` gives the same store again after `close`, unless it lives in memory only. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
+import {
+  BASE_VERSION,
+  BatchId,
+  type SampleId,
+  type TurnId,
+  weightVersion,
+} from '../../agent-server/protocol/ids.ts';
+import type { Store, StoreChange } from '../../agent-server/store/store.ts';
+import type { Anchor } from '../../agent-server/store/types.ts';
+import {
+  answeredTurn,
+  commit,
+  commitSubject,
+  corrected,
+  made,
+  newSampleId,
+  proposalClosed,
+  response,
+  sample,
+  sha,
+  T0,
+  thumb,
+  turn,
+} from '../fixtures/records.ts';
+
+export interface StoreUnderTest {
+  open(): Promise<Store>;
+  /** Whether `open` after `close` finds what was stored. */
+  durable: boolean;
+  dispose(): void;
+}
+
+export function storeContract(name: string, make: () => StoreUnderTest): void {
+  describe(`Store: ${name}`, () => {
+    let subject: StoreUnderTest;
+    let store: Store;
+    beforeEach(async () => {
+      subject = make();
+      store = await subject.open();
+    });
+    afterEach(() => {
+      store.close();
+      subject.dispose();
+    });
+
+    /** A ready sample of a corrected turn. */
+    const readySample = (createdAtMs = T0): SampleId => {
+      const turnId = answeredTurn(store, { createdAtMs, subject: { kind: 'chat' } });
+      const made = sample(turnId, { createdAtMs });
+      store.recordVerdict(corrected(turnId, 'feat: add a parser'), made);
+      return made.sampleId;
+    };
+    const begin = (newSamples: SampleId[], replaySamples: SampleId[] = []): BatchId => {
+      const batchId = BatchId.parse(randomUUID());
+      const version = store.nextVersion();
+      store.beginBatch({
+        batchId,
+        version,
+        parent: store.serving(),
+        newSamples,
+        replaySamples,
+        createdAtMs: T0,
+      });
+      return batchId;
+    };
+
+    it('keeps the exact ids and logprobs of a turn', () => {
+      const begun = turn({ promptIds: [0, 49_151, 7] });
+      store.beginTurn(begun);
+      assert.deepEqual(store.turn(begun.turnId), {
+        ...begun,
+        state: 'running',
+        response: null,
+        closed: null,
+      });
+      const answer = response({ behaviourLogprobs: [-0.1234567890123, Number.NaN] });
+      store.finishTurn(begun.turnId, answer);
+      assert.deepEqual(store.turn(begun.turnId)?.response, answer);
+      assert.equal(store.turn(begun.turnId)?.state, 'open');
+    });
+
+    it('settles a side turn and one without consent at once, and ends a turn only once', () => {
+      assert.equal(store.turn(answeredTurn(store, { kind: 'side' }))?.state, 'settled');
+      assert.equal(store.turn(answeredTurn(store, { learnable: false }))?.state, 'settled');
+      const begun = turn();
+      store.beginTurn(begun);
+      store.failTurn(begun.turnId, 'aborted');
+      assert.throws(() => store.finishTurn(begun.turnId, response()), ApprenticeError);
+      assert.equal(store.turn(begun.turnId)?.state, 'failed');
+      store.beginTurn(turn());
+      assert.equal(store.failInterruptedTurns(), 1);
+    });
+
+    it('STORE-1: an observation reported twice is one row', () => {
+      const seen = commit();
+      assert.equal(store.addObservation(seen, T0), 'added');
+      assert.equal(store.addObservation(seen, T0 + 5), 'duplicate');
+      assert.deepEqual(store.queuedObservations(10), [
+        { observationId: seen.observationId, observation: seen, receivedAtMs: T0 },
+      ]);
+    });
+
+    it('STORE-2: leads from an observation to the version that learnt from it', () => {
+      const turnId = answeredTurn(store);
+      const seen = commit();
+      store.addObservation(seen, T0);
+      store.attach(seen.observationId, turnId, 'commit', T0, T0);
+      assert.deepEqual(store.dueTurns(T0, 10), [{ turnId, reason: 'commit' }]);
+      assert.deepEqual(store.nextStates(turnId)[0]?.observation, seen);
+      const verdict = corrected(turnId, seen.message);
+      const learnt = sample(turnId);
+      store.recordVerdict(verdict, learnt);
+      assert.deepEqual(store.verdict(turnId), verdict);
+      assert.deepEqual(store.dueTurns(T0, 10), []);
+      assert.equal(store.turn(turnId)?.state, 'settled');
+
+      const batchId = begin([learnt.sampleId]);
+      assert.equal(store.submitBatch(batchId).attempts, 1);
+      const version = weightVersion(1);
+      store.completeBatch(batchId, made(version));
+      store.promote(version, 'first', T0);
+      assert.deepEqual(store.sample(learnt.sampleId), { ...learnt, state: 'trained', batchId });
+      assert.equal(store.serving(), version);
+      assert.deepEqual(store.version(version)?.parent, BASE_VERSION);
+      const [shown] = store.panelTurns(1);
+      assert.deepEqual(
+        [shown?.turnId, shown?.outcome, shown?.batchId, shown?.learntBy, shown?.correction],
+        [turnId, 'corrected', batchId, version, seen.message],
+      );
+      assert.deepEqual(
+        store
+          .panelVersions(5)
+          .map((row) => [row.version, row.state, row.sampleCount])
+          .sort(),
+        [
+          ['policy@v0', 'retired', 0],
+          ['policy@v1', 'serving', 1],
+        ],
+      );
+      assert.deepEqual(
+        store.curve(5).map((point) => point.accepted),
+        [false],
+      );
+      assert.deepEqual(store.doneCounts(), { serve: 1, environment: 1, judge: 1, train: 1 });
+    });
+
+    it('STORE-1: attaching, setting aside and closing are done once', () => {
+      const turnId = answeredTurn(store);
+      const seen = commit();
+      store.addObservation(seen, T0);
+      store.attach(seen.observationId, turnId, 'commit', T0, T0);
+      store.attach(seen.observationId, turnId, 'commit', T0, T0);
+      store.setAside(seen.observationId, 'unmatched', 'too late');
+      assert.equal(store.nextStates(turnId).length, 1);
+      const cleared = proposalClosed(turnId, 'cleared');
+      store.addObservation(cleared, T0);
+      store.closeTurn(cleared.observationId, turnId, 'cleared');
+      assert.equal(store.turn(turnId)?.closed, null, 'a turn with a next state is not closed');
+      assert.throws(() => store.setAside(commit().observationId, 'ignored', ''), { code: 'not_found' });
+    });
+
+    it('closes proposals that are cleared, overwritten or expired', () => {
+      const first = answeredTurn(store);
+      const otherHead = answeredTurn(store, { subject: commitSubject({ head: sha('elsewhere') }) });
+      const side = answeredTurn(store, { kind: 'side', createdAtMs: T0 + 1 });
+      assert.equal(store.turn(first)?.closed, null);
+      const second = answeredTurn(store, { createdAtMs: T0 + 2 });
+      assert.deepEqual(
+        [first, otherHead, side, second].map((turnId) => store.turn(turnId)?.closed),
+        ['overwritten', null, null, null],
+      );
+      const cleared = proposalClosed(second, 'cleared');
+      store.addObservation(cleared, T0);
+      store.closeTurn(cleared.observationId, second, 'cleared');
+      assert.equal(store.expireTurns(T0 + 10, T0 + 20), 1);
+      assert.equal(store.expireTurns(T0 + 10, T0 + 20), 0);
+      const due = store
+        .dueTurns(T0 + 1000, 10)
+        .map(({ turnId, reason }): [TurnId, string] => [turnId, reason]);
+      assert.deepEqual(
+        new Map(due),
+        new Map([
+          [first, 'overwritten'],
+          [second, 'cleared'],
+          [otherHead, 'expired'],
+        ]),
+      );
+      assert.deepEqual(
+        store.proposals('/repo', T0 + 1, 10).map((found) => found.turnId),
+        [second, side],
+      );
+    });
+
+    it('a turn is due at the judge when its window ends, or earlier for an earlier reason', () => {
+      const turnId = answeredTurn(store);
+      const [seen, liked] = [commit(), thumb(turnId, 1)];
+      store.addObservation(seen, T0);
+      store.addObservation(liked, T0);
+      store.attach(seen.observationId, turnId, 'commit', T0, T0 + 100);
+      assert.deepEqual(store.dueTurns(T0 + 99, 10), []);
+      assert.equal(store.nextJudgeDueMs(), T0 + 100);
+      store.attach(liked.observationId, turnId, 'thumb', T0, T0 + 50);
+      assert.equal(store.nextJudgeDueMs(), T0 + 50);
+      assert.equal(store.queueLengths(T0).judge, 0);
+      assert.equal(store.queueLengths(T0 + 50).judge, 1);
+    });
+
+    it('a later verdict replaces a sample that waits, and leaves one that is in a batch', () => {
+      const turnId = answeredTurn(store);
+      store.recordVerdict(corrected(turnId, 'one'), sample(turnId));
+      const second = sample(turnId, { hint: { kind: 'rewrite', text: 'two' } });
+      store.recordVerdict(corrected(turnId, 'two'), second);
+      assert.deepEqual(store.sampleOfTurn(turnId), second);
+      store.recordVerdict(
+        { ...corrected(turnId, ''), score: null, hint: null, decidedBy: 'none:cleared' },
+        null,
+      );
+      assert.equal(store.sampleOfTurn(turnId), undefined);
+      store.recordVerdict(corrected(turnId, 'two'), second);
+      begin([second.sampleId]);
+      store.recordVerdict(corrected(turnId, 'three'), sample(turnId));
+      assert.equal(store.sampleOfTurn(turnId)?.sampleId, second.sampleId);
+      assert.equal(store.verdict(turnId)?.hint?.text, 'three');
+    });
+
+    it('STORE-3: a sample is new in one batch, a version has one batch, and one batch is open at a time', () => {
+      const [a, b] = [readySample(T0), readySample(T0 + 1)];
+      assert.deepEqual(
+        store.readySamples(10).map((found) => found.sampleId),
+        [a, b],
+      );
+      const batchId = begin([a]);
+      assert.throws(() => begin([b]), ApprenticeError);
+      assert.equal(store.sample(b)?.state, 'ready', 'a refused batch takes no sample');
+      assert.equal(store.openBatch()?.batchId, batchId);
+      store.completeBatch(batchId, made(weightVersion(1)));
+      store.completeBatch(batchId, made(weightVersion(1)));
+      assert.equal(store.doneCounts().train, 1);
+      assert.throws(() => begin([a]), ApprenticeError, 'trained already');
+      assert.throws(() => begin([newSampleId()]), ApprenticeError, 'unknown');
+      assert.equal(store.nextVersion(), 'policy@v2');
+      assert.deepEqual(
+        store.replaySamples(5, []).map((found) => found.sampleId),
+        [a],
+      );
+      assert.deepEqual(store.replaySamples(5, [a]), []);
+      const next = begin([b], [a]);
+      assert.deepEqual(store.batchSamples(next), [
+        { sampleId: b, origin: 'new' },
+        { sampleId: a, origin: 'replay' },
+      ]);
+    });
+
+    it('a batch given up holds its samples and its version never serves', () => {
+      const held = readySample();
+      const batchId = begin([held]);
+      store.failBatch(batchId, 'the trainer refused it');
+      assert.equal(store.sample(held)?.state, 'held');
+      assert.equal(store.openBatch(), undefined);
+      assert.throws(() => store.promote(weightVersion(1), 'no', T0), ApprenticeError);
+      assert.throws(() => store.completeBatch(batchId, made(weightVersion(1))), ApprenticeError);
+      assert.equal(store.serving(), BASE_VERSION);
+      assert.equal(store.nextVersion(), 'policy@v2', 'a number is never used again');
+    });
+
+    it('rejects a trained version, and can go back to a retired one', () => {
+      const first = begin([readySample()]);
+      store.completeBatch(first, made(weightVersion(1)));
+      store.promote(weightVersion(1), 'better', T0);
+      const second = begin([readySample()]);
+      store.completeBatch(second, made(weightVersion(2)));
+      store.rejectVersion(weightVersion(2), 'worse', T0);
+      assert.equal(store.version(weightVersion(2))?.state, 'failed');
+      store.promote(BASE_VERSION, 'undone', T0);
+      assert.equal(store.serving(), BASE_VERSION);
+    });
+
+    it('tells of a change after it is stored, and of nothing when nothing changed', () => {
+      const heard: StoreChange[] = [];
+      const stop = store.onChange((what) => heard.push(what));
+      const seen = commit();
+      store.addObservation(seen, T0);
+      store.addObservation(seen, T0);
+      assert.deepEqual(heard, ['observations']);
+      stop();
+      store.setLearning('on');
+      assert.deepEqual(heard, ['observations']);
+    });
+
+    it('keeps everything across a restart', async (t) => {
+      if (!subject.durable) return t.skip('in memory');
+      assert.equal(store.learning(), 'unasked');
+      store.setLearning('on');
+      const ready = readySample();
+      const anchor: Anchor = { promptIds: [1], responseIds: [2, 3], baseTop: [[[-0.1, 2]], [[-0.2, 3]]] };
+      store.addAnchor(anchor);
+      store.close();
+      store = await subject.open();
+      assert.equal(store.learning(), 'on');
+      assert.equal(store.readySamples(1)[0]?.sampleId, ready);
+      assert.deepEqual(store.anchors(), [anchor]);
+    });
+  });
+}
