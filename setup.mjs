@@ -1,0 +1,225 @@
+/**
+ * The door to every command: `node setup.mjs <command> [arguments]` first makes what the command needs, each
+ * step skipped when it is done, then hands over to a script on a Node that can run TypeScript. This file is
+ * plain JavaScript for Node 20, because that is what a stranger may have. The steps themselves are in
+ * gpu-worker/setup/ (the packaged extension needs some of them too) and test/e2e/harness/.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { SetupError } from './gpu-worker/setup/errors.mjs';
+import { modulesMatchLock, nodePath, nodeStep, npm } from './gpu-worker/setup/npm.mjs';
+import { runProcess } from './gpu-worker/setup/run-process.mjs';
+import { checkGit, devPackagesStep, modelStep, venvPython, venvStep } from './gpu-worker/setup/runtime.mjs';
+import {
+  fingerprint,
+  runSteps,
+  stampIs,
+  terminalReporter,
+  withLock,
+  writeStamp,
+} from './gpu-worker/setup/steps.mjs';
+import { chromiumStep, vscodeStep } from './test/e2e/harness/install.mjs';
+
+/** @typedef {import('./gpu-worker/setup/steps.mjs').Step} Step */
+
+const root = dirname(fileURLToPath(import.meta.url));
+const state = join(root, '.apprentice');
+const nodeFolder = join(state, 'node');
+const pythonFolder = join(root, 'gpu-worker', 'python');
+const BUILD_LIMIT_MS = 5 * 60_000;
+
+/** @type {Step} */
+const modulesStep = {
+  name: 'npm packages',
+  done: () => modulesMatchLock(root),
+  run: (progress, signal) => npm(['ci'], { cwd: root, progress, signal }),
+};
+
+/** Contents of everything that a bundle or the .vsix is made from. */
+function sources() {
+  const folders = ['extension', 'agent-server', 'gpu-worker', 'media'];
+  const files = [
+    'package.json',
+    'package-lock.json',
+    'esbuild.mjs',
+    '.vscodeignore',
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+  ];
+  for (const folder of folders) {
+    for (const name of readdirSync(join(root, folder), { encoding: 'utf8', recursive: true })) {
+      if (!name.includes('__pycache__')) files.push(join(folder, name));
+    }
+  }
+  return files
+    .filter((file) => statSync(join(root, file), { throwIfNoEntry: false })?.isFile())
+    .sort()
+    .flatMap((file) => [file, readFileSync(join(root, file), 'latin1')]);
+}
+
+/**
+ * @param {string} name
+ * @param {string} product file it makes, in dist/
+ * @param {readonly string[]} script and its arguments
+ * @returns {Step}
+ */
+function distStep(name, product, script) {
+  const stamp = join(root, 'dist', `.${product}.stamp`);
+  return {
+    name,
+    done: () => existsSync(join(root, 'dist', product)) && stampIs(stamp, fingerprint(sources())),
+    async run(progress, signal) {
+      const inputs = fingerprint(sources());
+      progress(script.join(' '));
+      await runProcess(nodePath(nodeFolder), [...script], {
+        what: name,
+        cwd: root,
+        signal,
+        limitMs: BUILD_LIMIT_MS,
+      });
+      writeStamp(stamp, inputs);
+    },
+  };
+}
+
+/** Bundles what the .vsix and its processes run. */
+const buildStep = distStep('Build', 'extension.cjs', ['esbuild.mjs']);
+const packageStep = distStep('Extension package (dist/apprentice.vsix)', 'apprentice.vsix', [
+  'node_modules/@vscode/vsce/vsce',
+  'package',
+  '--no-dependencies',
+  '--out',
+  'dist/apprentice.vsix',
+]);
+
+/**
+ * The Python side below `folder`; what APPRENTICE_PYTHON and APPRENTICE_MODEL name is used as it is.
+ * @param {string} folder
+ */
+function runtimeOf(folder) {
+  const plan = { venv: join(folder, 'venv'), model: join(folder, 'model'), pythonFolder };
+  const python = process.env['APPRENTICE_PYTHON'];
+  const model = process.env['APPRENTICE_MODEL'];
+  return {
+    python: python ?? venvPython(plan.venv),
+    model: model ?? plan.model,
+    venv: python ? [] : [venvStep(plan)],
+    devPackages: python ? [] : [devPackagesStep(plan)],
+    all: [...(python ? [] : [venvStep(plan)]), ...(model ? [] : [modelStep(plan, python)])],
+  };
+}
+
+const runtime = runtimeOf(state);
+const scripts = [nodeStep(nodeFolder), modulesStep];
+const vscode = vscodeStep(join(state, 'vscode'));
+
+/**
+ * Each command: what must be there first, and the script that then runs.
+ * @type {Record<string, { steps: readonly Step[], script: readonly string[] }>}
+ */
+const commands = {
+  start: {
+    steps: [...scripts, buildStep, packageStep, ...runtime.all],
+    script: ['agent-server/environment/replay/main.ts'],
+  },
+  test: {
+    steps: [
+      ...scripts,
+      buildStep,
+      packageStep,
+      ...runtime.all,
+      ...runtime.devPackages,
+      vscode,
+      chromiumStep(),
+    ],
+    script: ['test/run.ts'],
+  },
+  setup: { steps: [...scripts, buildStep, ...runtime.all], script: [] },
+  build: { steps: [...scripts, buildStep], script: [] },
+  bench: { steps: [...scripts, ...runtime.all], script: ['test/bench/main.ts'] },
+  golden: { steps: [...scripts, ...runtime.venv], script: ['test/golden.ts'] },
+  vscode: {
+    steps: [...scripts, buildStep, packageStep, ...runtime.all, vscode],
+    script: ['test/e2e/harness/open.ts'],
+  },
+  package: { steps: [...scripts, buildStep, packageStep], script: [] },
+};
+
+/**
+ * Runs a script in place of this process: same terminal, its exit code, and the signals that end it.
+ * @param {readonly string[]} args script and arguments
+ * @returns {Promise<number>}
+ */
+function handOver(args) {
+  const node = nodePath(nodeFolder);
+  const child = spawn(node, [...args], {
+    cwd: root,
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      APPRENTICE_PYTHON: runtime.python,
+      APPRENTICE_MODEL: runtime.model,
+      // The caller's folder, against which the script reads relative paths.
+      APPRENTICE_CWD: process.env['INIT_CWD'] ?? process.cwd(),
+      PATH: `${dirname(node)}${delimiter}${process.env['PATH'] ?? ''}`,
+    },
+  });
+  // Ctrl-C reaches the whole terminal group; this process stays to report how the script ended.
+  process.on('SIGINT', () => {});
+  for (const signal of /** @type {const} */ (['SIGTERM', 'SIGHUP']))
+    process.on(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+/**
+ * @param {readonly Step[]} steps
+ * @param {string} folder its lock keeps a second set-up out
+ */
+async function setUp(steps, folder) {
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  const tell = (/** @type {number | null} */ owner) =>
+    process.stdout.write(`  waiting for another set-up (process ${owner ?? 'starting'}) to finish\n`);
+  if (steps.some((step) => !step.done())) {
+    checkGit();
+    await withLock(join(folder, 'setup.lock'), stop.signal, tell, () =>
+      runSteps(steps, terminalReporter(process.stdout), stop.signal),
+    );
+  }
+  process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+}
+
+/** @param {readonly string[]} argv */
+async function main([name = '', ...args]) {
+  if (name === 'runtime') {
+    const { values } = parseArgs({ args: [...args], options: { home: { type: 'string' } } });
+    if (!values.home) throw new SetupError('`runtime` lacks --home.', 'node setup.mjs runtime --home DIR');
+    await setUp(runtimeOf(join(values.home, 'runtime')).all, values.home);
+    return 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) {
+    throw new SetupError(
+      `There is no command "${name}".`,
+      `Known: ${[...Object.keys(commands), 'runtime'].join(', ')}.`,
+    );
+  }
+  await setUp(command.steps, state);
+  return command.script.length === 0 ? 0 : handOver([...command.script, ...args]);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  process.stderr.write(`\n\nSet-up stopped: ${error.message}\n\nWhat to do: ${error.remedy}\n`);
+  process.exitCode = 1;
+}
