@@ -1,0 +1,138 @@
+/**
+ * The OpenAI-compatible HTTP surface on loopback: `/v1/chat/completions`, `/v1/models`, `/health`. Guards are in
+ * guards.ts, reading and writing of OpenAI's shapes in chat-request.ts and chat-response.ts, turns in turn-runner.ts.
+ */
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { Serving } from '../engine/serving.ts';
+import { ApprenticeError, errorResponse, toApprenticeError } from '../protocol/errors.ts';
+import { TURN_ID_HEADER, VERSION_HEADER } from '../protocol/gateway.ts';
+import { BASE_MODEL, readChatRequest, SERVING_MODEL } from './chat-request.ts';
+import { completionBody, completionEvents } from './chat-response.ts';
+import { hostGuard, originGuard, tokenGuard } from './guards.ts';
+import type { TurnRunner } from './turn-runner.ts';
+
+export const MAX_BODY_BYTES = 8 * 1024 * 1024;
+
+export interface GatewayOptions {
+  turns: TurnRunner;
+  serving: Serving;
+  token: string;
+  /** 0: the system's choice. */
+  port: number;
+  nowMs: () => number;
+}
+
+export interface Gateway {
+  /** `http://127.0.0.1:<port>`; OpenAI clients want `/v1` after it. */
+  readonly url: string;
+  readonly port: number;
+  /** Refuses new connections and cuts the running ones, whose turns fail as aborted. */
+  close(): Promise<void>;
+}
+
+/** Listens. Throws when the port is taken. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  let port = options.port;
+  const app = application(options, () => port);
+  const server = createAdaptorServer({ fetch: app.fetch, hostname: '127.0.0.1' });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, '127.0.0.1', resolve);
+  });
+  port = (server.address() as AddressInfo).port;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error ? reject(error) : resolve()));
+        if ('closeAllConnections' in server) server.closeAllConnections();
+      }),
+  };
+}
+
+function application(options: GatewayOptions, port: () => number): Hono {
+  const { turns, serving, token, nowMs } = options;
+  const app = new Hono();
+
+  app.onError((thrown) => {
+    const { status, body } = errorResponse(toApprenticeError(thrown));
+    return Response.json(body, { status });
+  });
+  app.notFound((context) => {
+    throw new ApprenticeError(
+      'not_found',
+      `There is no ${context.req.method} ${context.req.path}.`,
+      'See /v1/models and /v1/chat/completions.',
+    );
+  });
+  app.use(hostGuard(port), originGuard);
+  app.get('/health', (context) => context.json({ status: 'ok', version: serving.version }));
+  app.use(tokenGuard(token));
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: () => {
+        throw new ApprenticeError(
+          'body_too_large',
+          `The body is over ${MAX_BODY_BYTES} bytes.`,
+          'Send less text.',
+        );
+      },
+    }),
+  );
+
+  app.get('/v1/models', (context) => {
+    const names = [SERVING_MODEL, BASE_MODEL, ...serving.loaded()];
+    return context.json({
+      object: 'list',
+      data: names.map((id) => ({ id, object: 'model', created: 0, owned_by: 'apprentice' })),
+    });
+  });
+
+  app.post('/v1/chat/completions', async (context) => {
+    const text = await context.req.text();
+    const request = readChatRequest(
+      text,
+      (name) => context.req.header(name),
+      (version) => serving.known(version),
+    );
+    // A client may go away while a text waits to be read: then nobody asks for the next, and it must be ended here.
+    const closed = new AbortController();
+    const signal = AbortSignal.any([context.req.raw.signal, closed.signal]);
+    const events = turns.run(request.turn, signal);
+    // What fails before the turn begins still gets its own status, streamed or not.
+    const first = await events.next();
+    if (first.done || first.value.type !== 'begun')
+      throw new ApprenticeError('internal', 'A turn ended before it began.', 'See logs/agent-server.log.');
+    const begun = first.value;
+    const createdAtS = Math.floor(nowMs() / 1000);
+    const headers = { [TURN_ID_HEADER]: begun.turnId, [VERSION_HEADER]: begun.version };
+    if (!request.stream)
+      return context.json(await completionBody(begun, events, request, createdAtS), 200, headers);
+    const texts = completionEvents(begun, events, request, createdAtS);
+    signal.addEventListener('abort', () => void texts.return(undefined).then(() => events.return(undefined)));
+    return new Response(eventStream(texts, closed), {
+      headers: { ...headers, 'content-type': 'text/event-stream', 'cache-control': 'no-cache' },
+    });
+  });
+  return app;
+}
+
+/** Cancelling it aborts `closed`. */
+function eventStream(texts: AsyncGenerator<string>, closed: AbortController): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await texts.next();
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+    cancel() {
+      closed.abort();
+    },
+  });
+}

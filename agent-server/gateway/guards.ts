@@ -1,0 +1,54 @@
+/**
+ * Who may speak to the gateway: middleware that checks Host, Origin and the bearer token, in this order. A page
+ * in a browser can reach loopback; a foreign Host (DNS rebinding) or any Origin gives it away.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { MiddlewareHandler } from 'hono';
+import { ApprenticeError } from '../protocol/errors.ts';
+
+const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '[::1]'];
+
+/** Throws `forbidden_host` unless Host is a loopback name with the listener's own port. */
+export function hostGuard(port: () => number): MiddlewareHandler {
+  return async (context, next) => {
+    const host = context.req.header('host')?.toLowerCase();
+    if (!LOOPBACK_NAMES.some((name) => host === `${name}:${port()}`))
+      throw new ApprenticeError(
+        'forbidden_host',
+        'The Host header is not this gateway.',
+        `Use http://127.0.0.1:${port()}.`,
+      );
+    await next();
+  };
+}
+
+/** Throws `forbidden_origin` for any Origin: no web page has business here, and other clients send none. */
+export const originGuard: MiddlewareHandler = async (context, next) => {
+  if (context.req.header('origin') !== undefined)
+    throw new ApprenticeError(
+      'forbidden_origin',
+      'Requests from web pages are refused.',
+      'Use a client outside the browser.',
+    );
+  await next();
+};
+
+/** Throws `unauthorized` unless the bearer token is the gateway's. Compares in constant time. */
+export function tokenGuard(token: string): MiddlewareHandler {
+  const wanted = digest(token);
+  return async (context, next) => {
+    const given = /^Bearer (.+)$/i.exec(context.req.header('authorization') ?? '')?.[1] ?? '';
+    if (!timingSafeEqual(digest(given), wanted))
+      throw new ApprenticeError(
+        'unauthorized',
+        'The API key is missing or wrong.',
+        'Send "Authorization: Bearer <token>" with the token of discovery.json.',
+      );
+    await next();
+  };
+}
+
+/** Hashed, so that both sides have one length and the comparison tells nothing about the token's. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
