@@ -31,7 +31,7 @@ const File = z.object({ tolerance: z.number().positive(), cases: z.array(z.unkno
 const LossLine = z.object({
   id: z.union([z.string(), z.number()]).transform(String),
   ok: z.boolean(),
-  detail: z.string(),
+  detail: z.string().nullable(),
 });
 
 const OpdInput = z.object({ response_ids: Numbers, old_logprobs: Numbers, teacher_logprobs: Numbers });
@@ -163,7 +163,7 @@ async function runLoss(file: string): Promise<{ answers: Map<string, (string | n
     const parsed = LossLine.safeParse(parseJson(line));
     if (!parsed.success) continue;
     const { id, ok, detail } = parsed.data;
-    answers.set(id, [...(answers.get(id) ?? []), ok ? null : detail || 'the trainer disagrees']);
+    answers.set(id, [...(answers.get(id) ?? []), ok ? null : (detail ?? 'the trainer disagrees')]);
   }
   const how = await ended;
   return { answers, trouble: [how, trouble.trim()].filter((part) => part !== '').join(': ') };

@@ -1,0 +1,20 @@
+/**
+ * What an observation says, read without a model: the one entry for the judge. Which turn the observation
+ * belongs to has been settled before (sessions/); what the readings of a turn add up to comes after (judge/).
+ */
+import type { Observation } from '../protocol/observations.ts';
+import { readCommit } from './commit.ts';
+import type { Reading } from './reading.ts';
+import { readThumb } from './thumb.ts';
+
+/** Reads one observation against the text that the turn proposed. Null: it is no next state. */
+export function readObservation(observation: Observation, proposal: string): Reading | null {
+  switch (observation.kind) {
+    case 'commit':
+      return readCommit(observation, proposal);
+    case 'thumb':
+      return readThumb(observation);
+    case 'proposal_closed':
+      return null;
+  }
+}
