@@ -81,8 +81,9 @@ class HistoryWriter {
     switch (step.kind) {
       case 'commit':
         for (const edit of step.edits) await applyEdit(this.folder, edit);
-        await this.git(step.author).raw(['add', '--all']);
-        await this.git(step.author).raw(['commit', '--quiet', '--message', step.message]);
+        // Commands that print: simple-git waits 50 ms after one that does not.
+        await this.git(step.author).raw(['add', '--all', '--verbose']);
+        await this.git(step.author).raw(['commit', '--message', step.message]);
         break;
       case 'merge':
         await this.git('maintainer').raw(['checkout', '--quiet', '-b', step.branch]);
