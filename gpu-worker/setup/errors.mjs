@@ -73,7 +73,10 @@ const CAUSES = [
  * @param {string} ending for example `exit code 1`
  */
 export function explainFailure(what, output, ending) {
-  const tail = output.trimEnd().split('\n').slice(-12).join('\n');
+  const lines = output.trimEnd().split(/[\r\n]+/);
+  // npm ends with its usage; the cause stands above it.
+  const errors = lines.filter((line) => /\berror\b/i.test(line));
+  const tail = (errors.length > 0 ? errors.slice(0, 12) : lines.slice(-12)).join('\n');
   for (const { pattern, message, remedy } of CAUSES) {
     const match = output.match(pattern);
     if (match) return new SetupError(`${what}: ${message(match)}.\n${tail}`, remedy);
