@@ -80,7 +80,7 @@ export function commitFeatures(message: string): CommitFeatures | null {
 
 function isMessage(cleaned: string): boolean {
   if (!/[\p{L}\p{N}]/u.test(cleaned)) return false;
-  if (/^\s*(?:```|~~~)/m.test(cleaned)) return false;
+  if (/```|^~~~/m.test(cleaned)) return false;
   if (/^(?:diff --git |index [0-9a-f]+\.\.|@@ |--- |\+\+\+ )/m.test(cleaned)) return false;
   const { subject } = splitMessage(cleaned);
   if (LABEL.test(subject) || CHATTER.test(subject)) return false;

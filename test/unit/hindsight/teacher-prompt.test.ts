@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { rewriteHint } from '../../../agent-server/hindsight/hints.ts';
+import { HINT_MARKER, teacherMessages } from '../../../agent-server/hindsight/teacher-prompt.ts';
+import type { PlainMessage } from '../../../agent-server/protocol/gateway.ts';
+
+const conversation: PlainMessage[] = [
+  { role: 'system', content: 'S' },
+  { role: 'user', content: 'old' },
+  { role: 'assistant', content: 'older answer' },
+  { role: 'user', content: 'ask' },
+];
+
+test('HIND-1: a rewrite is shown as an exchange before the same request', () => {
+  const messages = teacherMessages(conversation, { kind: 'rewrite', text: 'better' });
+  assert.deepEqual(messages.slice(0, 4), conversation);
+  assert.deepEqual(messages.slice(4), [
+    { role: 'assistant', content: 'better' },
+    { role: 'user', content: 'ask' },
+  ]);
+});
+
+test('HIND-2: words stand under the marker in the last user message', () => {
+  const messages = teacherMessages(conversation, { kind: 'words', text: 'shorter please' });
+  assert.deepEqual(messages.slice(0, 3), conversation.slice(0, 3));
+  assert.deepEqual(messages.slice(3), [{ role: 'user', content: `ask\n\n${HINT_MARKER}\nshorter please` }]);
+});
+
+test('without a request there is no teacher', () => {
+  assert.throws(() => teacherMessages([{ role: 'system', content: 'S' }], { kind: 'words', text: 'x' }), {
+    code: 'invalid_request',
+  });
+  assert.equal(rewriteHint(' \n'), null);
+});

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RANK, type Reading } from '../../../agent-server/evidence/reading.ts';
+import { type Observed, sampleOf, settle } from '../../../agent-server/judge/settle.ts';
+import { ObservationId, SampleId, TurnId } from '../../../agent-server/protocol/ids.ts';
+
+const uuid = (n: number) => `6a1f7f5e-1d0a-4a60-9f3e-${String(n).padStart(12, '0')}`;
+const turnId = TurnId.parse(uuid(1));
+const made = { sampleId: SampleId.parse(uuid(2)), createdAtMs: 5 };
+const settings = { method: 'hybrid-union+demonstration', topK: 4, trainOnAccepted: false } as const;
+
+const at = (
+  observedAtMs: number,
+  source: Reading['source'],
+  score: Reading['score'],
+  rewrite: string | null = null,
+): Observed => ({
+  reading: { source, score, rank: RANK[source], detail: source, rewrite },
+  observationId: ObservationId.parse(uuid(100 + observedAtMs)),
+  observedAtMs,
+});
+const judge = (observed: Observed[], reason = '') => {
+  const { score, decidedBy, hint } = settle(observed, { turnId, reason, nowMs: 9 });
+  return [score, decidedBy, hint?.text ?? null];
+};
+
+test('JUDGE-1: the highest rank decides, among equals the latest, in whatever order they arrive', () => {
+  const first = at(1, 'commit', -1, 'one');
+  const second = at(2, 'commit', -1, 'two');
+  assert.deepEqual(judge([second, first]), [-1, 'evidence:commit', 'two']);
+  assert.deepEqual(judge([at(3, 'thumb', -1), at(4, 'commit', 1)]), [-1, 'evidence:thumb', null]);
+  assert.deepEqual(judge([at(1, 'thumb', -1), at(2, 'thumb', 1)]), [1, 'evidence:thumb', null]);
+});
+
+test('JUDGE-2: a thumb up takes the correction back, a thumb down keeps it', () => {
+  const rewritten = at(1, 'commit', -1, 'better');
+  assert.deepEqual(judge([rewritten, at(2, 'thumb', 1)]), [1, 'evidence:thumb', null]);
+  assert.deepEqual(judge([rewritten, at(2, 'thumb', -1)]), [-1, 'evidence:thumb', 'better']);
+});
+
+test('JUDGE-3: amending back to the proposal takes the correction back; a squash changes nothing', () => {
+  const rewritten = at(1, 'commit', -1, 'better');
+  assert.deepEqual(judge([rewritten, at(2, 'commit', 1)]), [1, 'evidence:commit', null]);
+  assert.deepEqual(judge([rewritten, at(2, 'commit', null)]), [-1, 'evidence:commit', 'better']);
+});
+
+test('JUDGE-4: without a score the verdict says why, and makes no sample', () => {
+  assert.deepEqual(judge([], 'expired'), [null, 'none:expired', null]);
+  assert.deepEqual(judge([], 'cleared'), [null, 'none:cleared', null]);
+  assert.deepEqual(judge([at(1, 'commit', null)]), [null, 'none:no_score', null]);
+  assert.equal(sampleOf(settle([], { turnId, reason: 'overwritten', nowMs: 9 }), settings, made), null);
+});
+
+test('JUDGE-5: a corrected turn is ready; an accepted one, or one the method cannot use, is held', () => {
+  const verdict = (...observed: Observed[]) => settle(observed, { turnId, reason: '', nowMs: 9 });
+  const corrected = verdict(at(1, 'commit', -1, 'better'));
+  const sample = sampleOf(corrected, settings, made);
+  assert.deepEqual([sample?.state, sample?.hint], ['ready', { kind: 'rewrite', text: 'better' }]);
+  const accepted = verdict(at(1, 'commit', 1));
+  assert.equal(sampleOf(accepted, settings, made)?.state, 'held');
+  assert.equal(sampleOf(accepted, { ...settings, trainOnAccepted: true }, made)?.state, 'ready');
+  const thumbed = verdict(at(1, 'thumb', -1));
+  assert.equal(sampleOf(thumbed, settings, made)?.state, 'ready');
+  assert.equal(sampleOf(thumbed, { ...settings, method: 'demonstration' }, made)?.state, 'held');
+});
