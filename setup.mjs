@@ -156,15 +156,15 @@ const commands = {
  */
 function handOver(args) {
   const node = nodePath(nodeFolder);
-  const child = spawn(node, [...args], {
-    cwd: root,
+  const [script = '', ...rest] = args;
+  const child = spawn(node, [join(root, script), ...rest], {
+    // npm changes to the package's folder; paths in arguments are meant from where the user stands.
+    cwd: process.env['INIT_CWD'] ?? process.cwd(),
     stdio: 'inherit',
     env: {
       ...process.env,
       APPRENTICE_PYTHON: runtime.python,
       APPRENTICE_MODEL: runtime.model,
-      // The caller's folder, against which the script reads relative paths.
-      APPRENTICE_CWD: process.env['INIT_CWD'] ?? process.cwd(),
       PATH: `${dirname(node)}${delimiter}${process.env['PATH'] ?? ''}`,
     },
   });

@@ -35,6 +35,7 @@ export const OpenProposal = z.object({
   text: z.string(),
   subject: TurnSubject,
 });
+export type OpenProposal = z.infer<typeof OpenProposal>;
 
 /** Every request: its method, what it takes, what it answers. */
 export const editorRequests = {
@@ -56,7 +57,11 @@ export const editorRequests = {
   },
   panel: { method: 'apprentice/panel', params: z.object({}), result: PanelSnapshot },
   /** After it, `panelChanged` follows every change, at most four a second. */
-  subscribePanel: { method: 'apprentice/subscribePanel', params: z.object({ on: z.boolean() }), result: z.null() },
+  subscribePanel: {
+    method: 'apprentice/subscribePanel',
+    params: z.object({ on: z.boolean() }),
+    result: z.null(),
+  },
   setLearning: {
     method: 'apprentice/setLearning',
     params: z.object({ state: z.enum(['on', 'paused', 'off']) }),
@@ -72,7 +77,10 @@ export const editorRequests = {
 } as const;
 
 export const editorNotifications = {
-  actionText: { method: 'apprentice/actionText', params: z.object({ requestId: z.string(), text: z.string() }) },
+  actionText: {
+    method: 'apprentice/actionText',
+    params: z.object({ requestId: z.string(), text: z.string() }),
+  },
   panelChanged: { method: 'apprentice/panelChanged', params: PanelSnapshot },
   learningChanged: { method: 'apprentice/learningChanged', params: z.object({ state: LearningState }) },
 } as const;

@@ -112,7 +112,10 @@ export const UpdateWeightsRequest = z.strictObject({
   model_path: z.string().min(1),
   weight_version: z.string().nullish(),
 });
-export const AbortRequest = z.strictObject({ rid: z.string().default(''), abort_all: z.boolean().default(false) });
+export const AbortRequest = z.strictObject({
+  rid: z.string().default(''),
+  abort_all: z.boolean().default(false),
+});
 export const TokenizeRequest = z.strictObject({
   model: z.string().optional(),
   prompt: z.string(),

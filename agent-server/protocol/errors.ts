@@ -48,7 +48,9 @@ export class ApprenticeError extends Error {
 export function toApprenticeError(thrown: unknown, code: ErrorCode = 'internal'): ApprenticeError {
   if (thrown instanceof ApprenticeError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new ApprenticeError(code, message, 'See the log of the process that reported it.', { cause: thrown });
+  return new ApprenticeError(code, message, 'See the log of the process that reported it.', {
+    cause: thrown,
+  });
 }
 
 /** OpenAI's and SGLang's error body. */
@@ -83,9 +85,12 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
 /** The HTTP status and OpenAI-shaped body for an error; 400 unless the code says otherwise. */
 export function errorResponse(error: ApprenticeError): { status: number; body: ErrorBody } {
   const status = STATUS[error.code] ?? 400;
-  const type = status >= 500 ? 'server_error' : status === 401 ? 'authentication_error' : 'invalid_request_error';
+  const type =
+    status >= 500 ? 'server_error' : status === 401 ? 'authentication_error' : 'invalid_request_error';
   return {
     status,
-    body: { error: { message: `${error.message} ${error.remedy}`.trim(), type, code: error.code, param: null } },
+    body: {
+      error: { message: `${error.message} ${error.remedy}`.trim(), type, code: error.code, param: null },
+    },
   };
 }

@@ -38,7 +38,12 @@ export const FromWorker = z.discriminatedUnion('type', [
     /** A new value means that the engine lost its adapters and they must be loaded again. */
     engineEpoch: z.string(),
   }),
-  z.object({ type: z.literal('status'), engine: ProcessState, trainer: ProcessState, engineEpoch: z.string() }),
+  z.object({
+    type: z.literal('status'),
+    engine: ProcessState,
+    trainer: ProcessState,
+    engineEpoch: z.string(),
+  }),
   z.object({
     type: z.literal('progress'),
     batchId: BatchId,

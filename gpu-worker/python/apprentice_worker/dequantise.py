@@ -52,8 +52,7 @@ def dequantise(gguf: Path, out: Path) -> None:
     quantised = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     config = quantised.config
     # save_pretrained refuses a model that was loaded from GGUF, so its weights move into one that was not.
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
+    vars(config).pop("quantization_config", None)
     plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     plain.load_state_dict(quantised.state_dict())
     for name, weight in plain.named_parameters():
