@@ -3,7 +3,8 @@
  * algorithms run here; loss cases run in the trainer's own Python, `apprentice_worker.golden_loss`.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -33,6 +34,12 @@ const LossLine = z.object({
   ok: z.boolean(),
   detail: z.string().nullable(),
 });
+
+interface LossAnswers {
+  answers: Map<string, (string | null)[]>;
+  /** How the process ended, and its last words. */
+  trouble: string;
+}
 
 const OpdInput = z.object({ response_ids: Numbers, old_logprobs: Numbers, teacher_logprobs: Numbers });
 
@@ -120,7 +127,7 @@ function difference(actual: unknown, expected: unknown, tolerance: number, path:
   }
   const equal =
     typeof expected === 'number' && typeof actual === 'number'
-      ? Math.abs(actual - expected) <= tolerance
+      ? Math.abs(actual - expected) <= tolerance * Math.max(1, Math.abs(expected))
       : actual === expected;
   return equal ? null : `${path}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`;
 }
@@ -143,22 +150,38 @@ function runHere({ kind, input, expected }: Case, tolerance: number): string | n
   }
 }
 
-/** Runs the file's loss cases in Python: for each id its answers in order, null for right, else why not. */
-async function runLoss(file: string): Promise<{ answers: Map<string, (string | null)[]>; trouble: string }> {
+/**
+ * Runs loss cases in Python: for each id its answers in order, null for right, else why not. They get a file of
+ * their own, so that a malformed case of another kind cannot end the process before them.
+ */
+async function runLoss(cases: readonly Case[], tolerance: number): Promise<LossAnswers> {
+  const folder = mkdtempSync(join(tmpdir(), 'apprentice-golden-'));
+  try {
+    const file = join(folder, 'loss.json');
+    writeFileSync(file, JSON.stringify({ tolerance, cases }));
+    return await askTrainer(file);
+  } catch (error) {
+    return { answers: new Map(), trouble: error instanceof Error ? error.message : String(error) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function askTrainer(file: string): Promise<LossAnswers> {
   const child = spawn(runtime().python, ['-m', 'apprentice_worker.golden_loss', file], {
     env: { ...process.env, PYTHONPATH: join(repositoryRoot, 'gpu-worker', 'python') },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: LOSS_TIMEOUT_MS,
   });
-  let trouble = '';
+  let lastWords = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    trouble = (trouble + text).slice(-2000);
+    lastWords = (lastWords + text).slice(-2000);
   });
   const ended = new Promise<string>((done) => {
     child.once('error', (error) => done(error.message));
-    child.once('close', (code, signal) => done(code === 0 ? '' : `ended with ${signal ?? `code ${code}`}`));
+    child.once('close', (code, signal) => done(`It ended with ${signal ?? `code ${code}`}.`));
   });
-  const answers = new Map<string, (string | null)[]>();
+  const answers: LossAnswers['answers'] = new Map();
   for await (const line of createInterface({ input: child.stdout })) {
     const parsed = LossLine.safeParse(parseJson(line));
     if (!parsed.success) continue;
@@ -166,7 +189,7 @@ async function runLoss(file: string): Promise<{ answers: Map<string, (string | n
     answers.set(id, [...(answers.get(id) ?? []), ok ? null : (detail ?? 'the trainer disagrees')]);
   }
   const how = await ended;
-  return { answers, trouble: [how, trouble.trim()].filter((part) => part !== '').join(': ') };
+  return { answers, trouble: `${how} ${lastWords.trim().split('\n').at(-1) ?? ''}`.trim() };
 }
 
 function parseJson(text: string): unknown {
@@ -183,13 +206,8 @@ async function failuresOf(file: string): Promise<{ count: number; failures: stri
   if (!parsed.success) throw new Error(z.prettifyError(parsed.error));
   const { tolerance, cases } = parsed.data;
   const read = cases.map((raw) => Case.safeParse(raw));
-  const hasLoss = read.some((result) => result.success && result.data.kind === 'loss');
-  const loss = hasLoss
-    ? await runLoss(file).catch((error: Error) => ({
-        answers: new Map<string, null[]>(),
-        trouble: error.message,
-      }))
-    : null;
+  const lossCases = read.flatMap(({ data }) => (data?.kind === 'loss' ? [data] : []));
+  const loss = lossCases.length === 0 ? null : await runLoss(lossCases, tolerance);
   const failures: string[] = [];
   for (const [i, result] of read.entries()) {
     if (!result.success) {
@@ -206,6 +224,7 @@ async function failuresOf(file: string): Promise<{ count: number; failures: stri
   return { count: cases.length, failures };
 }
 
+/** Cases may share an id: the answers come in the order of the cases. */
 function nextAnswer(answers: (string | null)[] | undefined, trouble: string): string | null {
   const answer = answers?.shift();
   return answer === undefined ? `the trainer gave no answer. ${trouble}`.trim() : answer;
