@@ -1,0 +1,102 @@
+"""LoRA adapters and AdamW moments between memory and disk, in formats that others read too.
+
+Adapters are Hugging Face PEFT folders; moments are one safetensors file, `<parameter>.exp_avg` and
+`<parameter>.exp_avg_sq` with a scalar `step`. Which version a folder is, and when it counts, is TypeScript's.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from .batch import Hyperparameters
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+
+
+class AdapterMismatch(Exception):
+    """The parent on disk cannot be the start of what the batch asks for."""
+
+
+def fresh_adapter(base: PreTrainedModel, hyperparameters: Hyperparameters) -> PeftModel:
+    """LoRA on every linear layer but the output head, B zero, A drawn from the seed: the same on every machine."""
+    torch.manual_seed(hyperparameters.seed)
+    config = LoraConfig(
+        r=hyperparameters.lora_rank,
+        lora_alpha=cast(int, hyperparameters.lora_alpha),
+        target_modules="all-linear",
+        lora_dropout=0.0,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    return cast(PeftModel, get_peft_model(base, config))
+
+
+def load_adapter(model: PeftModel, folder: Path, hyperparameters: Hyperparameters) -> None:
+    """Overwrites the adapter's weights with the folder's. Raises AdapterMismatch when the two differ in form."""
+    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    for field, wanted in (("r", hyperparameters.lora_rank), ("lora_alpha", hyperparameters.lora_alpha)):
+        if config[field] != wanted:
+            raise AdapterMismatch(f"{folder.name} has {field} {config[field]}, the batch asks for {wanted}")
+    weights = load_file(folder / WEIGHTS)
+    wanted_keys = adapter_weights(model).keys()
+    if weights.keys() != wanted_keys:
+        odd = sorted(weights.keys() ^ wanted_keys)
+        raise AdapterMismatch(f"{folder.name} is no adapter of this model: {len(odd)} tensors differ, as {odd[0]}")
+    set_peft_model_state_dict(model, weights)
+
+
+def save_adapter(model: PeftModel, folder: Path) -> None:
+    """Writes weights and configuration into an existing folder."""
+    save_file(adapter_weights(model), folder / WEIGHTS, metadata={"format": "pt"})
+    config = model.peft_config["default"].to_dict()
+    plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
+    (folder / CONFIG).write_text(json.dumps(plain, indent=2, sort_keys=True), encoding="utf-8")
+
+
+def adapter_weights(model: PeftModel) -> dict[str, Tensor]:
+    """The adapter's tensors under PEFT's own names, on the CPU."""
+    state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+
+
+def trained_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
+    """The adapter's parameters by name, in the model's order."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def save_moments(optimizer: torch.optim.AdamW, parameters: dict[str, nn.Parameter], file: Path) -> None:
+    """Writes AdamW's state after at least one step."""
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in parameters.items():
+        state = optimizer.state[parameter]
+        tensors[f"{name}.exp_avg"] = state["exp_avg"].cpu()
+        tensors[f"{name}.exp_avg_sq"] = state["exp_avg_sq"].cpu()
+        tensors["step"] = state["step"].cpu()
+    save_file(tensors, file)
+
+
+def load_moments(optimizer: torch.optim.AdamW, parameters: dict[str, nn.Parameter], file: Path) -> None:
+    """Sets AdamW's state. Raises AdapterMismatch when the file belongs to other parameters."""
+    tensors = load_file(file)
+    for name, parameter in parameters.items():
+        moments = (tensors.get(f"{name}.exp_avg"), tensors.get(f"{name}.exp_avg_sq"))
+        if any(moment is None or moment.shape != parameter.shape for moment in moments):
+            raise AdapterMismatch(f"{file.name} holds no moments for {name}")
+        optimizer.state[parameter] = {
+            "step": tensors["step"].clone(),
+            "exp_avg": cast(Tensor, moments[0]).to(parameter.device),
+            "exp_avg_sq": cast(Tensor, moments[1]).to(parameter.device),
+        }
+
+
+def fingerprint(folder: Path) -> str:
+    """Hex sha256 of the folder's weights."""
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
