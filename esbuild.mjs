@@ -1,0 +1,108 @@
+/**
+ * Bundles what ships into dist/: the extension, its webview, the agent-server, the gpu-worker and the worker's
+ * Python files. `--production` minifies and leaves out source maps; `--only=NAME,NAME` builds some of them.
+ */
+import { cp, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(fileURLToPath(import.meta.url));
+const dist = join(root, 'dist');
+const production = process.argv.includes('--production');
+const only = process.argv
+  .find((argument) => argument.startsWith('--only='))
+  ?.slice('--only='.length)
+  .split(',');
+
+/** CommonJS dependencies inside an ES module call `require`, which Node gives no module of that kind. */
+const requireBanner = {
+  js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+};
+/** zod carries its messages in 50 languages; Apprentice speaks one. 260 KB less in each bundle. */
+const englishOnly = {
+  name: 'english-only',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+    }));
+  },
+};
+
+/** Loaded when the window first connects, so that activation does not pay for it. */
+const lazySession = {
+  name: 'lazy-session',
+  setup(build) {
+    build.onResolve({ filter: /\/session\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './session.cjs', external: true } : null,
+    );
+  },
+};
+
+const node = { platform: 'node', target: 'node22', external: ['bufferutil', 'utf-8-validate'] };
+
+const bundles = {
+  extension: {
+    entryPoints: ['extension/main.ts'],
+    outfile: 'dist/extension.cjs',
+    ...node,
+    format: 'cjs',
+    target: 'node20',
+    external: ['vscode'],
+    plugins: [englishOnly, lazySession],
+  },
+  session: {
+    entryPoints: ['extension/session.ts'],
+    outfile: 'dist/session.cjs',
+    ...node,
+    format: 'cjs',
+    target: 'node20',
+    external: ['vscode'],
+  },
+  webview: {
+    entryPoints: ['extension/webview/main.ts'],
+    outfile: 'dist/webview.js',
+    platform: 'browser',
+    format: 'esm',
+    target: 'es2022',
+  },
+  'agent-server': {
+    entryPoints: ['agent-server/main.ts'],
+    outfile: 'dist/agent-server.mjs',
+    ...node,
+    format: 'esm',
+    banner: requireBanner,
+  },
+  'gpu-worker': {
+    entryPoints: ['gpu-worker/main.ts'],
+    outfile: 'dist/gpu-worker.mjs',
+    ...node,
+    format: 'esm',
+    banner: requireBanner,
+  },
+};
+
+for (const [name, options] of Object.entries(bundles)) {
+  if (only && !only.includes(name)) continue;
+  await build({
+    absWorkingDir: root,
+    bundle: true,
+    minify: production,
+    sourcemap: production ? false : 'linked',
+    legalComments: 'none',
+    plugins: [englishOnly],
+    logLevel: 'warning',
+    ...options,
+  });
+  const { size } = await stat(join(root, options.outfile));
+  console.log(`${options.outfile.padEnd(24)} ${(size / 1024).toFixed(0).padStart(6)} KB`);
+}
+
+if (!only) {
+  const source = join(root, 'gpu-worker', 'python', 'apprentice_worker');
+  await rm(join(dist, 'python'), { recursive: true, force: true });
+  await cp(source, join(dist, 'python', 'apprentice_worker'), {
+    recursive: true,
+    filter: (path) => !relative(source, path).split(/[\\/]/).includes('__pycache__'),
+  });
+}

@@ -1,0 +1,258 @@
+/**
+ * The window's connection to the agent-server: found or started, kept alive with back-off, typed by the
+ * protocol. What is asked over it is left to the rooms.
+ */
+import { type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
+import { z } from 'zod';
+import { editorNotifications, editorRequests, type LearningState } from '../agent-server/protocol/editor.ts';
+import { ApprenticeError, ErrorCode, toApprenticeError } from '../agent-server/protocol/errors.ts';
+import type { PanelSnapshot } from '../agent-server/protocol/panel.ts';
+import { messageOf } from './log.ts';
+import { findOrStartServer, type ServerConnection, type ServerLaunch } from './server-process.ts';
+import type { Session } from './session.ts';
+
+const FIRST_DELAY_MS = 250;
+const LAST_DELAY_MS = 8_000;
+/** Alive this long, the next failure counts as the first. */
+const STABLE_MS = 60_000;
+/** Then a person has to look: about half a minute of trying. */
+const MAX_FAILURES = 8;
+const CONNECT_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export type ConnectionState =
+  | { kind: 'idle' }
+  | { kind: 'starting' }
+  | { kind: 'connected' }
+  | { kind: 'retrying'; message: string }
+  | { kind: 'offline'; message: string };
+
+export interface RequestOptions {
+  signal?: AbortSignal;
+  timeoutMs?: number;
+}
+
+/** Errors carry their code and remedy in `data`; anything else that went wrong is `internal`. */
+const ErrorData = z.object({ code: ErrorCode, remedy: z.string() });
+
+export class AgentServerClient implements Disposable {
+  #session: Session | null = null;
+  #state: ConnectionState = { kind: 'idle' };
+  #snapshot: PanelSnapshot | null = null;
+  #learning: LearningState | null = null;
+  #running = false;
+  #wake: (() => void) | null = null;
+  readonly #launch: () => ServerLaunch;
+  readonly #log: LogOutputChannel;
+  readonly #name: string;
+  readonly #disposed = new AbortController();
+  readonly #onDidChange = new EventEmitter<void>();
+  readonly #onActionText = new EventEmitter<{ requestId: string; text: string }>();
+  /** Connection, learning state or snapshot has changed; read them from the getters. */
+  readonly onDidChange = this.#onDidChange.event;
+  readonly onActionText = this.#onActionText.event;
+
+  /** `launch` is read anew at every attempt, so that changed settings count. `name` is how the server logs this window. */
+  constructor(launch: () => ServerLaunch, name: string, log: LogOutputChannel) {
+    this.#launch = launch;
+    this.#name = name;
+    this.#log = log;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Null until the server has said so in this window. */
+  get learning(): LearningState | null {
+    return this.#learning;
+  }
+
+  /** The last one received; kept while the server is away. */
+  get snapshot(): PanelSnapshot | null {
+    return this.#snapshot;
+  }
+
+  /** Starts connecting, or tries again at once where it waits. Returns immediately. */
+  start(): void {
+    if (this.#running) this.#wake?.();
+    else void this.#keepConnected(this.#disposed.signal);
+  }
+
+  /** Ends the connection so that the next one uses the settings as they are now. */
+  async reconnect(): Promise<void> {
+    await this.#session?.stop().catch((error: unknown) => this.#log.debug(messageOf(error)));
+    this.start();
+  }
+
+  /** Asks the server, connecting first where needed. Throws ApprenticeError; `aborted` when cancelled. */
+  async request<P extends z.ZodType, R extends z.ZodType>(
+    definition: { method: string; params: P; result: R },
+    params: z.input<P>,
+    options: RequestOptions = {},
+  ): Promise<z.output<R>> {
+    const session = await this.#connected(options.signal);
+    const timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS;
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
+    try {
+      return definition.result.parse(await session.request(definition.method, params, signal));
+    } catch (error) {
+      if (timeout.aborted) {
+        throw new ApprenticeError(
+          'timeout',
+          `The agent-server did not answer ${definition.method} within ${timeoutMs / 1000} s.`,
+          'Try again; the output channel "Apprentice" says what it was doing.',
+          { cause: error },
+        );
+      }
+      if (options.signal?.aborted) throw new ApprenticeError('aborted', 'Cancelled.', '', { cause: error });
+      throw asApprenticeError(error);
+    }
+  }
+
+  dispose(): void {
+    this.#disposed.abort();
+    void this.#session?.stop().catch((error: unknown) => this.#log.debug(messageOf(error)));
+    this.#onDidChange.dispose();
+    this.#onActionText.dispose();
+  }
+
+  async #keepConnected(signal: AbortSignal): Promise<void> {
+    this.#running = true;
+    let failures = 0;
+    while (!signal.aborted) {
+      this.#setState({ kind: 'starting' });
+      const startedAt = Date.now();
+      let message = 'The connection to the agent-server ended.';
+      try {
+        await this.#serve(await findOrStartServer(this.#launch(), signal));
+        if (Date.now() - startedAt > STABLE_MS) failures = 0;
+      } catch (error) {
+        const failure = toApprenticeError(error);
+        message = `${failure.message} ${failure.remedy}`;
+      }
+      if (signal.aborted) return;
+      failures += 1;
+      this.#log.warn(message);
+      const givenUp = failures > MAX_FAILURES;
+      this.#setState({ kind: givenUp ? 'offline' : 'retrying', message });
+      const delayMs = Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), LAST_DELAY_MS);
+      await this.#pause(givenUp ? null : delayMs, signal);
+      if (givenUp) failures = 0;
+    }
+  }
+
+  /** Ends after `delayMs` (null: never by itself), at `start()`, or when disposed. */
+  #pause(delayMs: number | null, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = delayMs === null ? undefined : setTimeout(() => done(), delayMs);
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#wake = null;
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#wake = done;
+      signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  /** One connection from initialize to its end. */
+  async #serve(connection: ServerConnection): Promise<void> {
+    const { openSession } = await import('./session.ts');
+    const session = await openSession(connection, this.#name, this.#log, this.#handlers());
+    try {
+      const ask = async <P extends z.ZodType, R extends z.ZodType>(
+        definition: { method: string; params: P; result: R },
+        params: z.input<P>,
+      ): Promise<z.output<R>> =>
+        definition.result.parse(
+          await session.request(definition.method, params, AbortSignal.timeout(REQUEST_TIMEOUT_MS)),
+        );
+      this.#learning = (await ask(editorRequests.getLearning, {})).state;
+      await ask(editorRequests.subscribePanel, { on: true });
+      this.#snapshot = await ask(editorRequests.panel, {});
+      this.#session = session;
+      this.#setState({ kind: 'connected' });
+      await session.ended;
+    } finally {
+      this.#session = null;
+      await session.stop().catch((error: unknown) => this.#log.debug(messageOf(error)));
+    }
+  }
+
+  #handlers(): Record<string, (params: unknown) => void> {
+    const { actionText, panelChanged, learningChanged } = editorNotifications;
+    return {
+      [actionText.method]: (params) =>
+        this.#parsed(actionText.params, params, (value) => this.#onActionText.fire(value)),
+      [panelChanged.method]: (params) =>
+        this.#parsed(panelChanged.params, params, (snapshot) => {
+          this.#snapshot = snapshot;
+          this.#learning = snapshot.learning;
+          this.#onDidChange.fire();
+        }),
+      [learningChanged.method]: (params) =>
+        this.#parsed(learningChanged.params, params, ({ state }) => {
+          this.#learning = state;
+          this.#onDidChange.fire();
+        }),
+    };
+  }
+
+  #parsed<S extends z.ZodType>(schema: S, params: unknown, use: (value: z.output<S>) => void): void {
+    const parsed = schema.safeParse(params);
+    if (parsed.success) use(parsed.data);
+    else this.#log.error(`The agent-server sent what does not parse: ${z.prettifyError(parsed.error)}`);
+  }
+
+  async #connected(signal: AbortSignal | undefined): Promise<Session> {
+    this.start();
+    const limit = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
+    const either = signal ? AbortSignal.any([signal, limit]) : limit;
+    while (this.#session === null || this.#state.kind !== 'connected') {
+      if (this.#state.kind === 'offline') {
+        throw new ApprenticeError(
+          'worker_unavailable',
+          this.#state.message,
+          'Try again from the Apprentice view.',
+        );
+      }
+      await this.#changed(either);
+      if (signal?.aborted) throw new ApprenticeError('aborted', 'Cancelled while connecting.', '');
+      if (limit.aborted) {
+        throw new ApprenticeError(
+          'timeout',
+          `No agent-server within ${CONNECT_TIMEOUT_MS / 1000} s.`,
+          'The output channel "Apprentice" says why.',
+        );
+      }
+    }
+    return this.#session;
+  }
+
+  #changed(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        subscription.dispose();
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const subscription = this.onDidChange(done);
+      signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  #setState(state: ConnectionState): void {
+    this.#state = state;
+    this.#log.debug(`Connection: ${state.kind}`);
+    if (!this.#disposed.signal.aborted) this.#onDidChange.fire();
+  }
+}
+
+function asApprenticeError(error: unknown): ApprenticeError {
+  const data = ErrorData.safeParse(error instanceof Error && 'data' in error ? error.data : undefined);
+  if (!data.success || !(error instanceof Error)) return toApprenticeError(error);
+  return new ApprenticeError(data.data.code, error.message, data.data.remedy, { cause: error });
+}

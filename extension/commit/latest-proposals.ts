@@ -1,0 +1,43 @@
+/** The last proposal of each repository in this window: what a thumb is about and what the box was given. */
+import { commands, type Disposable } from 'vscode';
+import type { GitRepository } from './git-api.ts';
+
+export interface LatestProposal {
+  turnId: string;
+  text: string;
+  repository: GitRepository;
+}
+
+export class LatestProposals implements Disposable {
+  readonly #byRoot = new Map<string, LatestProposal>();
+
+  /** Of this repository, or the newest of all. */
+  get(repository: GitRepository | null): LatestProposal | null {
+    if (repository !== null) return this.#byRoot.get(repository.rootUri.toString()) ?? null;
+    return [...this.#byRoot.values()].at(-1) ?? null;
+  }
+
+  set(proposal: LatestProposal): void {
+    const key = proposal.repository.rootUri.toString();
+    // Deleted first, so that the newest stands last.
+    this.#byRoot.delete(key);
+    this.#byRoot.set(key, proposal);
+    this.#publish();
+  }
+
+  /** A thumb was given: there is nothing left to ask. */
+  rated(turnId: string): void {
+    for (const [key, proposal] of this.#byRoot) if (proposal.turnId === turnId) this.#byRoot.delete(key);
+    this.#publish();
+  }
+
+  dispose(): void {
+    this.#byRoot.clear();
+    this.#publish();
+  }
+
+  /** The buttons in the Source Control title ask `scmProviderRootUri in apprentice.ratable`. */
+  #publish(): void {
+    void commands.executeCommand('setContext', 'apprentice.ratable', [...this.#byRoot.keys()]);
+  }
+}

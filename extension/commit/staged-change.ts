@@ -1,0 +1,67 @@
+/** Reads what is staged in a repository without touching its index. */
+
+import { randomUUID } from 'node:crypto';
+import { copyFile, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { SimpleGit } from 'simple-git';
+import { type Log, messageOf } from '../log.ts';
+import { gitIn, stagedDiff } from './git.ts';
+
+export interface Staged {
+  /** Work tree as git prints it. */
+  repositoryRoot: string;
+  /** Null when it could not be had, as in an index with conflicts. */
+  stagedTree: string | null;
+  head: string | null;
+  /** Empty when nothing is staged. */
+  diff: string;
+}
+
+/** Throws git's own error when the folder is no work tree. */
+export async function readStaged(
+  root: string,
+  binary: string,
+  signal: AbortSignal,
+  log: Log,
+): Promise<Staged> {
+  const git = gitIn(root, binary, signal);
+  const [repositoryRoot, head, diff] = await Promise.all([workTree(git), headOf(git), stagedDiff(git)]);
+  const stagedTree = diff === '' ? null : await writeTree(git, root, binary, log);
+  return { repositoryRoot, stagedTree, head, diff };
+}
+
+/** The work tree's folder as git prints it; a repository's name in everything that is stored. */
+export async function workTree(git: SimpleGit): Promise<string> {
+  return (await git.raw(['rev-parse', '--show-toplevel'])).trimEnd();
+}
+
+/** HEAD's commit, or null before the first one. */
+export async function headOf(git: SimpleGit): Promise<string | null> {
+  // An unborn branch makes rev-parse fail without a word, which is the answer here.
+  const head = await git.raw(['rev-parse', '--quiet', '--verify', 'HEAD^{commit}']).catch(() => '');
+  return /^[0-9a-f]{40,64}/.exec(head)?.[0] ?? null;
+}
+
+/** Has the work tree anything that `git add` would stage? */
+export async function hasUnstaged(git: SimpleGit): Promise<boolean> {
+  return (await git.raw(['status', '--porcelain', '--untracked-files=normal'])).trim() !== '';
+}
+
+/**
+ * The tree that a commit would have now. `git write-tree` locks and may rewrite the index, so it is given a
+ * copy, made beside the original because a split index refers to its neighbour.
+ */
+async function writeTree(git: SimpleGit, root: string, binary: string, log: Log): Promise<string | null> {
+  const index = resolve(root, (await git.raw(['rev-parse', '--git-path', 'index'])).trim());
+  const copy = `${index}.apprentice-${randomUUID()}`;
+  try {
+    await copyFile(index, copy);
+    const onCopy = gitIn(root, binary).env({ ...process.env, GIT_INDEX_FILE: copy });
+    return (await onCopy.raw(['write-tree'])).trim();
+  } catch (error) {
+    log.warn(`No tree for the staged change in ${root}: ${messageOf(error)}`);
+    return null;
+  } finally {
+    await rm(copy, { force: true });
+  }
+}

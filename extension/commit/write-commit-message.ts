@@ -1,0 +1,168 @@
+/**
+ * The command "Apprentice: Write Commit Message": reads the staged change, streams the answer into the
+ * repository's input box, and hands the proposal on to those who watch what becomes of it.
+ */
+import { randomUUID } from 'node:crypto';
+import { basename } from 'node:path';
+import { commands, type Disposable, ProgressLocation, window, workspace } from 'vscode';
+import { editorRequests } from '../../agent-server/protocol/editor.ts';
+import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
+import type { AgentServerClient } from '../client.ts';
+import type { Log } from '../log.ts';
+import type { CommitWatcher } from './commit-watcher.ts';
+import { gitIn } from './git.ts';
+import type { GitApi, GitRepository } from './git-api.ts';
+import type { LatestProposals } from './latest-proposals.ts';
+import { pickRepository, rootOf } from './pick-repository.ts';
+import { hasUnstaged, readStaged, type Staged } from './staged-change.ts';
+
+/** The first request may wait for the model to load. */
+const WRITE_TIMEOUT_MS = 180_000;
+
+export interface WriteParts {
+  git: GitApi;
+  client: AgentServerClient;
+  watcher: CommitWatcher;
+  latest: LatestProposals;
+  log: Log;
+  /** False: the user does not want Apprentice at all. */
+  askConsent(): Promise<boolean>;
+  showError(error: unknown): Promise<void>;
+}
+
+export class CommitMessageWriter implements Disposable {
+  readonly #running = new Map<string, AbortController>();
+  readonly #parts: WriteParts;
+
+  constructor(parts: WriteParts) {
+    this.#parts = parts;
+  }
+
+  /** Runs the command. Errors are shown, not thrown; a second click while it writes does nothing. */
+  async write(argument: unknown): Promise<void> {
+    const { git, showError, askConsent, log } = this.#parts;
+    const repository = await pickRepository(git, argument);
+    if (repository === null) {
+      void window.showInformationMessage(
+        'Open a folder with a git repository: there is nothing to describe yet.',
+      );
+      return;
+    }
+    const key = repository.rootUri.toString();
+    if (this.#running.has(key)) return;
+    if (!workspace.isTrusted) {
+      void window.showWarningMessage('Apprentice reads nothing in a workspace that you have not trusted.');
+      return;
+    }
+    const abort = new AbortController();
+    this.#running.set(key, abort);
+    this.#publish();
+    try {
+      if (!(await askConsent())) return;
+      const staged = await this.#staged(repository, abort.signal);
+      if (staged !== null) await this.#propose(repository, staged, abort);
+    } catch (error) {
+      if (abort.signal.aborted) log.info('Writing was cancelled.');
+      else await showError(error);
+    } finally {
+      this.#running.delete(key);
+      this.#publish();
+    }
+  }
+
+  /** Stops the writing in the clicked repository, or everywhere. */
+  stop(argument: unknown): void {
+    const root = rootOf(argument);
+    for (const [key, abort] of this.#running) if (root === null || root === key) abort.abort();
+  }
+
+  dispose(): void {
+    this.stop(null);
+  }
+
+  /** What is staged. Null: nothing is, and the user has been told what to do. */
+  async #staged(repository: GitRepository, signal: AbortSignal): Promise<Staged | null> {
+    const root = repository.rootUri.fsPath;
+    const { git, log } = this.#parts;
+    const staged = await readStaged(root, git.git.path, signal, log);
+    if (staged.diff !== '') return staged;
+    if (await hasUnstaged(gitIn(root, git.git.path, signal))) void this.#offerStaging(repository);
+    else {
+      void window.showInformationMessage(
+        `Nothing has changed in ${basename(root)}, so there is nothing to commit.`,
+      );
+    }
+    return null;
+  }
+
+  /** Not awaited by the command: a message can stay on screen for as long as the user likes. */
+  async #offerStaging(repository: GitRepository): Promise<void> {
+    const root = repository.rootUri.fsPath;
+    const stageAll = 'Stage All';
+    const answer = await window.showInformationMessage(
+      `Nothing is staged in ${basename(root)}. Stage the changes that the message should describe.`,
+      stageAll,
+    );
+    if (answer !== stageAll) return;
+    try {
+      await gitIn(root, this.#parts.git.git.path).raw(['add', '--all']);
+      await repository.status();
+    } catch (error) {
+      await this.#parts.showError(error);
+      return;
+    }
+    await this.write(repository);
+  }
+
+  async #propose(repository: GitRepository, staged: Staged, abort: AbortController): Promise<void> {
+    const { client, watcher, latest } = this.#parts;
+    const box = repository.inputBox;
+    const before = box.value;
+    const requestId = randomUUID();
+    const streaming = client.onActionText((action) => {
+      if (action.requestId === requestId && !abort.signal.aborted) box.value = action.text;
+    });
+    const { repositoryRoot, stagedTree, head, diff } = staged;
+    const createdAtMs = Date.now();
+    try {
+      const proposal = await window.withProgress(
+        {
+          location: ProgressLocation.Notification,
+          title: `Apprentice writes a commit message for ${basename(repositoryRoot)}`,
+          cancellable: true,
+        },
+        (_, token) => {
+          token.onCancellationRequested(() => abort.abort());
+          return client.request(
+            editorRequests.writeCommitMessage,
+            { requestId, change: { repositoryRoot, stagedTree, head, diff } },
+            { signal: abort.signal, timeoutMs: WRITE_TIMEOUT_MS },
+          );
+        },
+      );
+      box.value = proposal.text;
+      const untouched = latest.get(repository)?.text === before;
+      latest.set({ turnId: proposal.turnId, text: proposal.text, repository });
+      await watcher.proposed(repository, { turnId: proposal.turnId, createdAtMs, head });
+      if (before.trim() !== '' && !untouched) void this.#offerRestore(repository, before);
+    } catch (error) {
+      // Half a message is worse than what the user had.
+      box.value = before;
+      throw toApprenticeError(error);
+    } finally {
+      streaming.dispose();
+    }
+  }
+
+  /** The user's own text was replaced: one click brings it back, and nothing has to be confirmed beforehand. */
+  async #offerRestore(repository: GitRepository, before: string): Promise<void> {
+    const restore = 'Restore My Text';
+    const answer = await window.showInformationMessage('Your text in the message box was replaced.', restore);
+    if (answer === restore) repository.inputBox.value = before;
+  }
+
+  /** The title shows the stop button where `scmProviderRootUri in apprentice.writing`. */
+  #publish(): void {
+    void commands.executeCommand('setContext', 'apprentice.writing', [...this.#running.keys()]);
+  }
+}

@@ -1,0 +1,59 @@
+/** Thumbs: the user's own verdict on a turn, which outranks whatever is inferred. */
+import { randomUUID } from 'node:crypto';
+import { window, workspace } from 'vscode';
+import { Observation } from '../../agent-server/protocol/observations.ts';
+import type { ObservationSpool } from '../capture/observation-spool.ts';
+import type { AgentServerClient } from '../client.ts';
+import type { GitApi } from '../commit/git-api.ts';
+import type { LatestProposals } from '../commit/latest-proposals.ts';
+import { rootOf } from '../commit/pick-repository.ts';
+
+export type ThumbValue = 1 | -1;
+
+export class Thumbs {
+  readonly #client: AgentServerClient;
+  readonly #spool: ObservationSpool;
+  readonly #latest: LatestProposals;
+
+  constructor(client: AgentServerClient, spool: ObservationSpool, latest: LatestProposals) {
+    this.#client = client;
+    this.#spool = spool;
+    this.#latest = latest;
+  }
+
+  /** Rates the last proposal of the clicked repository, or of all. */
+  async rateLatest(git: GitApi, argument: unknown, value: ThumbValue): Promise<void> {
+    const root = rootOf(argument);
+    const repository = git.repositories.find((each) => each.rootUri.toString() === root) ?? null;
+    const proposal = this.#latest.get(repository);
+    if (proposal === null) {
+      void window.showInformationMessage(
+        'There is no proposal to rate yet: let Apprentice write a commit message first.',
+      );
+      return;
+    }
+    await this.rate(proposal.turnId, value);
+  }
+
+  /** Rates any turn. Says so when nothing may be recorded. */
+  async rate(turnId: string, value: ThumbValue): Promise<void> {
+    if (!workspace.isTrusted || this.#client.learning !== 'on') {
+      void window.showInformationMessage('Learning is not on, so the thumb was not recorded.');
+      return;
+    }
+    await this.#spool.add(
+      Observation.parse({
+        kind: 'thumb',
+        observationId: randomUUID(),
+        observedAt: new Date().toISOString(),
+        turnId,
+        value,
+      }),
+    );
+    this.#latest.rated(turnId);
+    window.setStatusBarMessage(
+      value === 1 ? 'Apprentice: thumbs up noted' : 'Apprentice: thumbs down noted',
+      3_000,
+    );
+  }
+}

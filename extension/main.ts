@@ -1,0 +1,122 @@
+/** Activation: makes each part once, names every command once, and gives all of it back on deactivation. */
+import { basename } from 'node:path';
+import { commands, type ExtensionContext, env, Uri, window, workspace } from 'vscode';
+import { editorRequests } from '../agent-server/protocol/editor.ts';
+import { toApprenticeError } from '../agent-server/protocol/errors.ts';
+import { ObservationSpool } from './capture/observation-spool.ts';
+import { AgentServerClient } from './client.ts';
+import { CommitWatcher } from './commit/commit-watcher.ts';
+import { gitApi } from './commit/git-api.ts';
+import { LatestProposals } from './commit/latest-proposals.ts';
+import { CommitMessageWriter } from './commit/write-commit-message.ts';
+import { Consent } from './consent.ts';
+import { Thumbs } from './feedback/thumbs.ts';
+import { panelActions } from './panel/panel-actions.ts';
+import { PANEL_VIEW_ID, PanelHost } from './panel/panel-host.ts';
+import { RuntimeSetup } from './runtime-setup.ts';
+import { readSettings, serverEnvironment } from './settings.ts';
+import { StatusBar } from './status-bar.ts';
+
+export async function activate(context: ExtensionContext): Promise<void> {
+  const log = window.createOutputChannel('Apprentice', { log: true });
+  const launch = () => {
+    const settings = readSettings();
+    return {
+      serverFile: Uri.joinPath(context.extensionUri, 'dist', 'agent-server.mjs').fsPath,
+      home: settings.home,
+      environment: serverEnvironment(settings),
+    };
+  };
+  const client = new AgentServerClient(launch, `vscode ${basename(workspace.name ?? 'no folder')}`, log);
+  const consent = new Consent(client, context.globalState);
+  const runtime = new RuntimeSetup(context.extensionPath, readSettings, log);
+  const spool = new ObservationSpool(
+    context.workspaceState,
+    (observation) => client.request(editorRequests.observe, observation),
+    log,
+  );
+  const latest = new LatestProposals();
+  const thumbs = new Thumbs(client, spool, latest);
+  const statusBar = new StatusBar(client);
+  const git = await gitApi();
+  const watcher = new CommitWatcher(git, client, spool, log);
+
+  const setUp = async (): Promise<void> => {
+    try {
+      await runtime.run();
+      await client.reconnect();
+    } catch (error) {
+      await showError(error);
+    }
+  };
+  const showError = async (thrown: unknown): Promise<void> => {
+    const error = toApprenticeError(thrown);
+    log.error(`${error.code}: ${error.message}`);
+    if (error.code === 'aborted') return;
+    const action = runtime.state === 'missing' ? 'Set Up Local Model' : 'Show Log';
+    const answer = await window.showErrorMessage(`${error.message} ${error.remedy}`.trim(), action);
+    if (answer === undefined) return;
+    if (runtime.state === 'missing') await setUp();
+    else log.show();
+  };
+  const writer = new CommitMessageWriter({
+    git,
+    client,
+    watcher,
+    latest,
+    log,
+    askConsent: () => consent.ask(),
+    showError,
+  });
+  const actions = panelActions({
+    client,
+    consent,
+    thumbs,
+    runtime,
+    spool,
+    setUp,
+    showError,
+    showLog: () => log.show(),
+  });
+  const panel = new PanelHost(context, actions, log);
+
+  const render = (): void => {
+    statusBar.render();
+    panel.render();
+  };
+  const commandHandlers: Record<string, (argument: unknown) => unknown> = {
+    'apprentice.writeCommitMessage': (argument) => writer.write(argument),
+    'apprentice.stopWriting': (argument) => writer.stop(argument),
+    'apprentice.thumbUp': (argument) => thumbs.rateLatest(git, argument, 1),
+    'apprentice.thumbDown': (argument) => thumbs.rateLatest(git, argument, -1),
+    'apprentice.openPanel': () => panel.openInEditor(),
+    'apprentice.setUpRuntime': setUp,
+    'apprentice.showLog': () => log.show(),
+    'apprentice.copyGatewayUrl': () => env.clipboard.writeText(client.snapshot?.gateway.url ?? ''),
+  };
+  context.subscriptions.push(
+    log,
+    client,
+    runtime,
+    latest,
+    statusBar,
+    watcher,
+    writer,
+    panel,
+    window.registerWebviewViewProvider(PANEL_VIEW_ID, panel, {
+      webviewOptions: { retainContextWhenHidden: true },
+    }),
+    ...Object.entries(commandHandlers).map(([id, handler]) => commands.registerCommand(id, handler)),
+    runtime.onDidChange(render),
+    workspace.onDidGrantWorkspaceTrust(render),
+    workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration('apprentice') && client.state.kind !== 'idle') void client.reconnect();
+    }),
+    client.onDidChange(() => {
+      render();
+      void consent.remember();
+      if (client.state.kind === 'connected' && client.learning === 'on') void spool.flush();
+    }),
+  );
+  if (consent.answered) client.start();
+}

@@ -1,0 +1,36 @@
+/**
+ * What extension host and webview say to each other. Both ends parse it. The host sends the whole view each
+ * time; the webview keeps only what is open or focused.
+ */
+import { z } from 'zod';
+import { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
+
+export const PanelView = z.object({
+  connection: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('connecting') }),
+    z.object({ kind: z.literal('connected') }),
+    z.object({ kind: z.literal('retrying'), message: z.string() }),
+    z.object({ kind: z.literal('offline'), message: z.string() }),
+  ]),
+  runtime: z.enum(['ready', 'missing', 'installing']),
+  trusted: z.boolean(),
+  /** Where everything is stored, for the consent view. */
+  home: z.string(),
+  snapshot: PanelSnapshot.nullable(),
+});
+export type PanelView = z.infer<typeof PanelView>;
+
+export const ToWebview = z.object({ type: z.literal('view'), view: PanelView });
+
+export const FromWebview = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('setLearning'), state: z.enum(['on', 'paused', 'off']) }),
+  z.object({ type: z.literal('thumb'), turnId: z.uuid(), value: z.union([z.literal(1), z.literal(-1)]) }),
+  z.object({ type: z.literal('setUpRuntime') }),
+  z.object({ type: z.literal('retry') }),
+  z.object({ type: z.literal('copyGatewayUrl') }),
+  z.object({ type: z.literal('openInEditor') }),
+  z.object({ type: z.literal('showLog') }),
+  z.object({ type: z.literal('manageTrust') }),
+]);
+export type FromWebview = z.infer<typeof FromWebview>;

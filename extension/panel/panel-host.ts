@@ -1,0 +1,109 @@
+/**
+ * The host side of "Agent improvement": in the side bar and, for more room, as an editor tab. It passes views
+ * in and wishes out; what a wish does is decided by the actions it is given.
+ */
+import {
+  type Disposable,
+  type ExtensionContext,
+  Uri,
+  ViewColumn,
+  type Webview,
+  type WebviewPanel,
+  type WebviewView,
+  type WebviewViewProvider,
+  window,
+} from 'vscode';
+import type { z } from 'zod';
+import type { Log } from '../log.ts';
+import { panelHtml } from './html.ts';
+import { FromWebview, type PanelView, type ToWebview } from './messages.ts';
+
+export const PANEL_VIEW_ID = 'apprentice.panel';
+const EDITOR_TYPE = 'apprentice.panelEditor';
+const TITLE = 'Agent improvement';
+
+export interface PanelActions {
+  view(): PanelView;
+  /** The panel has come into sight: now there is a reason to connect. */
+  shown(): void;
+  act(message: Exclude<FromWebview, { type: 'ready' | 'openInEditor' }>): Promise<void>;
+}
+
+export class PanelHost implements WebviewViewProvider, Disposable {
+  readonly #webviews = new Set<Webview>();
+  #editor: WebviewPanel | null = null;
+  readonly #context: ExtensionContext;
+  readonly #actions: PanelActions;
+  readonly #log: Log;
+
+  constructor(context: ExtensionContext, actions: PanelActions, log: Log) {
+    this.#context = context;
+    this.#actions = actions;
+    this.#log = log;
+  }
+
+  resolveWebviewView(view: WebviewView): void {
+    view.title = TITLE;
+    const detach = this.#attach(view.webview);
+    const visibility = view.onDidChangeVisibility(() => view.visible && this.#actions.shown());
+    view.onDidDispose(() => {
+      detach();
+      visibility.dispose();
+    });
+  }
+
+  openInEditor(): void {
+    if (this.#editor !== null) {
+      this.#editor.reveal();
+      return;
+    }
+    const editor = window.createWebviewPanel(EDITOR_TYPE, TITLE, ViewColumn.Active);
+    editor.iconPath = Uri.joinPath(this.#context.extensionUri, 'media', 'icon.svg');
+    const detach = this.#attach(editor.webview);
+    this.#editor = editor;
+    editor.onDidDispose(() => {
+      detach();
+      this.#editor = null;
+    });
+  }
+
+  /** Draws the current view wherever the panel is open. */
+  render(): void {
+    for (const webview of this.#webviews) this.#send(webview);
+  }
+
+  dispose(): void {
+    this.#editor?.dispose();
+  }
+
+  #attach(webview: Webview): () => void {
+    webview.options = {
+      enableScripts: true,
+      localResourceRoots: [Uri.joinPath(this.#context.extensionUri, 'dist')],
+    };
+    const messages = webview.onDidReceiveMessage((raw: unknown) => this.#receive(webview, raw));
+    webview.html = panelHtml(webview, this.#context.extensionUri);
+    this.#webviews.add(webview);
+    this.#actions.shown();
+    return () => {
+      this.#webviews.delete(webview);
+      messages.dispose();
+    };
+  }
+
+  #receive(webview: Webview, raw: unknown): void {
+    const message = FromWebview.safeParse(raw);
+    if (!message.success) {
+      this.#log.error(`The panel sent what does not parse: ${message.error.message}`);
+      return;
+    }
+    if (message.data.type === 'ready') this.#send(webview);
+    else if (message.data.type === 'openInEditor') this.openInEditor();
+    else void this.#actions.act(message.data);
+  }
+
+  #send(webview: Webview): void {
+    const message: z.input<typeof ToWebview> = { type: 'view', view: this.#actions.view() };
+    void webview.postMessage(message);
+  }
+}

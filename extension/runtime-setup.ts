@@ -1,0 +1,111 @@
+/** The command "Apprentice: Set Up Local Model": runs the bundled set-up with VS Code's own Node, shows its steps. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Disposable, EventEmitter, ProgressLocation, window } from 'vscode';
+import { ApprenticeError } from '../agent-server/protocol/errors.ts';
+import type { Log } from './log.ts';
+import { hasRuntime, type Settings } from './settings.ts';
+
+/** A slow line and a slow disk: torch alone is some 200 MB. */
+const SETUP_TIMEOUT_MS = 60 * 60_000;
+
+export type RuntimeState = 'ready' | 'missing' | 'installing';
+
+export class RuntimeSetup implements Disposable {
+  #running: Promise<void> | null = null;
+  readonly #abort = new AbortController();
+  readonly #onDidChange = new EventEmitter<void>();
+  readonly #extensionPath: string;
+  readonly #settings: () => Settings;
+  readonly #log: Log;
+  readonly onDidChange = this.#onDidChange.event;
+
+  constructor(extensionPath: string, settings: () => Settings, log: Log) {
+    this.#extensionPath = extensionPath;
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  get state(): RuntimeState {
+    if (this.#running !== null) return 'installing';
+    return hasRuntime(this.#settings()) ? 'ready' : 'missing';
+  }
+
+  /** Resolves when everything is in place. Throws `setup_failed` with the last lines, `aborted` on cancel. */
+  run(): Promise<void> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+      this.#onDidChange.fire();
+    });
+    this.#onDidChange.fire();
+    return this.#running;
+  }
+
+  dispose(): void {
+    this.#abort.abort();
+    this.#onDidChange.dispose();
+  }
+
+  async #run(): Promise<void> {
+    const options = {
+      location: ProgressLocation.Notification,
+      title: 'Apprentice sets up its model',
+      cancellable: true,
+    };
+    await window.withProgress(options, (progress, token) => {
+      const cancel = new AbortController();
+      token.onCancellationRequested(() => cancel.abort());
+      const signal = AbortSignal.any([
+        cancel.signal,
+        this.#abort.signal,
+        AbortSignal.timeout(SETUP_TIMEOUT_MS),
+      ]);
+      return this.#setUp(signal, (message) => progress.report({ message }));
+    });
+  }
+
+  #setUp(signal: AbortSignal, report: (line: string) => void): Promise<void> {
+    const script = join(this.#extensionPath, 'setup.mjs');
+    const child = spawn(process.execPath, [script, 'runtime', '--home', this.#settings().home], {
+      env: { ...process.env, ELECTRON_RUN_AS_NODE: '1', NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      signal,
+      windowsHide: true,
+    });
+    const lastLines: string[] = [];
+    const line = (text: string): void => {
+      this.#log.info(text);
+      if (text.trim() === '') return;
+      lastLines.push(text.trim());
+      if (lastLines.length > 5) lastLines.shift();
+      report(text.trim().slice(0, 120));
+    };
+    createInterface({ input: child.stdout }).on('line', line);
+    createInterface({ input: child.stderr }).on('line', line);
+    return new Promise((resolve, reject) => {
+      child.once('error', (error) =>
+        reject(
+          signal.aborted
+            ? new ApprenticeError('aborted', 'The set-up was cancelled.', 'Run it again: it resumes.')
+            : new ApprenticeError('setup_failed', `The set-up did not start: ${error.message}`, '', {
+                cause: error,
+              }),
+        ),
+      );
+      child.once('close', (code) => {
+        if (code === 0) resolve();
+        else {
+          const said = lastLines.join(' ') || `exit code ${code}`;
+          reject(
+            new ApprenticeError(
+              'setup_failed',
+              `The set-up failed: ${said}`,
+              'Mend that and run it again: it resumes.',
+            ),
+          );
+        }
+      });
+    });
+  }
+}

@@ -1,0 +1,41 @@
+/** The extension's settings, one typed reading of them all. What each means is said in package.json. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { workspace } from 'vscode';
+import { homeFolder } from '../agent-server/config.ts';
+
+export interface Settings {
+  /** Absolute path of the home folder. */
+  home: string;
+  /** Interpreter and model folder set by the user; null: what the set-up made under the home folder. */
+  python: string | null;
+  model: string | null;
+}
+
+/** Settings win over the environment, the environment over the platform's default. */
+export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+  const configuration = workspace.getConfiguration('apprentice');
+  const text = (key: string): string | null => configuration.get<string>(key, '').trim() || null;
+  return {
+    home: text('home') ?? homeFolder(env),
+    python: text('python') ?? env['APPRENTICE_PYTHON'] ?? null,
+    model: text('model') ?? env['APPRENTICE_MODEL'] ?? null,
+  };
+}
+
+/** The variables through which an agent-server learns these settings (ARCHITECTURE.md, "Home folder"). */
+export function serverEnvironment(settings: Settings): Record<string, string> {
+  return {
+    APPRENTICE_HOME: settings.home,
+    ...(settings.python === null ? {} : { APPRENTICE_PYTHON: settings.python }),
+    ...(settings.model === null ? {} : { APPRENTICE_MODEL: settings.model }),
+  };
+}
+
+/** Is there an interpreter and a model to start with? A look at the disk, so it is right before any server runs. */
+export function hasRuntime(settings: Settings): boolean {
+  const venv = join(settings.home, 'runtime', 'venv');
+  const python =
+    settings.python ?? join(venv, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
+  return existsSync(python) && existsSync(settings.model ?? join(settings.home, 'runtime', 'model'));
+}

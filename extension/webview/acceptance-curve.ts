@@ -1,0 +1,92 @@
+/** The curve that says whether it pays: the share of first answers taken as they stood, versions as marks. */
+import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
+import type { CurvePoint } from '../../agent-server/protocol/panel.ts';
+import { type AcceptedShare, acceptedShares } from './curve.ts';
+import { percent, shortVersion } from './format.ts';
+import { sharedStyles } from './styles.ts';
+
+const WINDOW = 8;
+const WIDTH = 600;
+const HEIGHT = 160;
+const EDGE = { left: 34, right: 10, top: 16, bottom: 20 };
+/** Version marks closer than this would write over each other. */
+const LABEL_GAP = 26;
+
+export class AcceptanceCurve extends LitElement {
+  static override properties = { points: { attribute: false } };
+  declare points: CurvePoint[];
+
+  static override styles = [
+    sharedStyles,
+    css`
+      svg { width: 100%; height: auto; max-height: 240px; display: block; }
+      .grid { stroke: var(--vscode-panel-border, #8884); }
+      .curve { fill: none; stroke: var(--vscode-charts-blue, #1a85ff); stroke-width: 2; stroke-linejoin: round; }
+      .mark { stroke: var(--vscode-descriptionForeground); stroke-dasharray: 2 3; }
+      .accepted { fill: var(--vscode-charts-green, #388a34); }
+      .changed { fill: none; stroke: var(--vscode-charts-red, #e51400); stroke-width: 1.5; }
+      text { fill: var(--vscode-descriptionForeground); font-size: 11px; }
+      text.value { text-anchor: end; }
+      figure { margin: 0; }
+      figcaption { margin-top: 4px; }
+    `,
+  ];
+
+  override render(): TemplateResult {
+    return html`<section aria-labelledby="curve-title">
+      <h2 id="curve-title">First answers accepted</h2>
+      ${
+        this.points.length === 0
+          ? html`<p class="muted">The curve begins with the first commit after a proposal.</p>`
+          : this.#figure(acceptedShares(this.points, WINDOW))
+      }
+    </section>`;
+  }
+
+  #figure(shares: AcceptedShare[]): TemplateResult {
+    const last = shares.at(-1)?.share ?? 0;
+    const total = this.points.filter(({ accepted }) => accepted).length;
+    const x = (index: number): number =>
+      shares.length === 1
+        ? (EDGE.left + WIDTH) / 2
+        : EDGE.left + (index / (shares.length - 1)) * (WIDTH - EDGE.left - EDGE.right);
+    const y = (share: number): number => EDGE.top + (1 - share) * (HEIGHT - EDGE.top - EDGE.bottom);
+    const path = shares.map(
+      ({ share }, index) => `${index === 0 ? 'M' : 'L'}${x(index).toFixed(1)} ${y(share).toFixed(1)}`,
+    );
+    const summary = `${percent(last)} of the last ${Math.min(WINDOW, shares.length)} answers were committed as they stood; ${total} of ${shares.length} in all.`;
+    return html`<figure>
+      <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label=${summary}>
+        ${[0, 0.5, 1].map(
+          (
+            share,
+          ) => svg`<line class="grid" x1=${EDGE.left} x2=${WIDTH - EDGE.right} y1=${y(share)} y2=${y(share)}></line>
+            <text class="value" x=${EDGE.left - 5} y=${y(share) + 4}>${percent(share)}</text>`,
+        )}
+        ${this.#versionMarks(shares, x)}
+        <path class="curve" d=${path.join('')}></path>
+        ${this.points.map((point, index) => this.#dot(point, x(index)))}
+      </svg>
+      <figcaption class="muted">${summary}</figcaption>
+    </figure>`;
+  }
+
+  #versionMarks(shares: AcceptedShare[], x: (index: number) => number): (TemplateResult | typeof nothing)[] {
+    let lastLabel = Number.NEGATIVE_INFINITY;
+    return shares.map(({ versionBegins, version }, index) => {
+      if (!versionBegins) return nothing;
+      const at = x(index);
+      const labelled = at - lastLabel >= LABEL_GAP;
+      if (labelled) lastLabel = at;
+      return svg`<line class="mark" x1=${at} x2=${at} y1=${EDGE.top} y2=${HEIGHT - EDGE.bottom}></line>
+        ${labelled ? svg`<text x=${at + 2} y="11">${shortVersion(version)}</text>` : nothing}`;
+    });
+  }
+
+  #dot({ accepted, version }: CurvePoint, x: number): TemplateResult {
+    return svg`<circle class=${accepted ? 'accepted' : 'changed'} cx=${x} cy=${HEIGHT - 8} r="3.5">
+      <title>${shortVersion(version)}: ${accepted ? 'accepted' : 'changed'}</title>
+    </circle>`;
+  }
+}
+customElements.define('apprentice-curve', AcceptanceCurve);

@@ -1,0 +1,56 @@
+/** The first thing a user sees: what learning captures, where it goes, and the choice. */
+import { css, html, LitElement, type TemplateResult } from 'lit';
+import { send } from './host.ts';
+import { sharedStyles } from './styles.ts';
+
+export class ConsentView extends LitElement {
+  static override properties = { home: {} };
+  declare home: string;
+
+  static override styles = [
+    sharedStyles,
+    css`
+      section { max-width: 60ch; }
+      h1 { font-size: 1.3em; font-weight: 600; margin: 0 0 10px; }
+      dt { font-weight: 600; margin-top: 10px; }
+      dd { margin: 2px 0 0; line-height: 1.45; }
+      code { font-family: var(--vscode-editor-font-family); overflow-wrap: anywhere; }
+      .row { margin: 16px 0 8px; }
+    `,
+  ];
+
+  override render(): TemplateResult {
+    return html`<section aria-labelledby="consent-title">
+      <h1 id="consent-title">May Apprentice learn from you?</h1>
+      <p>
+        Apprentice writes commit messages with a small model on this machine. When you change one before you
+        commit, it can train that model with your wording, so that the next one is closer to yours.
+      </p>
+      <dl>
+        <dt>What is captured</dt>
+        <dd>
+          The staged diff you asked about (known kinds of secrets are cut out), what Apprentice proposed, the
+          message and id of the commit that follows, and your thumbs. Nothing else from your files, terminals or
+          other repositories.
+        </dd>
+        <dt>Where it goes</dt>
+        <dd>Into <code>${this.home}</code> on this machine, and nowhere else. Training happens here too.</dd>
+        <dt>How to stop</dt>
+        <dd>
+          Pause or turn learning off in this view at any time. Deleting that folder removes everything. In a
+          workspace that you do not trust nothing is captured.
+        </dd>
+      </dl>
+      <div class="row">
+        <vscode-button id="consent-on" @click=${() => send({ type: 'setLearning', state: 'on' })}>
+          Turn learning on
+        </vscode-button>
+        <vscode-button id="consent-off" secondary @click=${() => send({ type: 'setLearning', state: 'off' })}>
+          Not now
+        </vscode-button>
+      </div>
+      <p class="muted">Writing commit messages works either way.</p>
+    </section>`;
+  }
+}
+customElements.define('apprentice-consent', ConsentView);

@@ -1,0 +1,47 @@
+/** Words and numbers for a person. Pure; the clock is an argument. */
+import type { PanelTurn } from '../../agent-server/protocol/panel.ts';
+
+const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+];
+
+/** "3 minutes ago"; "just now" below a minute. */
+export function timeAgo(iso: string, now: Date): string {
+  const seconds = Math.round((now.getTime() - Date.parse(iso)) / 1000);
+  for (const [unit, size] of UNITS) {
+    if (seconds >= size) {
+      return new Intl.RelativeTimeFormat('en', { numeric: 'auto' }).format(-Math.floor(seconds / size), unit);
+    }
+  }
+  return 'just now';
+}
+
+export function percent(fraction: number): string {
+  return `${Math.round(fraction * 100)}%`;
+}
+
+/** "v7" for `policy@v7`, "base" for the model without an adapter. */
+export function shortVersion(version: string): string {
+  return version === 'policy@v0' ? 'base' : version.replace('policy@', '');
+}
+
+export const OUTCOMES: Record<PanelTurn['outcome'], string> = {
+  pending: 'waiting for your commit',
+  accepted: 'committed as it stood',
+  corrected: 'rewritten before the commit',
+  thumb_up: 'thumbs up',
+  thumb_down: 'thumbs down',
+  no_score: 'no score',
+  side: 'side turn, not learnt from',
+};
+
+/** The state of a turn's sample, said of the turn. */
+export const SAMPLE_STATES: Record<PanelTurn['sampleState'], string> = {
+  none: 'nothing to train on',
+  ready: 'waits for the next batch',
+  batched: 'being trained on',
+  trained: 'trained on',
+  held: 'held back',
+};

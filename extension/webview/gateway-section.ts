@@ -1,0 +1,30 @@
+/** How any other agent reaches the same policy: the gateway's URL. */
+import { css, html, LitElement, type TemplateResult } from 'lit';
+import { send } from './host.ts';
+import { sharedStyles } from './styles.ts';
+
+export class GatewaySection extends LitElement {
+  static override properties = { url: {} };
+  declare url: string;
+
+  static override styles = [
+    sharedStyles,
+    css`
+      code { font-family: var(--vscode-editor-font-family); overflow-wrap: anywhere; user-select: all; }
+    `,
+  ];
+
+  override render(): TemplateResult {
+    return html`<section aria-labelledby="gateway-title">
+      <h2 id="gateway-title">Gateway</h2>
+      <p class="muted">Any OpenAI-compatible client on this machine can use the same model.</p>
+      <div class="row">
+        <code id="gateway-url">${this.url}</code>
+        <vscode-button secondary aria-label="Copy gateway URL" @click=${() => send({ type: 'copyGatewayUrl' })}>
+          Copy
+        </vscode-button>
+      </div>
+    </section>`;
+  }
+}
+customElements.define('apprentice-gateway', GatewaySection);

@@ -1,0 +1,90 @@
+/** The panel: chooses between consent, waiting and the sections. A new section is one file and one line here. */
+import '@vscode-elements/elements/dist/vscode-button/index.js';
+import { css, html, LitElement, type TemplateResult } from 'lit';
+import type { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
+import type { PanelView } from '../panel/messages.ts';
+import './acceptance-curve.ts';
+import './consent-view.ts';
+import './gateway-section.ts';
+import { onView, send } from './host.ts';
+import './loop-diagram.ts';
+import './notices.ts';
+import './serving-section.ts';
+import { sharedStyles } from './styles.ts';
+import './turn-list.ts';
+import './version-lineage.ts';
+
+/** "3 minutes ago" has to go on counting while nothing else happens. */
+const CLOCK_MS = 30_000;
+
+export class ApprenticePanel extends LitElement {
+  static override properties = { view: { state: true }, now: { state: true } };
+  declare view: PanelView | null;
+  declare now: Date;
+  #clock: number | undefined;
+
+  static override styles = [
+    sharedStyles,
+    css`
+      :host { color: var(--vscode-foreground); font: var(--vscode-font-weight) var(--vscode-font-size) var(--vscode-font-family); }
+      main { padding: 12px 16px 32px; max-width: 1080px; margin: 0 auto; display: grid; gap: 22px; min-width: 0; }
+      main > * { min-width: 0; }
+    `,
+  ];
+
+  constructor() {
+    super();
+    this.view = null;
+    this.now = new Date();
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    onView((view) => {
+      this.view = view;
+      this.now = new Date();
+    });
+    this.#clock = window.setInterval(() => {
+      this.now = new Date();
+    }, CLOCK_MS);
+    send({ type: 'ready' });
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.clearInterval(this.#clock);
+  }
+
+  override render(): TemplateResult {
+    const { view } = this;
+    if (view === null) return html`<main aria-busy="true"><p class="muted">Loading…</p></main>`;
+    return html`<main aria-label="Agent improvement">
+      <apprentice-notices .view=${view}></apprentice-notices>
+      ${this.#body(view)}
+    </main>`;
+  }
+
+  #body(view: PanelView): TemplateResult {
+    const { snapshot, connection } = view;
+    if (snapshot === null) {
+      return connection.kind === 'offline'
+        ? html`<p class="muted">Nothing can be shown while the agent-server is away.</p>`
+        : html`<p class="muted" role="status">Connecting to the agent-server…</p>`;
+    }
+    if (snapshot.learning === 'unasked')
+      return html`<apprentice-consent .home=${view.home}></apprentice-consent>`;
+    return this.#sections(snapshot);
+  }
+
+  #sections(snapshot: PanelSnapshot): TemplateResult {
+    return html`
+      <apprentice-serving .snapshot=${snapshot}></apprentice-serving>
+      <apprentice-loops .loops=${snapshot.loops}></apprentice-loops>
+      <apprentice-curve .points=${snapshot.curve}></apprentice-curve>
+      <apprentice-lineage .versions=${snapshot.versions} .serving=${snapshot.serving} .now=${this.now}></apprentice-lineage>
+      <apprentice-turns .turns=${snapshot.turns} .now=${this.now}></apprentice-turns>
+      <apprentice-gateway .url=${snapshot.gateway.url}></apprentice-gateway>
+    `;
+  }
+}
+customElements.define('apprentice-panel', ApprenticePanel);

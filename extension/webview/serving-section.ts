@@ -1,0 +1,85 @@
+/** What answers now, learning on or paused, and the training that runs. */
+import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
+import type { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
+import { percent, shortVersion } from './format.ts';
+import { send } from './host.ts';
+import { sharedStyles } from './styles.ts';
+
+const LEARNING = {
+  unasked: 'Learning has not been asked for',
+  on: 'Learning is on',
+  paused: 'Learning is paused',
+  off: 'Learning is off',
+} as const;
+
+export class ServingSection extends LitElement {
+  static override properties = { snapshot: { attribute: false } };
+  declare snapshot: PanelSnapshot;
+
+  static override styles = [
+    sharedStyles,
+    css`
+      .top { display: flex; flex-wrap: wrap; gap: 10px 16px; align-items: center; justify-content: space-between; }
+      .version { font-size: 1.8em; font-weight: 600; line-height: 1.1; }
+      progress {
+        width: 100%; height: 6px; appearance: none; border: 0; border-radius: 3px; overflow: hidden;
+        background: var(--vscode-editorWidget-background);
+      }
+      progress::-webkit-progress-bar { background: var(--vscode-editorWidget-background); }
+      progress::-webkit-progress-value { background: var(--vscode-progressBar-background); transition: inline-size 0.2s; }
+      .training { margin-top: 12px; }
+      .training label { display: flex; justify-content: space-between; gap: 8px; margin-bottom: 4px; }
+    `,
+  ];
+
+  override render(): TemplateResult {
+    const { serving, learning } = this.snapshot;
+    return html`<section aria-labelledby="serving-title">
+      <h2 id="serving-title">Serving</h2>
+      <div class="top">
+        <div>
+          <div class="version" id="serving-version">${serving}</div>
+          <div class="muted" id="learning-state" role="status">
+            ${serving === 'policy@v0' ? 'The base model, not trained yet' : this.#origin()} · ${LEARNING[learning]}
+          </div>
+        </div>
+        <div class="row">${this.#switches()}</div>
+      </div>
+      ${this.#training()}
+    </section>`;
+  }
+
+  #origin(): string {
+    const version = this.snapshot.versions.find((each) => each.version === this.snapshot.serving);
+    if (!version?.parent) return 'Trained here';
+    return `Trained from ${shortVersion(version.parent)} with ${version.sampleCount} samples`;
+  }
+
+  #switches(): TemplateResult {
+    const { learning } = this.snapshot;
+    if (learning === 'on') {
+      return html`<vscode-button id="learning-pause" secondary @click=${() => send({ type: 'setLearning', state: 'paused' })}>
+          Pause learning
+        </vscode-button>
+        <vscode-button id="learning-off" secondary @click=${() => send({ type: 'setLearning', state: 'off' })}>
+          Turn off
+        </vscode-button>`;
+    }
+    return html`<vscode-button id="learning-on" @click=${() => send({ type: 'setLearning', state: 'on' })}>
+      ${learning === 'paused' ? 'Go on learning' : 'Turn learning on'}
+    </vscode-button>`;
+  }
+
+  #training(): TemplateResult | typeof nothing {
+    const { training } = this.snapshot;
+    if (training === null) return nothing;
+    return html`<div class="training">
+      <label for="training-progress">
+        <span>${shortVersion(training.version)} is being made: ${training.phase}</span>
+        <span>${percent(training.fraction)}</span>
+      </label>
+      <progress id="training-progress" max="1" .value=${training.fraction}></progress>
+    </div>`;
+  }
+}
+customElements.define('apprentice-serving', ServingSection);

@@ -1,0 +1,28 @@
+/** Styles that every section shares; all colours are VS Code's theme variables. */
+import { css } from 'lit';
+
+export const sharedStyles = css`
+  :host { display: block; }
+  h2 {
+    font-size: 11px; font-weight: 700; letter-spacing: 0.04em; text-transform: uppercase;
+    margin: 0 0 8px; color: var(--vscode-sideBarSectionHeader-foreground, var(--vscode-foreground));
+  }
+  p { margin: 0 0 8px; line-height: 1.45; }
+  .muted { color: var(--vscode-descriptionForeground); }
+  .mono { font-family: var(--vscode-editor-font-family); font-size: var(--vscode-editor-font-size, 12px); }
+  .row { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
+  .visually-hidden {
+    position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%);
+    white-space: nowrap;
+  }
+  .good { color: var(--vscode-charts-green, #388a34); }
+  .bad { color: var(--vscode-charts-red, #e51400); }
+  :focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 2px; }
+  button.plain {
+    font: inherit; color: var(--vscode-foreground); background: transparent; border: 1px solid transparent;
+    border-radius: 4px; padding: 3px 5px; cursor: pointer; line-height: 0;
+  }
+  button.plain:hover { background: var(--vscode-toolbar-hoverBackground); }
+  button.plain[aria-pressed='true'] { background: var(--vscode-inputOption-activeBackground); color: var(--vscode-inputOption-activeForeground); }
+  @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+`;

@@ -1,0 +1,116 @@
+/** One turn: what was proposed, what the user did with it, what was learnt from that and by which version. */
+import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
+import type { PanelTurn } from '../../agent-server/protocol/panel.ts';
+import { OUTCOMES, SAMPLE_STATES, shortVersion, timeAgo } from './format.ts';
+import { send } from './host.ts';
+import { sharedStyles } from './styles.ts';
+import { type DiffPart, wordDiff } from './word-diff.ts';
+
+const THUMB = svg`<path d="M5 14V7l3-5c1.2 0 1.8.9 1.6 2L9.2 6H13c.8 0 1.3.7 1.1 1.5l-1.3 5.3c-.2.7-.8 1.2-1.5 1.2H5Zm0 0H2.5V7H5" fill="none" stroke="currentColor" stroke-width="1.2" stroke-linejoin="round"></path>`;
+
+export class TurnCard extends LitElement {
+  static override properties = { turn: { attribute: false }, now: { attribute: false } };
+  declare turn: PanelTurn;
+  declare now: Date;
+
+  static override styles = [
+    sharedStyles,
+    css`
+      :host { container-type: inline-size; }
+      article { border: 1px solid var(--vscode-panel-border, #8884); border-radius: 6px; padding: 8px 10px; }
+      header { display: flex; gap: 8px; align-items: flex-start; justify-content: space-between; }
+      h3 { font-size: 1em; font-weight: 600; margin: 0; overflow-wrap: anywhere; }
+      .meta { font-size: 0.92em; }
+      .thumbs { flex: none; display: flex; gap: 2px; }
+      .down svg { rotate: 180deg; }
+      .texts { display: grid; gap: 8px; margin: 8px 0; }
+      @container (min-width: 480px) { .texts.two { grid-template-columns: 1fr 1fr; } }
+      figure { margin: 0; min-width: 0; }
+      figcaption { font-size: 0.9em; margin-bottom: 2px; }
+      pre {
+        margin: 0; padding: 6px 8px; white-space: pre-wrap; overflow-wrap: anywhere; border-radius: 4px;
+        background: var(--vscode-textCodeBlock-background); font-family: var(--vscode-editor-font-family);
+        font-size: var(--vscode-editor-font-size, 12px);
+      }
+      del { text-decoration: line-through; text-decoration-thickness: 1px; background: var(--vscode-diffEditor-removedTextBackground, #f003); }
+      ins { text-decoration: none; background: var(--vscode-diffEditor-insertedTextBackground, #0a03); }
+      dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 10px; margin: 0; font-size: 0.92em; }
+      dt { color: var(--vscode-descriptionForeground); }
+      dd { margin: 0; overflow-wrap: anywhere; }
+    `,
+  ];
+
+  override render(): TemplateResult {
+    const { turn } = this;
+    return html`<article aria-labelledby="title">
+      <header>
+        <div>
+          <h3 id="title">${turn.subject}</h3>
+          <div class="meta muted">
+            ${turn.repository ? `${turn.repository} · ` : nothing}<span id="version">${turn.version}</span> ·
+            <time datetime=${turn.createdAt}>${timeAgo(turn.createdAt, this.now)}</time>
+          </div>
+        </div>
+        <div class="thumbs" role="group" aria-label="Rate this proposal">
+          ${this.#thumb(1, 'up', 'Thumbs up')} ${this.#thumb(-1, 'down', 'Thumbs down')}
+        </div>
+      </header>
+      ${this.#texts()}
+      <dl>
+        <dt>You</dt>
+        <dd id="outcome">${OUTCOMES[turn.outcome]}</dd>
+        ${turn.score === null ? nothing : this.#score(turn.score)}
+        ${turn.hint === null || turn.hint === turn.correction ? nothing : html`<dt>Hint</dt><dd>${turn.hint}</dd>`}
+        <dt>Learning</dt>
+        <dd id="learnt">${this.#learnt()}</dd>
+      </dl>
+    </article>`;
+  }
+
+  #score(score: NonNullable<PanelTurn['score']>): TemplateResult {
+    const tone = score > 0 ? 'good' : score < 0 ? 'bad' : 'muted';
+    const by = this.turn.decidedBy === null ? '' : ` (${this.turn.decidedBy})`;
+    return html`<dt>Score</dt><dd><span class=${tone} id="score">${score > 0 ? '+1' : score}</span>${by}</dd>`;
+  }
+
+  #learnt(): string {
+    const { learntBy, batchId, sampleState } = this.turn;
+    const batch = batchId === null ? '' : `, batch ${batchId.slice(0, 8)}`;
+    return learntBy === null
+      ? `${SAMPLE_STATES[sampleState]}${batch}`
+      : `learnt by ${shortVersion(learntBy)}${batch}`;
+  }
+
+  #texts(): TemplateResult {
+    const { proposal, correction } = this.turn;
+    if (correction === null || correction === proposal) {
+      return html`<div class="texts"><figure><pre aria-label="Proposed">${proposal}</pre></figure></div>`;
+    }
+    const parts = wordDiff(proposal, correction);
+    return html`<div class="texts two">
+      <figure><figcaption class="muted">Proposed</figcaption><pre>${side(parts, 'removed')}</pre></figure>
+      <figure><figcaption class="muted">You wrote</figcaption><pre>${side(parts, 'added')}</pre></figure>
+    </div>`;
+  }
+
+  #thumb(value: 1 | -1, direction: 'up' | 'down', label: string): TemplateResult {
+    const given = this.turn.outcome === `thumb_${direction}`;
+    return html`<button class="plain ${direction}" title=${label} aria-label=${label} aria-pressed=${given}
+      @click=${() => send({ type: 'thumb', turnId: this.turn.turnId, value })}>
+      <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">${THUMB}</svg>
+    </button>`;
+  }
+}
+
+/** One side of the comparison; `<del>` and `<ins>` say it to a screen reader too. */
+function side(
+  parts: readonly DiffPart[],
+  kind: 'removed' | 'added',
+): (TemplateResult | string | typeof nothing)[] {
+  return parts.map((part) => {
+    if (part.kind === 'same') return part.text;
+    if (part.kind !== kind) return nothing;
+    return kind === 'removed' ? html`<del>${part.text}</del>` : html`<ins>${part.text}</ins>`;
+  });
+}
+customElements.define('apprentice-turn', TurnCard);

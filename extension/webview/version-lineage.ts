@@ -1,0 +1,91 @@
+/** The weight versions as a line from the base to what serves now; the table under it says the same in words. */
+import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
+import type { PanelVersion } from '../../agent-server/protocol/panel.ts';
+import { shortVersion, timeAgo } from './format.ts';
+import { sharedStyles } from './styles.ts';
+
+/** Older ones stand in the table. */
+const SHOWN = 12;
+const STEP = 56;
+const MIDDLE = 22;
+
+export class VersionLineage extends LitElement {
+  static override properties = { versions: { attribute: false }, serving: {}, now: { attribute: false } };
+  declare versions: PanelVersion[];
+  declare serving: string;
+  declare now: Date;
+
+  static override styles = [
+    sharedStyles,
+    css`
+      .scroll { overflow-x: auto; padding-bottom: 4px; }
+      svg { display: block; }
+      line { stroke: var(--vscode-descriptionForeground); stroke-width: 1.5; }
+      circle { fill: var(--vscode-editor-background); stroke: var(--vscode-descriptionForeground); stroke-width: 2; }
+      g[data-state='serving'] circle { fill: var(--vscode-charts-blue, #1a85ff); stroke: var(--vscode-charts-blue, #1a85ff); }
+      g[data-state='training'] circle { stroke-dasharray: 3 2; stroke: var(--vscode-charts-yellow, #cca700); }
+      g[data-state='failed'] circle { stroke: var(--vscode-charts-red, #e51400); }
+      text { fill: var(--vscode-foreground); font-size: 11px; text-anchor: middle; }
+      g[data-state='serving'] text { font-weight: 700; }
+      table { border-collapse: collapse; width: 100%; margin-top: 6px; font-variant-numeric: tabular-nums; }
+      th { text-align: left; font-weight: 600; }
+      th, td { padding: 3px 8px 3px 0; white-space: nowrap; }
+      td { border-top: 1px solid var(--vscode-panel-border, #8883); }
+      summary { cursor: pointer; color: var(--vscode-textLink-foreground); margin-top: 6px; }
+    `,
+  ];
+
+  override render(): TemplateResult {
+    const line = this.versions.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt)).slice(-SHOWN);
+    return html`<section aria-labelledby="lineage-title">
+      <h2 id="lineage-title">Versions</h2>
+      ${this.versions.length === 0 ? html`<p class="muted">No version has been trained yet.</p>` : this.#drawn(line)}
+    </section>`;
+  }
+
+  #drawn(line: readonly PanelVersion[]): TemplateResult {
+    const width = line.length * STEP;
+    return html`<div class="scroll">
+        <svg width=${width} height="48" viewBox="0 0 ${width} 48" role="img" aria-label="Lineage, oldest first: ${line
+          .map(({ version, state }) => `${shortVersion(version)} ${state}`)
+          .join(', ')}">
+          ${line.map((version, index) => this.#mark(version, index))}
+        </svg>
+      </div>
+      <details>
+        <summary>All versions</summary>
+        <div class="scroll">
+          <table>
+            <thead>
+              <tr><th scope="col">Version</th><th scope="col">From</th><th scope="col">State</th>
+                <th scope="col">Samples</th><th scope="col">Loss</th><th scope="col">Made</th></tr>
+            </thead>
+            <tbody>${this.versions.map((version) => this.#row(version))}</tbody>
+          </table>
+        </div>
+      </details>`;
+  }
+
+  #mark(version: PanelVersion, index: number): TemplateResult {
+    const x = index * STEP + STEP / 2;
+    const state = version.version === this.serving ? 'serving' : version.state;
+    return svg`<g data-state=${state}>
+      ${index === 0 ? nothing : svg`<line x1=${x - STEP + 8} x2=${x - 8} y1=${MIDDLE - 6} y2=${MIDDLE - 6}></line>`}
+      <circle cx=${x} cy=${MIDDLE - 6} r="7"></circle>
+      <text x=${x} y="42">${shortVersion(version.version)}</text>
+      <title>${version.version}: ${state}</title>
+    </g>`;
+  }
+
+  #row(version: PanelVersion): TemplateResult {
+    return html`<tr>
+      <td>${version.version}</td>
+      <td>${version.parent ? shortVersion(version.parent) : '–'}</td>
+      <td>${version.version === this.serving ? 'serving' : version.state}</td>
+      <td>${version.sampleCount}</td>
+      <td>${version.metrics ? version.metrics.loss.toFixed(3) : '–'}</td>
+      <td>${timeAgo(version.createdAt, this.now)}</td>
+    </tr>`;
+  }
+}
+customElements.define('apprentice-lineage', VersionLineage);
