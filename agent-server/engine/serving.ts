@@ -119,12 +119,19 @@ export class Serving {
     return lease;
   }
 
-  /** Loads a version, then makes it the one that new requests get. Throws as `acquire`; the pointer then stays. */
-  async swap(version: WeightVersion, signal: AbortSignal): Promise<void> {
+  /**
+   * Loads a version, lets `decide` try it and put the decision on record, then makes it the one that new requests
+   * get, with no wait between the last two. Throws what loading and `decide` throw; the pointer then stays.
+   */
+  async swap(version: WeightVersion, decide: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const lease = await this.acquire(signal, version);
-    this.#serving = version;
-    lease.release();
-    this.#evict();
+    try {
+      await decide();
+      this.#serving = version;
+    } finally {
+      lease.release();
+      this.#evict();
+    }
   }
 
   #isLoaded(resident: Resident): boolean {

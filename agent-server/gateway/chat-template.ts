@@ -31,6 +31,7 @@ export class ChatPrompt {
   readonly #template: Template;
   readonly #templateText: string;
   readonly #tokens: Record<string, unknown>;
+  readonly #endOfTurn: number;
 
   /** Throws `setup_failed` when the template or the tokenizer does not parse. */
   constructor(files: TokenizerFiles) {
@@ -52,6 +53,7 @@ export class ChatPrompt {
         { cause: error },
       );
     }
+    this.#endOfTurn = this.#findEndOfTurn(files.eosTokenIds);
   }
 
   /** Prompt ids up to where the assistant begins to answer. Throws `invalid_request` when the template refuses. */
@@ -61,12 +63,18 @@ export class ChatPrompt {
       role: message.role,
       content: guardSpecials(message.content, this.tokenizer.specialTexts, guard),
     }));
-    return this.tokenizer.encodeTrusted(this.#render(guarded), guard);
+    return this.tokenizer.encodeTrusted(this.#render(guarded, 'with'), guard);
   }
 
-  #render(messages: readonly PlainMessage[]): string {
+  /** Ids of a given answer as the policy would have generated it: the text, then the end of the turn. */
+  responseIds(text: string): number[] {
+    return [...this.tokenizer.encodePlain(text), this.#endOfTurn];
+  }
+
+  #render(messages: readonly PlainMessage[], generationPrompt: 'with' | 'without'): string {
     try {
-      return this.#template.render({ ...this.#tokens, messages, add_generation_prompt: true });
+      const add_generation_prompt = generationPrompt === 'with';
+      return this.#template.render({ ...this.#tokens, messages, add_generation_prompt });
     } catch (error) {
       throw new ApprenticeError(
         'invalid_request',
@@ -75,6 +83,22 @@ export class ChatPrompt {
         { cause: error },
       );
     }
+  }
+
+  /** Of several ids that end a response, the one that this template puts after an answer. */
+  #findEndOfTurn(eosTokenIds: readonly number[]): number {
+    const exchange: PlainMessage[] = [
+      { role: 'user', content: 'a' },
+      { role: 'assistant', content: 'b' },
+    ];
+    const ids = this.tokenizer.encodeTrusted(this.#render(exchange, 'without'), '');
+    const found = ids.findLast((id) => eosTokenIds.includes(id)) ?? eosTokenIds[0];
+    if (found !== undefined) return found;
+    throw new ApprenticeError(
+      'setup_failed',
+      'The model names no token that ends a response.',
+      'Set up the model folder again.',
+    );
   }
 }
 
