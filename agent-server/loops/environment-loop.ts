@@ -1,0 +1,98 @@
+/**
+ * Queued observations become next states: a commit finds the proposal it answers, a thumb its turn, a proposal
+ * that went away closes its turn. Also closes what nothing followed for a day. The judge reads what it means.
+ */
+import type { TurnId } from '../protocol/ids.ts';
+import type { CommitObservation } from '../protocol/observations.ts';
+import { type CommitCandidate, matchCommit } from '../sessions/match-commit.ts';
+import type { Store } from '../store/store.ts';
+import type { StoredObservation } from '../store/types.ts';
+import { type Loop, type LoopOptions, type LoopWork, startLoop } from './loop.ts';
+import {
+  COMMIT_WINDOW_MS,
+  EXPIRY_CHECK_MS,
+  MAX_CANDIDATES,
+  PROPOSAL_LIFETIME_MS,
+  THUMB_WINDOW_MS,
+} from './settlement.ts';
+
+type Item = { kind: 'observation'; stored: StoredObservation } | { kind: 'expiry' };
+
+export function startEnvironmentLoop(store: Store, options: Omit<LoopOptions, 'onChange'>): Loop {
+  return startLoop(environmentWork(store), { ...options, onChange: (listener) => store.onChange(listener) });
+}
+
+export function environmentWork(store: Store): LoopWork<Item> {
+  let expiryCheckDueMs = 0;
+  return {
+    name: 'environment',
+    wakesOn: ['observations'],
+    next: (nowMs) => {
+      const [stored] = store.queuedObservations(1);
+      if (stored !== undefined) return { kind: 'observation', stored };
+      return nowMs >= expiryCheckDueMs ? { kind: 'expiry' } : undefined;
+    },
+    nextDueMs: () => expiryCheckDueMs,
+    describe: (item) =>
+      item.kind === 'expiry'
+        ? 'expired proposals'
+        : `${item.stored.observation.kind} observation ${item.stored.observationId}`,
+    handle: (item, nowMs) => {
+      if (item.kind === 'observation') {
+        place(store, item.stored, nowMs);
+      } else {
+        store.expireTurns(nowMs - PROPOSAL_LIFETIME_MS, nowMs);
+        expiryCheckDueMs = nowMs + EXPIRY_CHECK_MS;
+      }
+    },
+    giveUp: (item, nowMs, error) => {
+      if (item.kind === 'expiry') expiryCheckDueMs = nowMs + EXPIRY_CHECK_MS;
+      else store.setAside(item.stored.observationId, 'unmatched', error.message);
+    },
+    counts: (nowMs) => ({
+      queued: store.queueLengths(nowMs).observations,
+      done: store.doneCounts().environment,
+    }),
+  };
+}
+
+function place(
+  store: Store,
+  { observation, observationId, receivedAtMs }: StoredObservation,
+  nowMs: number,
+): void {
+  const observedAtMs = Date.parse(observation.observedAt);
+  if (observation.kind === 'commit') {
+    const match = matchCommit(observation, candidates(store, observation, receivedAtMs));
+    if (match.kind === 'matched') {
+      store.attach(observationId, match.turnId, 'commit', observedAtMs, nowMs + COMMIT_WINDOW_MS);
+    } else {
+      store.setAside(observationId, match.kind, match.note);
+    }
+    return;
+  }
+  const state = store.turn(observation.turnId)?.state;
+  if (state === undefined) {
+    store.setAside(observationId, 'unmatched', 'its turn is not in the store');
+  } else if (state === 'running' || state === 'failed') {
+    store.setAside(observationId, 'ignored', `its turn is ${state}: it has no complete answer`);
+  } else if (observation.kind === 'thumb') {
+    store.attach(observationId, observation.turnId, 'thumb', observedAtMs, nowMs + THUMB_WINDOW_MS);
+  } else {
+    store.closeTurn(observationId, observation.turnId, observation.reason);
+  }
+}
+
+function candidates(store: Store, commit: CommitObservation, receivedAtMs: number): CommitCandidate[] {
+  const commitsOf = (turnId: TurnId): string[] =>
+    store
+      .nextStates(turnId)
+      .flatMap(({ observation }) => (observation.kind === 'commit' ? [observation.sha] : []));
+  return store
+    .proposals(commit.repositoryRoot, receivedAtMs - PROPOSAL_LIFETIME_MS, MAX_CANDIDATES)
+    .flatMap(({ turnId, kind, learnable, subject, closed }) =>
+      kind === 'main' && learnable && subject.kind === 'commit_message'
+        ? [{ turnId, subject, closed, commits: commitsOf(turnId) }]
+        : [],
+    );
+}
