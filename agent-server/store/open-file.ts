@@ -40,7 +40,8 @@ export async function openFile(file: string, nowMs: number): Promise<OpenedFile>
   }
 }
 
-async function importSqlite(): Promise<typeof import('node:sqlite')> {
+/** node:sqlite, or `store_unavailable` naming the Node that has it. */
+export async function importSqlite(): Promise<typeof import('node:sqlite')> {
   try {
     return await import('node:sqlite');
   } catch (error) {

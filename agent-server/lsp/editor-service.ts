@@ -1,0 +1,75 @@
+/** What editors may ask, answered over the store and the parts that run. Knows no socket. */
+
+import { MAX_CANDIDATES, PROPOSAL_LIFETIME_MS } from '../loops/settlement.ts';
+import type { LearningState, OpenProposal, Proposal, StagedChange } from '../protocol/editor.ts';
+import { ApprenticeError } from '../protocol/errors.ts';
+import type { Observation } from '../protocol/observations.ts';
+import type { PanelSnapshot } from '../protocol/panel.ts';
+import type { Store } from '../store/store.ts';
+
+/** Makes the turn that proposes a message; `onText` gets each new piece. Throws `aborted` after `signal`. */
+export type WriteCommitMessage = (
+  change: StagedChange,
+  onText: (text: string) => void,
+  signal: AbortSignal,
+) => Promise<Proposal>;
+
+export interface EditorService {
+  /** Durable when it returns. Throws `consent_required` unless learning is on: then nothing is kept. */
+  observe(observation: Observation): { duplicate: boolean };
+  writeCommitMessage: WriteCommitMessage;
+  openProposals(repositoryRoot: string): OpenProposal[];
+  panel(): PanelSnapshot;
+  setLearning(state: Exclude<LearningState, 'unasked'>): { state: LearningState };
+  learning(): { state: LearningState };
+  stop(): void;
+}
+
+export interface EditorServiceOptions {
+  store: Store;
+  writeCommitMessage: WriteCommitMessage;
+  panel(): PanelSnapshot;
+  /** Begins the end of the agent-server; returns at once. */
+  stop(): void;
+  now?: () => number;
+}
+
+export function createEditorService(options: EditorServiceOptions): EditorService {
+  const { store, now = Date.now } = options;
+  return {
+    observe: (observation) => {
+      if (store.learning() !== 'on') {
+        throw new ApprenticeError(
+          'consent_required',
+          'Learning is not on, so the observation was not kept.',
+          'Turn learning on in the Apprentice view.',
+        );
+      }
+      return { duplicate: store.addObservation(observation, now()) === 'duplicate' };
+    },
+    writeCommitMessage: options.writeCommitMessage,
+    openProposals: (repositoryRoot) =>
+      store
+        .proposals(repositoryRoot, now() - PROPOSAL_LIFETIME_MS, MAX_CANDIDATES)
+        .flatMap((turn): OpenProposal[] => {
+          if (turn.closed !== null || turn.response === null || turn.kind === 'side' || !turn.learnable)
+            return [];
+          if (store.nextStates(turn.turnId).some(({ kind }) => kind === 'commit')) return [];
+          return [
+            {
+              turnId: turn.turnId,
+              createdAt: new Date(turn.createdAtMs).toISOString(),
+              text: turn.response.text,
+              subject: turn.subject,
+            },
+          ];
+        }),
+    panel: options.panel,
+    setLearning: (state) => {
+      store.setLearning(state);
+      return { state };
+    },
+    learning: () => ({ state: store.learning() }),
+    stop: options.stop,
+  };
+}

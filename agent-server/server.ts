@@ -1,0 +1,237 @@
+/** Puts the agent-server together and takes it apart. Each part is a file of its own; this one only joins them. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { claimHome, openHomeStore } from './claim.ts';
+import type { Config } from './config.ts';
+import { removeDiscovery, writeDiscovery } from './discovery.ts';
+import { HttpEngine } from './engine/http-engine.ts';
+import { Serving } from './engine/serving.ts';
+import { startGateway } from './gateway/gateway.ts';
+import { PromptSource } from './gateway/prompt-source.ts';
+import { TurnRunner } from './gateway/turn-runner.ts';
+import type { Lock } from './lock.ts';
+import type { Log } from './log.ts';
+import { batchFolders } from './loops/batch-folder.ts';
+import { watchEngine } from './loops/engine-watch.ts';
+import { startEnvironmentLoop } from './loops/environment-loop.ts';
+import { startJudgeLoop } from './loops/judge-loop.ts';
+import { startTrainLoop } from './loops/train-loop.ts';
+import type { Progress } from './loops/worker-link.ts';
+import { WorkerLink } from './loops/worker-link.ts';
+import { WorkerProcess } from './loops/worker-process.ts';
+import { createEditorService } from './lsp/editor-service.ts';
+import { createPanelFeed } from './lsp/panel-feed.ts';
+import { panelSnapshot, serveStatus, trainingStatus } from './lsp/panel-snapshot.ts';
+import { socketPath, startLspServer } from './lsp/server.ts';
+import { commitMessageWriter } from './lsp/write-commit-message.ts';
+import type { Discovery } from './protocol/discovery.ts';
+import type { LearningState } from './protocol/editor.ts';
+import type { Store } from './store/store.ts';
+import { VERSION } from './version.ts';
+
+/** The gpu-worker as the server needs it; tests hand in one of their own. */
+export type Worker = Pick<WorkerProcess, 'endpoint' | 'onChange' | 'start' | 'stop'>;
+
+export interface AgentServerOptions {
+  home: string;
+  config: Config;
+  env: NodeJS.ProcessEnv;
+  log: Log;
+  worker?: Worker;
+}
+
+export interface RunningServer {
+  kind: 'running';
+  discovery: Discovery;
+  store: Store;
+  /** Resolves when everything has ended; also after an editor's `apprentice/stop`. */
+  readonly stopped: Promise<void>;
+  /** Ends it in good order; calling again waits for the same end. */
+  stop(): Promise<void>;
+}
+
+/** `elsewhere`: another process serves this home folder already. */
+export type Started = RunningServer | { kind: 'elsewhere'; discovery: Discovery };
+
+/** Turns in the making at once: what the engine decodes together, and as many waiting. */
+const TURNS_PER_SLOT = 2;
+/** Cancelled turns write their end into the store before it closes. */
+const DRAIN_LIMIT_MS = 2_000;
+
+type Undo = (() => Promise<void> | void)[];
+
+/** Starts serving a home folder. Throws what a part throws at its start, with all that had begun undone. */
+export async function startAgentServer(options: AgentServerOptions): Promise<Started> {
+  const claim = await claimHome(options.home);
+  if (claim.kind === 'taken') return { kind: 'elsewhere', discovery: claim.discovery };
+  const undo: Undo = [];
+  const takeApart = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) {
+      try {
+        await step();
+      } catch (error) {
+        options.log.error(`While stopping: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  };
+  try {
+    return await start(options, claim.lock, undo, takeApart);
+  } catch (error) {
+    await takeApart();
+    throw error;
+  }
+}
+
+/** Each part pushes its end onto `undo` as soon as it has begun. */
+async function start(
+  { home, config, env, log, worker: given }: AgentServerOptions,
+  lock: Lock,
+  undo: Undo,
+  takeApart: () => Promise<void>,
+): Promise<RunningServer> {
+  undo.push(() => lock.release());
+  const store = await openHomeStore(home, Date.now(), log);
+  undo.push(() => store.close());
+  const interrupted = store.failInterruptedTurns();
+  if (interrupted > 0) log.info(`Turns that had been interrupted and are failed: ${interrupted}.`);
+
+  const worker = given ?? workerProcess(home, config, env, log);
+  undo.push(() => worker.stop());
+  const engine = new HttpEngine(worker.endpoint);
+  const serving = new Serving({
+    engine,
+    serving: store.serving(),
+    folderOf: (version) => store.version(version)?.folder ?? undefined,
+    onUnloadError: (version, error) => log.warn(`${version} could not be unloaded: ${error.message}`),
+  });
+  const prompts = new PromptSource(engine);
+  const maxTurns = config.worker.maxRunning * TURNS_PER_SLOT;
+  const turns = new TurnRunner({ store, engine, serving, prompts, maxTurns, nowMs: Date.now });
+  undo.push(() => drained(turns));
+
+  const link = new WorkerLink({ endpoint: worker.endpoint, log: log.warn });
+  undo.push(() => link.close());
+  undo.push(watchEngine(link, serving, prompts));
+  undo.push(
+    worker.onChange((endpoint) => {
+      if (endpoint !== null) link.connect();
+    }),
+  );
+
+  const token = randomBytes(32).toString('base64url');
+  const gateway = await startGateway({ turns, serving, token, port: config.gateway.port, nowMs: Date.now });
+  undo.push(() => gateway.close());
+
+  let progress: Progress | null = null;
+  const snapshot = () =>
+    panelSnapshot(
+      {
+        store,
+        loops: [
+          serveStatus(turns.running, store.doneCounts().serve, link.status),
+          environment.status(),
+          judge.status(),
+          train.status(),
+        ],
+        worker: link.status.connected ? link.status : null,
+        training: trainingStatus(store.openBatch(), progress),
+        gatewayUrl: gateway.url,
+      },
+      Date.now(),
+    );
+  const feed = createPanelFeed(snapshot, (error) => log.error(`Panel: ${error.message}`));
+  undo.push(() => feed.close());
+  undo.push(store.onChange(feed.changed));
+  undo.push(link.onStatus(feed.changed));
+  undo.push(
+    link.onProgress((latest) => {
+      progress = latest;
+      feed.changed();
+    }),
+  );
+
+  const loopOptions = { log, onStatus: feed.changed };
+  const environment = startEnvironmentLoop(store, loopOptions);
+  undo.push(() => environment.stop());
+  const judge = startJudgeLoop(store, config.learning, loopOptions);
+  undo.push(() => judge.stop());
+  const folders = batchFolders(join(home, 'batches'));
+  const train = await startTrainLoop(
+    { store, engine, serving, prompts, folders, link, config: config.learning, log },
+    { onStatus: feed.changed },
+  );
+  undo.push(() => train.stop());
+  const followLearning = (state: LearningState): void => (state === 'on' ? train.resume() : train.pause());
+  followLearning(store.learning());
+
+  let stopping: Promise<void> | undefined;
+  const stopped = Promise.withResolvers<void>();
+  const stop = (): Promise<void> => {
+    stopping ??= takeApart().then(stopped.resolve);
+    return stopping;
+  };
+  const service = createEditorService({
+    store,
+    writeCommitMessage: commitMessageWriter({ turns, prompts, serving }),
+    panel: snapshot,
+    stop: () => void stop(),
+  });
+  const path = socketPath(home);
+  const lsp = await startLspServer(path, { token, version: VERSION, service, feed, log });
+  undo.push(() => lsp.close());
+  undo.push(
+    onLearningChange(store, (state) => {
+      followLearning(state);
+      lsp.learningChanged(state);
+    }),
+  );
+
+  const discovery: Discovery = {
+    format: 1,
+    pid: process.pid,
+    socket: path,
+    port: gateway.port,
+    token,
+    startedAt: new Date().toISOString(),
+    version: VERSION,
+  };
+  writeDiscovery(home, discovery);
+  undo.push(() => removeDiscovery(home, token));
+  worker.start();
+  // A worker that was handed in may be running already, and then has no news to tell.
+  link.connect();
+  log.info(`Serving ${store.serving()} at ${gateway.url}.`);
+  return { kind: 'running', discovery, store, stop, stopped: stopped.promise };
+}
+
+function workerProcess(home: string, config: Config, env: NodeJS.ProcessEnv, log: Log): WorkerProcess {
+  const venv = join(home, 'runtime', 'venv');
+  return new WorkerProcess({
+    home,
+    model: env['APPRENTICE_MODEL'] ?? config.worker.model ?? join(home, 'runtime', 'model'),
+    python:
+      env['APPRENTICE_PYTHON'] ??
+      config.worker.python ??
+      join(venv, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python'])),
+    threads: config.worker.threads,
+    maxRunning: config.worker.maxRunning,
+    log: log.info,
+  });
+}
+
+/** Tells of the user's choice, not of every other setting. */
+function onLearningChange(store: Store, tell: (state: LearningState) => void): () => void {
+  let last = store.learning();
+  return store.onChange((what) => {
+    if (what !== 'settings') return;
+    const state = store.learning();
+    if (state !== last) tell(state);
+    last = state;
+  });
+}
+
+async function drained(turns: TurnRunner): Promise<void> {
+  const deadlineMs = Date.now() + DRAIN_LIMIT_MS;
+  while (turns.running > 0 && Date.now() < deadlineMs) await delay(10);
+}
