@@ -127,6 +127,8 @@ export class Serving {
     const lease = await this.acquire(signal, version);
     try {
       await decide();
+      // It was in use until now, so that going back to it is what is kept quick.
+      this.#touch(this.#serving);
       this.#serving = version;
     } finally {
       lease.release();
@@ -139,12 +141,8 @@ export class Serving {
   }
 
   #resident(version: WeightVersion): Resident {
-    const found = this.#residents.get(version);
-    if (found) {
-      this.#residents.delete(version);
-      this.#residents.set(version, found);
-      return found;
-    }
+    const found = this.#touch(version);
+    if (found) return found;
     const folder = this.#options.folderOf(version);
     if (folder === undefined)
       throw new ApprenticeError(
@@ -155,6 +153,16 @@ export class Serving {
     const resident: Resident = { version, folder, leases: 0, epoch: undefined, loading: undefined };
     this.#residents.set(version, resident);
     return resident;
+  }
+
+  /** Makes it the most recently used. */
+  #touch(version: WeightVersion): Resident | undefined {
+    const found = this.#residents.get(version);
+    if (found) {
+      this.#residents.delete(version);
+      this.#residents.set(version, found);
+    }
+    return found;
   }
 
   #release(resident: Resident): void {
