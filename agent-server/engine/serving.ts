@@ -7,7 +7,7 @@
  * then leased versions and the serving one are loaded again before anything else is served.
  */
 import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
-import { BASE_VERSION, type WeightVersion } from '../protocol/ids.ts';
+import { BASE_VERSION, versionNumber, type WeightVersion } from '../protocol/ids.ts';
 import type { Engine } from './engine.ts';
 
 /** A claim on a loaded version. Release exactly once; a second call changes nothing. */
@@ -65,9 +65,12 @@ export class Serving {
     return this.#serving;
   }
 
-  /** Adapters that the engine holds now. */
+  /** Adapters that the engine holds now, oldest version first. */
   loaded(): WeightVersion[] {
-    return [...this.#residents.values()].filter((one) => this.#isLoaded(one)).map((one) => one.version);
+    return [...this.#residents.values()]
+      .filter((one) => this.#isLoaded(one))
+      .map((one) => one.version)
+      .toSorted((a, b) => versionNumber(a) - versionNumber(b));
   }
 
   /** Can this version answer, now or after loading it? */
