@@ -126,13 +126,16 @@ export class PythonProcess<Event extends { type: string }> {
     const child = spawn(python, ['-m', module, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
-      // Offline: a model is a folder here, and nothing is ever fetched behind the user's back.
       env: {
         ...env,
         PYTHONPATH: pythonFolder(),
         PYTHONUTF8: '1',
+        // A model is a folder here: nothing is ever fetched behind the user's back.
         HF_HUB_OFFLINE: '1',
-        TOKENIZERS_PARALLELISM: 'false',
+        HF_HUB_DISABLE_PROGRESS_BARS: '1',
+        // Math threads that wait sleep: engine and trainer share the cores, and a spinning thread of the one
+        // takes the core that the other is waiting for.
+        OMP_WAIT_POLICY: 'PASSIVE',
       },
     });
     this.#child = child;

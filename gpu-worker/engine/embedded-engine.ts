@@ -25,6 +25,8 @@ export interface EngineOptions {
 }
 
 interface Stream {
+  /** Its first event has come. */
+  started: boolean;
   push(event: RequestEvent): void;
   fail(error: ApprenticeError): void;
 }
@@ -82,6 +84,13 @@ export class EmbeddedEngine {
     return this.#streams.size;
   }
 
+  /** Those of them whose prompt has been read. */
+  get running(): number {
+    let count = 0;
+    for (const stream of this.#streams.values()) if (stream.started) count += 1;
+    return count;
+  }
+
   state(): ProcessState {
     return this.#process.state();
   }
@@ -128,8 +137,10 @@ export class EmbeddedEngine {
     const events: RequestEvent[] = [];
     let failure: unknown = null;
     let wake: () => void = () => {};
-    this.#streams.set(request.rid, {
+    const stream: Stream = {
+      started: false,
       push: (event) => {
+        stream.started = true;
         events.push(event);
         wake();
       },
@@ -137,7 +148,8 @@ export class EmbeddedEngine {
         failure = error;
         wake();
       },
-    });
+    };
+    this.#streams.set(request.rid, stream);
     const onAbort = () => {
       failure = signal.reason;
       wake();
@@ -248,14 +260,9 @@ export class EmbeddedEngine {
 const REMEDY = 'See logs/engine.log.';
 
 function refusal(event: Extract<EngineEvent, { type: 'finish' }>): ApprenticeError {
-  const remedies: Record<string, string> = {
-    adapter_not_loaded: 'Load it first with /load_lora_adapter.',
-    context_length_exceeded: 'Send a shorter prompt.',
-    queue_full: 'Try again later.',
-    invalid_request: 'Mend the named field.',
-  };
   const code = event.code ?? 'internal';
-  return new ApprenticeError(code, event.message ?? 'The engine failed.', remedies[code] ?? REMEDY);
+  const remedy = code === 'adapter_not_loaded' ? 'Load it first with /load_lora_adapter.' : REMEDY;
+  return new ApprenticeError(code, event.message ?? 'The engine failed.', remedy);
 }
 
 export function createEngine(options: EngineOptions): EmbeddedEngine {

@@ -11,8 +11,8 @@ export interface Submit {
   temperature: number;
   top_p: number;
   top_k: number;
+  /** Whatever ends the response, the model's own end token included. */
   stop_token_ids: readonly number[];
-  ignore_eos: boolean;
   seed: number | null;
   return_logprob: boolean;
   /** -1: no logprobs of the input. */
@@ -39,8 +39,6 @@ export const EngineEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('ready'),
     vocab_size: z.number().int(),
-    context_length: z.number().int(),
-    eos_token_ids: z.array(z.number().int()),
     device: z.string(),
     dtype: z.string(),
   }),
@@ -66,9 +64,7 @@ export const EngineEvent = z.discriminatedUnion('type', [
     /** The stop token, when that was the reason. */
     matched: z.number().int().nullable(),
     /** Set with `error`. */
-    code: z
-      .enum(['adapter_not_loaded', 'context_length_exceeded', 'queue_full', 'invalid_request', 'internal'])
-      .nullable(),
+    code: z.enum(['adapter_not_loaded', 'internal']).nullable(),
     message: z.string().nullable(),
   }),
   z.object({

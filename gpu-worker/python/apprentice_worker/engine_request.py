@@ -1,0 +1,92 @@
+"""A request inside the engine: what was asked for, how far it is, and what it still owes."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from .json_lines import Message
+from .kv_cache import CachedPrefix, KvSequence
+from .lora import Adapter
+from .sampling import TopList
+
+
+@dataclass
+class Request:
+    rid: str
+    prompt_ids: list[int]
+    adapter: Adapter | None
+    max_new_tokens: int
+    temperature: float
+    top_p: float
+    top_k: int
+    stop_token_ids: frozenset[int]
+    return_logprob: bool
+    # -1: no logprobs of the prompt.
+    logprob_start_len: int
+    top_logprobs_num: int
+    generator: torch.Generator
+    kv: KvSequence | None = None
+    cached_tokens: int = 0
+    output_ids: list[int] = field(default_factory=list)
+    input_logprobs: list[float | None] = field(default_factory=list)
+    input_top: list[TopList | None] = field(default_factory=list)
+
+    @classmethod
+    def from_command(cls, command: Message, adapter: Adapter | None) -> "Request":
+        """A `submit` command as the gpu-worker wrote it: validated there, trusted here."""
+        generator = torch.Generator()
+        if command["seed"] is None:
+            generator.seed()
+        else:
+            generator.manual_seed(command["seed"])
+        return cls(
+            rid=command["rid"],
+            prompt_ids=command["input_ids"],
+            adapter=adapter,
+            max_new_tokens=command["max_new_tokens"],
+            temperature=command["temperature"],
+            top_p=command["top_p"],
+            top_k=command["top_k"],
+            stop_token_ids=frozenset(command["stop_token_ids"]),
+            return_logprob=command["return_logprob"],
+            logprob_start_len=command["logprob_start_len"] if command["return_logprob"] else -1,
+            top_logprobs_num=command["top_logprobs_num"],
+            generator=generator,
+        )
+
+    @property
+    def scores_input(self) -> bool:
+        return self.logprob_start_len >= 0
+
+    @property
+    def reusable_tokens(self) -> int:
+        """How much of the prompt may come from a cache: logits are needed from the position that precedes the first
+        scored token, or else from the last one."""
+        last = len(self.prompt_ids) - 1
+        return min(self.logprob_start_len, last) if self.scores_input else last
+
+    @property
+    def prefilling(self) -> bool:
+        return self.kv is None or self.kv.length < len(self.prompt_ids)
+
+    def next_ids(self, budget: int) -> list[int]:
+        """The tokens that the next pass computes: a piece of the prompt, or the last sampled token."""
+        assert self.kv is not None
+        if self.prefilling:
+            return self.prompt_ids[self.kv.length : self.kv.length + budget]
+        return self.output_ids[-1:]
+
+    def wanted_logits(self, count: int) -> list[int]:
+        """Offsets among the next `count` tokens whose logits are read: those that predict a scored prompt token, and
+        the last one of the prompt or the sampled one when something is to be generated."""
+        assert self.kv is not None
+        start, last = self.kv.length, len(self.prompt_ids) - 1
+        if not self.prefilling:
+            return [0]
+        first_scored = self.logprob_start_len if self.scores_input else last
+        until = last + 1 if self.max_new_tokens > 0 else last
+        return [offset for offset in range(count) if first_scored <= start + offset < until]
+
+    def as_prefix(self) -> CachedPrefix:
+        assert self.kv is not None
+        return CachedPrefix(self.adapter, self.prompt_ids + self.output_ids, self.kv)

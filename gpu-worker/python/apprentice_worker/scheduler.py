@@ -1,0 +1,167 @@
+"""Continuous batching: which requests run, what each pass computes, and what becomes of its logits.
+
+One pass takes a token of every decoding request and a piece of the prompts that are still to be read, so that a long
+prompt slows running streams but never stops them. Single-threaded; `engine.py` owns threads and adapters' files.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+import torch
+
+from .engine_request import Request
+from .json_lines import Message
+from .kv_cache import KvSequence, PrefixCache
+from .lora import Adapter
+from .ragged_model import RaggedModel, Tokens
+from .sampling import sample, token_logprobs, top_logprobs
+
+# Prompt tokens in one pass. Beside decoding requests the pass must stay short: it is the gap in their streams.
+PREFILL_TOKENS = 256
+PREFILL_TOKENS_BESIDE_DECODING = 48
+
+
+class Scheduler:
+    def __init__(
+        self, model: RaggedModel, max_running: int, cache_bytes: int, send: Callable[[Message], None]
+    ) -> None:
+        self._model = model
+        self._max_running = max_running
+        self._cache = PrefixCache(cache_bytes)
+        self._send = send
+        self._waiting: deque[Request] = deque()
+        self._running: list[Request] = []
+        self.paused = False
+        # While new weights wait for their turn nobody new is let in.
+        self.draining = False
+
+    @property
+    def has_work(self) -> bool:
+        return not self.paused and bool(self._running or (self._waiting and not self.draining))
+
+    @property
+    def running_count(self) -> int:
+        return len(self._running)
+
+    def uses(self, adapter: Adapter) -> bool:
+        return any(request.adapter is adapter for request in (*self._running, *self._waiting))
+
+    def submit(self, request: Request) -> None:
+        self._waiting.append(request)
+
+    def abort(self, rid: str) -> None:
+        for request in [*self._waiting, *self._running]:
+            if request.rid == rid:
+                self._finish(request, "abort", None)
+
+    def forget(self, adapter: Adapter) -> None:
+        self._cache.drop(adapter)
+
+    def replace_model(self, model: RaggedModel) -> None:
+        """Only while nothing runs. What the old weights computed is dropped."""
+        self._model = model
+        self._cache.clear()
+
+    def step(self) -> None:
+        """One forward pass over everything that runs."""
+        self._admit()
+        batch = self._next_batch()
+        logits_WV = self._model.forward([tokens for _, tokens in batch])
+        with torch.inference_mode():
+            first = 0
+            for request, tokens in batch:
+                end = first + len(tokens.logits_at)
+                self._advance(request, logits_WV[first:end], len(tokens.ids))
+                first = end
+
+    def _admit(self) -> None:
+        while self._waiting and len(self._running) < self._max_running and not self.draining:
+            request = self._waiting.popleft()
+            kv = KvSequence(self._model.kv_shape, len(request.prompt_ids) + min(request.max_new_tokens, 256))
+            shared = self._cache.longest(
+                request.adapter,
+                request.prompt_ids,
+                request.reusable_tokens,
+                [other.as_prefix() for other in self._running],
+            )
+            if shared is not None:
+                source, request.cached_tokens = shared
+                kv.copy_prefix(source, request.cached_tokens)
+            request.kv = kv
+            if request.scores_input:
+                request.input_logprobs.append(None)
+                request.input_top.append(None)
+            self._running.append(request)
+
+    def _next_batch(self) -> list[tuple[Request, Tokens]]:
+        decoding = any(not request.prefilling for request in self._running)
+        budget = PREFILL_TOKENS_BESIDE_DECODING if decoding else PREFILL_TOKENS
+        batch: list[tuple[Request, Tokens]] = []
+        for request in self._running:
+            assert request.kv is not None
+            ids = request.next_ids(budget)
+            if not ids:
+                continue
+            if request.prefilling:
+                budget -= len(ids)
+            batch.append((request, Tokens(request.adapter, request.kv, ids, request.wanted_logits(len(ids)))))
+        # One slice of rows for each adapter; ids of live objects are as good an order as any.
+        return sorted(batch, key=lambda item: 0 if item[1].adapter is None else id(item[1].adapter))
+
+    def _advance(self, request: Request, logits_NV: torch.Tensor, count: int) -> None:
+        """Takes the logits of what was just computed: prompt scores first, then the next token."""
+        assert request.kv is not None
+        done = request.kv.length
+        if done <= len(request.prompt_ids) and not request.output_ids:
+            if request.scores_input:
+                self._score_input(request, logits_NV, done - count)
+            if done < len(request.prompt_ids):
+                return
+            self._send(
+                {
+                    "type": "input",
+                    "rid": request.rid,
+                    "cached_tokens": request.cached_tokens,
+                    "logprobs": request.input_logprobs if request.return_logprob else None,
+                    "top": request.input_top if request.return_logprob and request.top_logprobs_num else None,
+                }
+            )
+        if request.max_new_tokens == 0:
+            self._finish(request, "length", None)
+            return
+        self._generate(request, logits_NV[-1])
+
+    def _score_input(self, request: Request, logits_NV: torch.Tensor, start: int) -> None:
+        first = max(start, request.logprob_start_len) + 1
+        targets = request.prompt_ids[first : first + len(logits_NV)]
+        if not targets:
+            return
+        scored_NV = logits_NV[: len(targets)]
+        request.input_logprobs += token_logprobs(scored_NV, torch.tensor(targets, device=logits_NV.device))
+        if request.top_logprobs_num:
+            request.input_top += top_logprobs(scored_NV, request.top_logprobs_num)
+
+    def _generate(self, request: Request, logits_V: torch.Tensor) -> None:
+        token = sample(logits_V, request.temperature, request.top_k, request.top_p, request.generator)
+        request.output_ids.append(token)
+        logprobs = top = None
+        if request.return_logprob:
+            logits_1V = logits_V.unsqueeze(0)
+            logprobs = token_logprobs(logits_1V, torch.tensor([token], device=logits_V.device))
+            if request.top_logprobs_num:
+                top = top_logprobs(logits_1V, request.top_logprobs_num)
+        self._send({"type": "tokens", "rid": request.rid, "ids": [token], "logprobs": logprobs, "top": top})
+        if token in request.stop_token_ids:
+            self._finish(request, "stop", token)
+        elif len(request.output_ids) >= request.max_new_tokens:
+            self._finish(request, "length", None)
+
+    def _finish(self, request: Request, reason: str, matched: int | None) -> None:
+        if request in self._running:
+            self._running.remove(request)
+            self._cache.keep(request.as_prefix())
+        else:
+            self._waiting.remove(request)
+        self._send(
+            {"type": "finish", "rid": request.rid, "reason": reason, "matched": matched, "code": None, "message": None}
+        )
