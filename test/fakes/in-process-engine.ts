@@ -49,12 +49,17 @@ export class InProcessEngine implements Engine {
   };
   /** Thrown by the next call, once. */
   failNext: ApprenticeError | undefined;
-  readonly #tokenizer: Tokenizer;
+  readonly #tokenizer: () => Tokenizer;
   readonly #running = new Map<string, number>();
 
   constructor(files: TokenizerFiles) {
     this.files = files;
-    this.#tokenizer = new Tokenizer(files.tokenizer, files.config);
+    // Reading 49,152 tokens takes a moment, and who only scores needs none of them.
+    let tokenizer: Tokenizer | undefined;
+    this.#tokenizer = () => {
+      tokenizer ??= new Tokenizer(files.tokenizer, files.config);
+      return tokenizer;
+    };
   }
 
   async *generate(input: GenerateRequestInput, signal: AbortSignal): AsyncGenerator<GenerateResponse> {
@@ -63,7 +68,7 @@ export class InProcessEngine implements Engine {
     const version = this.#require(request.lora_path);
     this.requests.push(request);
     this.#running.set(version, (this.#running.get(version) ?? 0) + 1);
-    const all = [...this.#tokenizer.encode(this.reply, { add_special_tokens: false }).ids, 2];
+    const all = [...this.#tokenizer().encode(this.reply, { add_special_tokens: false }).ids, 2];
     const ids = all.slice(0, request.sampling_params.max_new_tokens);
     let finished = false;
     try {
@@ -139,7 +144,7 @@ export class InProcessEngine implements Engine {
         (_, rank): TokenLogprob => [LOGPROB - rank, id + rank, null],
       );
     return {
-      text: this.#tokenizer.decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+      text: this.#tokenizer().decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
       output_ids: ids,
       meta_info: {
         id: request.rid ?? 'rid',
