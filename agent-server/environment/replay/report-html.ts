@@ -30,7 +30,7 @@ export function reportHtml(result: ReplayResult, madeAt: Date): string {
 <section class="cards">
 ${card('Convention match', share(heldOut.before), share(heldOut.after), heldOut.control === null ? null : share(heldOut.control))}
 ${card('chrF', heldOut.chrfBefore.toFixed(1), heldOut.chrfAfter.toFixed(1), heldOut.chrfControl?.toFixed(1) ?? null)}
-<div class="card"><h2>Versions served</h2><p class="figure">${result.versions}</p><p class="note">one for each correction learnt</p></div>
+<div class="card"><h2>Versions served</h2><p class="figure">${result.versions}</p><p class="note">adapters trained and swapped in</p></div>
 <div class="card"><h2>Time</h2><p class="figure">${minutes(result.seconds)}</p><p class="note">first question to last answer</p></div>
 </section>
 <section>
@@ -108,11 +108,11 @@ function meter(value: number): string {
 function convention({ style }: ReplayResult, feature: keyof typeof FEATURE_NAMES): string {
   switch (feature) {
     case 'typePrefix':
-      return style.typePrefix ?? '';
+      return style.typePrefix === 'type' ? 'type (fix:, feat:)' : (style.typePrefix ?? '');
     case 'scope':
       return style.scope ? 'written' : 'left out';
     case 'case':
-      return `${style.case ?? ''} first letter`;
+      return `${style.case ?? ''}-case first letter`;
     case 'finalPeriod':
       return style.finalPeriod ? 'written' : 'left out';
     case 'body':

@@ -1,0 +1,124 @@
+/**
+ * RECOVERY-1: `kill -9` of any process at any moment loses no acknowledged observation and trains no sample
+ * twice. A replay on the real model, during which agent-server, gpu-worker, engine and trainer are killed 20
+ * times at random moments. RECOVERY-2: no process outlives its parent.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Config } from '../../agent-server/config.ts';
+import { Arm } from '../../agent-server/environment/replay/arm.ts';
+import { readHistory } from '../../agent-server/environment/replay/history.ts';
+import { ensureSampleRepository } from '../../agent-server/environment/replay/sample-repository.ts';
+import { tokenCounter } from '../../agent-server/environment/replay/token-counter.ts';
+import { seededRandom } from '../../agent-server/learning/random.ts';
+import { BatchManifest, Lineage } from '../../agent-server/protocol/training.ts';
+import { isAlive, type ProcessRole, processTree } from '../fixtures/process-tree.ts';
+import { runtime } from '../fixtures/runtime.ts';
+
+const KILLS = 20;
+const COMMITS = 8;
+const SEED = 7;
+const LIMIT_MS = 8 * 60_000;
+const ROLES: readonly ProcessRole[] = ['agent-server', 'gpu-worker', 'engine', 'trainer'];
+const skip = process.platform === 'linux' ? false : 'finds processes in /proc';
+
+const folder = await mkdtemp(join(tmpdir(), 'apprentice-kill-'));
+after(() => rm(folder, { recursive: true, force: true }));
+
+test('RECOVERY-1 a replay survives 20 kills with the same counts', {
+  skip,
+  timeout: LIMIT_MS,
+}, async (context) => {
+  const { python, model } = runtime();
+  const home = join(folder, 'home');
+  const { repositoryRoot, commits } = await readHistory(
+    await ensureSampleRepository(join(folder, 'sample')),
+    COMMITS,
+    context.signal,
+  );
+  const arm = new Arm({
+    name: 'learn',
+    home,
+    // Small batches: what is tested is that each is trained once, not what it teaches.
+    config: Config.parse({ learning: { method: 'demonstration', replay: 1, anchors: 0 } }),
+    python,
+    model,
+    repositoryRoot,
+    countTokens: await tokenCounter(model),
+    onProgress: (progress) => {
+      if (progress.kind === 'trouble') context.diagnostic(progress.text);
+    },
+  });
+  const killed: number[] = [];
+  let last: number[] = [];
+  try {
+    await arm.start(context.signal);
+    const learning = arm.learn(commits, context.signal);
+    const ended = learning.then(() => true);
+    const random = seededRandom(SEED);
+    while (killed.length < KILLS) {
+      // A random moment is the very thing under test.
+      const over = await Promise.race([ended, delay(500 + random() * 3500, false)]);
+      if (over) break;
+      const tree = processTree(arm.server.pid ?? -1);
+      const role = ROLES[Math.floor(random() * ROLES.length)];
+      const pid = role === undefined ? undefined : tree.get(role);
+      if (pid === undefined) continue;
+      process.kill(pid, 'SIGKILL');
+      killed.push(pid);
+      context.diagnostic(`kill ${killed.length}: ${role}`);
+    }
+    await learning;
+    last = [...processTree(arm.server.pid ?? -1).values()];
+  } finally {
+    await arm.stop();
+  }
+  assert.equal(killed.length, KILLS, 'the replay ended before all kills were done');
+
+  const store = new DatabaseSync(join(home, 'store.sqlite'), { readOnly: true });
+  const count = (sql: string): unknown => store.prepare(sql).get()?.['n'];
+  assert.equal(count('SELECT count(*) AS n FROM observations'), COMMITS);
+  assert.equal(count("SELECT count(DISTINCT body ->> '$.sha') AS n FROM observations"), COMMITS);
+  assert.equal(count("SELECT count(*) AS n FROM observations WHERE state = 'attached'"), COMMITS);
+  assert.equal(count('SELECT count(*) AS n FROM next_states'), COMMITS);
+  assert.equal(count('SELECT count(*) AS n FROM verdicts WHERE score IS NOT NULL'), COMMITS);
+
+  const corrected = arm.rows.filter(({ score }) => score === -1).length;
+  assert.ok(corrected > 0, 'nothing was corrected, so nothing was trained');
+  assert.equal(count("SELECT count(*) AS n FROM samples WHERE state = 'trained'"), corrected);
+  assert.equal(count("SELECT count(*) AS n FROM batches WHERE state <> 'trained'"), 0);
+  assert.equal(count("SELECT count(*) AS n FROM batch_samples WHERE origin = 'new'"), corrected);
+  assert.equal(
+    count("SELECT count(DISTINCT sample_id) AS n FROM batch_samples WHERE origin = 'new'"),
+    corrected,
+  );
+  assert.equal(arm.versionCount, corrected);
+  store.close();
+
+  const trained = await newSamplesOnDisk(home);
+  assert.equal(trained.length, corrected);
+  assert.equal(new Set(trained).size, corrected, 'a sample was trained as new in two adapters');
+  for (const pid of [...killed, ...last]) assert.ok(!isAlive(pid), `RECOVERY-2: process ${pid} still runs`);
+});
+
+/** Sample ids that were new in the batches of the adapters that lie complete on disk. */
+async function newSamplesOnDisk(home: string): Promise<string[]> {
+  const adapters = (await readdir(join(home, 'adapters'))).filter((name) => /^policy@v\d+$/.test(name));
+  const samples: string[] = [];
+  for (const name of adapters) {
+    const lineage = Lineage.parse(await json(join(home, 'adapters', name, 'lineage.json')));
+    const manifest = BatchManifest.parse(await json(join(home, 'batches', lineage.batchId, 'manifest.json')));
+    const ids = manifest.rows.filter(({ origin }) => origin === 'new').map(({ sampleId }) => sampleId);
+    samples.push(...new Set(ids.filter((id) => id !== null)));
+  }
+  return samples;
+}
+
+async function json(file: string): Promise<unknown> {
+  return JSON.parse(await readFile(file, 'utf8'));
+}
