@@ -29,7 +29,7 @@ export function useErrorShape(app: Hono, log: (line: string) => void): void {
   app.use(
     bodyLimit({
       maxSize: BODY_LIMIT_BYTES,
-      onError: (c) =>
+      onError: () =>
         answerError(new ApprenticeError('body_too_large', 'The body is too large.', 'Send less.')),
     }),
   );
