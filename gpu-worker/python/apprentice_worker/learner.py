@@ -4,11 +4,12 @@ Knows tensors and the loss, no algorithm and no protocol: trainer.py speaks to t
 between batches, so that a batch on top of the last one starts without reading anything.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import PeftModel
@@ -17,7 +18,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from . import adapter_io, packed_attention
 from .batch import Batch, Hyperparameters, read_batch
-from .loss import Clip, LossTerms, gather_logprobs, weighted_loss
+from .loss import PAD, Clip, LossTerms, gather_logprobs, weighted_loss
 from .packing import Pack, Span, make_pack, make_packs
 
 PACK_TOKENS = 1024
@@ -30,6 +31,10 @@ PROBE_SHARE = 0.2
 
 class StepRejected(Exception):
     """The step would have made the adapter worthless. Nothing was written."""
+
+
+class UnknownToken(Exception):
+    """The batch names a token that the model does not have."""
 
 
 class Cancelled(Exception):
@@ -74,11 +79,13 @@ class Learner:
     def train(self, job: Job, progress: Progress) -> dict[str, float]:
         """Runs the batch's steps from the parent and writes `out` and `optimizer_out`; returns TrainMetrics.
 
-        Raises StepRejected on a loss or gradient that is not finite, Cancelled, AdapterMismatch, OSError.
+        Raises StepRejected on a loss or gradient that is not finite, UnknownToken, Cancelled, AdapterMismatch,
+        OSError.
         """
         started = time.monotonic()
         progress("loading", 0.0)
         batch = read_batch(job.batch)
+        self._refuse_unknown_tokens(batch)
         adapter, optimizer = self._start_from(job, batch.hyperparameters)
         # Whatever ends this run early leaves memory between two versions: only a finished run names it again.
         self._in_memory = None
@@ -88,6 +95,16 @@ class Learner:
         adapter_io.save_moments(optimizer, adapter_io.trained_parameters(adapter), job.optimizer_out)
         self._in_memory = adapter_io.fingerprint(job.out)
         return {**metrics, "tokens": batch.token_count, "seconds": time.monotonic() - started}
+
+    def _refuse_unknown_tokens(self, batch: Batch) -> None:
+        """Raises UnknownToken. Left to the embedding, an index out of range could read anything."""
+        vocabulary = cast(nn.Embedding, self._base.get_input_embeddings()).num_embeddings
+        support_ids_RK = batch.terms.support_ids_RK
+        used = [min(min(s.tokens) for s in batch.samples), max(max(s.tokens) for s in batch.samples)]
+        if support_ids_RK.numel() > 0:
+            used += [int(support_ids_RK.clamp(min=0).min().item()), int(support_ids_RK.max().item())]
+        if min(used) < 0 or max(used) >= vocabulary or bool((support_ids_RK < PAD).any()):
+            raise UnknownToken(f"the batch has token ids outside 0 to {vocabulary - 1}")
 
     def _start_from(self, job: Job, settings: Hyperparameters) -> tuple[PeftModel, torch.optim.AdamW]:
         """The parent's adapter and moments. Moments are fresh without `optimizer_in`, whatever memory holds."""
@@ -133,14 +150,17 @@ class Learner:
                 progress("training", (step * len(packs) + index) / (settings.steps * len(packs)))
                 loss += self._accumulate(pack, terms, clip, before_R if step == 0 else None)
             grad_norm = nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm).item()
-            if not (torch.tensor([loss, grad_norm]).isfinite().all()):
+            if not (math.isfinite(loss) and math.isfinite(grad_norm)):
                 raise StepRejected(f"step {step + 1} of {settings.steps} has loss {loss} and gradient norm {grad_norm}")
             optimizer.step()
         optimizer.zero_grad()
+        moved = self._moved(batch, before_R)
+        if not math.isfinite(moved):
+            raise StepRejected(f"adapter after the steps gives log-probabilities that differ by {moved}")
         return {
             "loss": loss,
             "gradNorm": grad_norm,
-            "klToParent": self._moved(batch, before_R),
+            "klToParent": moved,
             "trainedTokens": int((terms.weights_R > 0).sum().item()),
         }
 

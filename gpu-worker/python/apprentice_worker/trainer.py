@@ -16,7 +16,7 @@ import torch
 
 from .adapter_io import AdapterMismatch
 from .json_lines import JsonLines, Message
-from .learner import Cancelled, Job, Learner, StepRejected
+from .learner import Cancelled, Job, Learner, StepRejected, UnknownToken
 
 log = logging.getLogger("trainer")
 
@@ -94,6 +94,8 @@ def run(learner: Learner, commands: Commands, lines: JsonLines, command: Message
         return error("aborted", "The run was cancelled.")
     except StepRejected as rejected:
         return error("step_rejected", f"The {rejected}.")
+    except UnknownToken as unknown:
+        return error("batch_invalid", f"The batch does not fit the model: {unknown}.")
     except AdapterMismatch as mismatch:
         return error("adapter_invalid", f"The parent cannot be trained further: {mismatch}.")
     except Exception as failure:

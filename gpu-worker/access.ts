@@ -1,0 +1,49 @@
+/** Who may talk to the worker: holders of its key, through a loopback name, and no web page. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { ApprenticeError } from '../agent-server/protocol/errors.ts';
+
+const LOOPBACK_NAMES = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** The headers that decide; absent ones undefined. */
+export interface AccessHeaders {
+  host: string | undefined;
+  origin: string | undefined;
+  authorization: string | undefined;
+}
+
+/**
+ * Throws `forbidden_host` for a Host that is no loopback name (a page whose name was rebound to 127.0.0.1) and
+ * `forbidden_origin` for any Origin at all: only browsers send one, and no page is a client.
+ */
+export function checkSource({ host, origin }: AccessHeaders): void {
+  if (!LOOPBACK_NAMES.has((host ?? '').replace(/:\d+$/, '').toLowerCase())) {
+    throw new ApprenticeError(
+      'forbidden_host',
+      'The Host header is not a loopback name.',
+      'Use 127.0.0.1 or localhost.',
+    );
+  }
+  if (origin !== undefined) {
+    throw new ApprenticeError(
+      'forbidden_origin',
+      'Requests from web pages are refused.',
+      'Use a client that is not a browser.',
+    );
+  }
+}
+
+/** Throws `unauthorized` unless the request bears the key. Hashes are compared, so that length tells nothing. */
+export function checkKey({ authorization }: AccessHeaders, key: string): void {
+  const given = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? '';
+  if (!timingSafeEqual(digest(given), digest(key))) {
+    throw new ApprenticeError(
+      'unauthorized',
+      'The worker key is missing or wrong.',
+      'Send it as a bearer token.',
+    );
+  }
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
