@@ -49,15 +49,30 @@ export async function activate(context: ExtensionContext): Promise<void> {
       await showError(error);
     }
   };
+  const runtimeState = () => runtime.state(client.snapshot?.worker ?? null);
+  const offerSetUp = async (message: string): Promise<void> => {
+    const setUpModel = 'Set Up Local Model';
+    if ((await window.showErrorMessage(message, setUpModel)) === setUpModel) await setUp();
+  };
   const showError = async (thrown: unknown): Promise<void> => {
     const error = toApprenticeError(thrown);
     log.error(`${error.code}: ${error.message}`);
     if (error.code === 'aborted') return;
-    const action = runtime.state === 'missing' ? 'Set Up Local Model' : 'Show Log';
-    const answer = await window.showErrorMessage(`${error.message} ${error.remedy}`.trim(), action);
-    if (answer === undefined) return;
-    if (runtime.state === 'missing') await setUp();
-    else log.show();
+    const message = `${error.message} ${error.remedy}`.trim();
+    if (runtimeState() === 'missing') return offerSetUp(message);
+    const showLog = 'Show Log';
+    if ((await window.showErrorMessage(message, showLog)) === showLog) log.show();
+  };
+  const ready = (): boolean => {
+    const state = runtimeState();
+    if (state === 'missing') {
+      void offerSetUp(
+        'Apprentice has no local model yet: it needs Python packages and a model, some 1.5 GB.',
+      );
+    } else if (state === 'installing') {
+      void window.showInformationMessage('The local model is still being set up.');
+    }
+    return state === 'ready';
   };
   const writer = new CommitMessageWriter({
     git,
@@ -65,6 +80,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     watcher,
     latest,
     log,
+    ready,
     askConsent: () => consent.ask(),
     showError,
   });
@@ -86,7 +102,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   };
   const commandHandlers: Record<string, (argument: unknown) => unknown> = {
     'apprentice.writeCommitMessage': (argument) => writer.write(argument),
-    'apprentice.stopWriting': (argument) => writer.stop(argument),
+    'apprentice.stopWriting': () => writer.stop(),
     'apprentice.thumbUp': (argument) => thumbs.rateLatest(git, argument, 1),
     'apprentice.thumbDown': (argument) => thumbs.rateLatest(git, argument, -1),
     'apprentice.openPanel': () => panel.openInEditor(),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Disposable, EventEmitter, ProgressLocation, window } from 'vscode';
 import { ApprenticeError } from '../agent-server/protocol/errors.ts';
+import type { PanelSnapshot } from '../agent-server/protocol/panel.ts';
 import type { Log } from './log.ts';
 import { hasRuntime, type Settings } from './settings.ts';
 
@@ -27,9 +28,11 @@ export class RuntimeSetup implements Disposable {
     this.#log = log;
   }
 
-  get state(): RuntimeState {
+  /** A server that was started elsewhere may have a model that these settings do not name; it counts. */
+  state(worker: PanelSnapshot['worker']): RuntimeState {
     if (this.#running !== null) return 'installing';
-    return hasRuntime(this.#settings()) ? 'ready' : 'missing';
+    const answers = worker?.engine.state === 'ready' || worker?.engine.state === 'busy';
+    return answers || hasRuntime(this.#settings()) ? 'ready' : 'missing';
   }
 
   /** Resolves when everything is in place. Throws `setup_failed` with the last lines, `aborted` on cancel. */
@@ -66,8 +69,8 @@ export class RuntimeSetup implements Disposable {
   }
 
   #setUp(signal: AbortSignal, report: (line: string) => void): Promise<void> {
-    const script = join(this.#extensionPath, 'setup.mjs');
-    const child = spawn(process.execPath, [script, 'runtime', '--home', this.#settings().home], {
+    const script = join(this.#extensionPath, 'dist', 'setup.mjs');
+    const child = spawn(process.execPath, [script, '--home', this.#settings().home], {
       env: { ...process.env, ELECTRON_RUN_AS_NODE: '1', NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
       signal,

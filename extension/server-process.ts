@@ -3,11 +3,10 @@
  * Who may start is settled by the agent-server's own lock; talking to it is left to client.ts.
  */
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Discovery } from '../agent-server/protocol/discovery.ts';
+import { readDiscovery } from '../agent-server/discovery.ts';
 import { ApprenticeError } from '../agent-server/protocol/errors.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -29,8 +28,8 @@ export interface ServerConnection {
 
 /** Connects to the running agent-server. Null when none answers; a stale discovery file is none. */
 export async function findServer(home: string, signal: AbortSignal): Promise<ServerConnection | null> {
-  const discovery = await readDiscovery(home);
-  if (discovery === null) return null;
+  const discovery = readDiscovery(home);
+  if (discovery === undefined) return null;
   const socket = await openSocket(discovery.socket, signal);
   return socket === null ? null : { socket, token: discovery.token };
 }
@@ -87,22 +86,6 @@ export async function findOrStartServer(
     // From here on it logs to its own file; a pipe held open would tie it to this window.
     child.stderr.destroy();
     child.unref();
-  }
-}
-
-async function readDiscovery(home: string): Promise<Discovery | null> {
-  let text: string;
-  try {
-    text = await readFile(join(home, 'discovery.json'), 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    return Discovery.parse(JSON.parse(text));
-  } catch {
-    // Written by an older or a dying server: the next one to start replaces it.
-    return null;
   }
 }
 

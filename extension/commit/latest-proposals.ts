@@ -36,8 +36,11 @@ export class LatestProposals implements Disposable {
     this.#publish();
   }
 
-  /** The buttons in the Source Control title ask `scmProviderRootUri in apprentice.ratable`. */
+  /**
+   * Shows the thumbs in the Source Control titles. One key for all repositories: in a remote window the root
+   * that a title's `when` clause sees is not the one known here.
+   */
   #publish(): void {
-    void commands.executeCommand('setContext', 'apprentice.ratable', [...this.#byRoot.keys()]);
+    void commands.executeCommand('setContext', 'apprentice.ratable', this.#byRoot.size > 0);
   }
 }

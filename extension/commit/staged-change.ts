@@ -56,7 +56,7 @@ async function writeTree(git: SimpleGit, root: string, binary: string, log: Log)
   const copy = `${index}.apprentice-${randomUUID()}`;
   try {
     await copyFile(index, copy);
-    const onCopy = gitIn(root, binary).env({ ...process.env, GIT_INDEX_FILE: copy });
+    const onCopy = gitIn(root, binary).env({ ...environment(), GIT_INDEX_FILE: copy });
     return (await onCopy.raw(['write-tree'])).trim();
   } catch (error) {
     log.warn(`No tree for the staged change in ${root}: ${messageOf(error)}`);
@@ -64,4 +64,10 @@ async function writeTree(git: SimpleGit, root: string, binary: string, log: Log)
   } finally {
     await rm(copy, { force: true });
   }
+}
+
+/** What git needs to run at all: simple-git refuses a whole environment, which names editors and askpass programs. */
+function environment(): Record<string, string> {
+  const names = ['PATH', 'HOME', 'USERPROFILE', 'SYSTEMROOT', 'TMPDIR', 'TEMP'];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 }

@@ -13,7 +13,7 @@ import type { CommitWatcher } from './commit-watcher.ts';
 import { gitIn } from './git.ts';
 import type { GitApi, GitRepository } from './git-api.ts';
 import type { LatestProposals } from './latest-proposals.ts';
-import { pickRepository, rootOf } from './pick-repository.ts';
+import { pickRepository } from './pick-repository.ts';
 import { hasUnstaged, readStaged, type Staged } from './staged-change.ts';
 
 /** The first request may wait for the model to load. */
@@ -25,6 +25,8 @@ export interface WriteParts {
   watcher: CommitWatcher;
   latest: LatestProposals;
   log: Log;
+  /** False: there is no model to ask, and the user has been told how to get one. */
+  ready(): boolean;
   /** False: the user does not want Apprentice at all. */
   askConsent(): Promise<boolean>;
   showError(error: unknown): Promise<void>;
@@ -40,7 +42,7 @@ export class CommitMessageWriter implements Disposable {
 
   /** Runs the command. Errors are shown, not thrown; a second click while it writes does nothing. */
   async write(argument: unknown): Promise<void> {
-    const { git, showError, askConsent, log } = this.#parts;
+    const { git, showError, ready, askConsent, log } = this.#parts;
     const repository = await pickRepository(git, argument);
     if (repository === null) {
       void window.showInformationMessage(
@@ -58,7 +60,7 @@ export class CommitMessageWriter implements Disposable {
     this.#running.set(key, abort);
     this.#publish();
     try {
-      if (!(await askConsent())) return;
+      if (!ready() || !(await askConsent())) return;
       const staged = await this.#staged(repository, abort.signal);
       if (staged !== null) await this.#propose(repository, staged, abort);
     } catch (error) {
@@ -70,14 +72,13 @@ export class CommitMessageWriter implements Disposable {
     }
   }
 
-  /** Stops the writing in the clicked repository, or everywhere. */
-  stop(argument: unknown): void {
-    const root = rootOf(argument);
-    for (const [key, abort] of this.#running) if (root === null || root === key) abort.abort();
+  /** Stops all writing. */
+  stop(): void {
+    for (const abort of this.#running.values()) abort.abort();
   }
 
   dispose(): void {
-    this.stop(null);
+    this.stop();
   }
 
   /** What is staged. Null: nothing is, and the user has been told what to do. */
@@ -119,8 +120,11 @@ export class CommitMessageWriter implements Disposable {
     const box = repository.inputBox;
     const before = box.value;
     const requestId = randomUUID();
+    let streamed = '';
     const streaming = client.onActionText((action) => {
-      if (action.requestId === requestId && !abort.signal.aborted) box.value = action.text;
+      if (action.requestId !== requestId || abort.signal.aborted) return;
+      streamed += action.text;
+      box.value = streamed;
     });
     const { repositoryRoot, stagedTree, head, diff } = staged;
     const createdAtMs = Date.now();
@@ -161,8 +165,8 @@ export class CommitMessageWriter implements Disposable {
     if (answer === restore) repository.inputBox.value = before;
   }
 
-  /** The title shows the stop button where `scmProviderRootUri in apprentice.writing`. */
+  /** The titles show the stop button; one key for all repositories, as LatestProposals says. */
   #publish(): void {
-    void commands.executeCommand('setContext', 'apprentice.writing', [...this.#running.keys()]);
+    void commands.executeCommand('setContext', 'apprentice.writing', this.#running.size > 0);
   }
 }

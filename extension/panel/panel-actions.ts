@@ -25,7 +25,7 @@ export function panelActions(parts: PanelParts): PanelActions {
   return {
     view: () => ({
       connection: connection(client.state),
-      runtime: runtime.state,
+      runtime: runtime.state(client.snapshot?.worker ?? null),
       trusted: workspace.isTrusted,
       home: readSettings().home,
       snapshot: client.snapshot,

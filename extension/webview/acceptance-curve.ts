@@ -6,20 +6,26 @@ import { percent, shortVersion } from './format.ts';
 import { sharedStyles } from './styles.ts';
 
 const WINDOW = 8;
-const WIDTH = 600;
+/** Before the first measuring, and where nothing can be measured. */
+const DEFAULT_WIDTH = 600;
 const HEIGHT = 160;
 const EDGE = { left: 34, right: 10, top: 16, bottom: 20 };
 /** Version marks closer than this would write over each other. */
 const LABEL_GAP = 26;
 
 export class AcceptanceCurve extends LitElement {
-  static override properties = { points: { attribute: false } };
+  static override properties = { points: { attribute: false }, width: { state: true } };
   declare points: CurvePoint[];
+  /** Drawn pixel for pixel, so that the labels keep their size in a narrow side bar. */
+  declare width: number;
+  readonly #resize = new ResizeObserver(([entry]) => {
+    if (entry !== undefined && entry.contentRect.width > 0) this.width = Math.round(entry.contentRect.width);
+  });
 
   static override styles = [
     sharedStyles,
     css`
-      svg { width: 100%; height: auto; max-height: 240px; display: block; }
+      svg { display: block; max-width: 100%; }
       .grid { stroke: var(--vscode-panel-border, #8884); }
       .curve { fill: none; stroke: var(--vscode-charts-blue, #1a85ff); stroke-width: 2; stroke-linejoin: round; }
       .mark { stroke: var(--vscode-descriptionForeground); stroke-dasharray: 2 3; }
@@ -31,6 +37,21 @@ export class AcceptanceCurve extends LitElement {
       figcaption { margin-top: 4px; }
     `,
   ];
+
+  constructor() {
+    super();
+    this.width = DEFAULT_WIDTH;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#resize.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#resize.disconnect();
+  }
 
   override render(): TemplateResult {
     return html`<section aria-labelledby="curve-title">
@@ -44,23 +65,24 @@ export class AcceptanceCurve extends LitElement {
   }
 
   #figure(shares: AcceptedShare[]): TemplateResult {
+    const { width } = this;
     const last = shares.at(-1)?.share ?? 0;
     const total = this.points.filter(({ accepted }) => accepted).length;
     const x = (index: number): number =>
       shares.length === 1
-        ? (EDGE.left + WIDTH) / 2
-        : EDGE.left + (index / (shares.length - 1)) * (WIDTH - EDGE.left - EDGE.right);
+        ? (EDGE.left + width) / 2
+        : EDGE.left + (index / (shares.length - 1)) * (width - EDGE.left - EDGE.right);
     const y = (share: number): number => EDGE.top + (1 - share) * (HEIGHT - EDGE.top - EDGE.bottom);
     const path = shares.map(
       ({ share }, index) => `${index === 0 ? 'M' : 'L'}${x(index).toFixed(1)} ${y(share).toFixed(1)}`,
     );
     const summary = `${percent(last)} of the last ${Math.min(WINDOW, shares.length)} answers were committed as they stood; ${total} of ${shares.length} in all.`;
     return html`<figure>
-      <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label=${summary}>
+      <svg width=${width} height=${HEIGHT} viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label=${summary}>
         ${[0, 0.5, 1].map(
           (
             share,
-          ) => svg`<line class="grid" x1=${EDGE.left} x2=${WIDTH - EDGE.right} y1=${y(share)} y2=${y(share)}></line>
+          ) => svg`<line class="grid" x1=${EDGE.left} x2=${width - EDGE.right} y1=${y(share)} y2=${y(share)}></line>
             <text class="value" x=${EDGE.left - 5} y=${y(share) + 4}>${percent(share)}</text>`,
         )}
         ${this.#versionMarks(shares, x)}

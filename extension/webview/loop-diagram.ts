@@ -65,9 +65,8 @@ export class LoopDiagram extends LitElement {
     return html`<li data-state=${state} id="loop-${name}">
       <div class="head"><span class="dot" aria-hidden="true"></span>${title}</div>
       <p class="job muted">${job}</p>
-      <p class="counts">
-        <span class="state">${state}</span> · <span>${loop?.queued ?? 0} queued</span> · <span>${loop?.done ?? 0} done</span>
-      </p>
+      <p class="counts"><span class="state">${state}</span></p>
+      <p class="counts">${loop?.queued ?? 0} queued, ${loop?.done ?? 0} done</p>
       ${loop?.detail ? html`<p class="detail muted">${loop.detail}</p>` : ''}
       <span class="arrow" aria-hidden="true">→</span>
     </li>`;

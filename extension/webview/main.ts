@@ -27,8 +27,8 @@ export class ApprenticePanel extends LitElement {
     sharedStyles,
     css`
       :host { color: var(--vscode-foreground); font: var(--vscode-font-weight) var(--vscode-font-size) var(--vscode-font-family); }
-      main { padding: 12px 16px 32px; max-width: 1080px; margin: 0 auto; display: grid; gap: 22px; min-width: 0; }
-      main > * { min-width: 0; }
+      main { padding: 12px 16px 32px; max-width: 1080px; margin: 0 auto; min-width: 0; }
+      apprentice-notices ~ * ~ * { margin-top: 24px; }
     `,
   ];
 

@@ -1,5 +1,5 @@
 /** The weight versions as a line from the base to what serves now; the table under it says the same in words. */
-import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
+import { css, html, LitElement, nothing, type PropertyValues, svg, type TemplateResult } from 'lit';
 import type { PanelVersion } from '../../agent-server/protocol/panel.ts';
 import { shortVersion, timeAgo } from './format.ts';
 import { sharedStyles } from './styles.ts';
@@ -35,6 +35,12 @@ export class VersionLineage extends LitElement {
     `,
   ];
 
+  /** The newest version is what one looks for. */
+  override updated(changed: PropertyValues<this>): void {
+    const line = this.renderRoot.querySelector('#line');
+    if (line && changed.has('serving')) line.scrollLeft = line.scrollWidth;
+  }
+
   override render(): TemplateResult {
     const line = this.versions.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt)).slice(-SHOWN);
     return html`<section aria-labelledby="lineage-title">
@@ -45,7 +51,7 @@ export class VersionLineage extends LitElement {
 
   #drawn(line: readonly PanelVersion[]): TemplateResult {
     const width = line.length * STEP;
-    return html`<div class="scroll">
+    return html`<div class="scroll" id="line" tabindex="0">
         <svg width=${width} height="48" viewBox="0 0 ${width} 48" role="img" aria-label="Lineage, oldest first: ${line
           .map(({ version, state }) => `${shortVersion(version)} ${state}`)
           .join(', ')}">
