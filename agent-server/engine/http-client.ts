@@ -2,6 +2,7 @@
  * HTTP to the engine: key, time limits, JSON parsed by a schema, and every way it can fail as an ApprenticeError.
  * What the calls mean is left to http-engine.ts.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { LoraUpdateResponse } from '../protocol/engine.ts';
 import { ApprenticeError, ErrorBody, ErrorCode, toApprenticeError } from '../protocol/errors.ts';
@@ -21,6 +22,8 @@ export interface EngineLimits {
 }
 
 const DEFAULT_LIMITS: EngineLimits = { idleMs: 120_000, requestMs: 120_000, healthMs: 2_000 };
+const RETRY_MS = 100;
+
 export class EngineHttp {
   readonly limits: EngineLimits;
   readonly #endpoint: () => EngineEndpoint;
@@ -50,6 +53,9 @@ export class EngineHttp {
       } catch (thrown) {
         const error = transportError(thrown, signal, `${path} took over ${this.limits.requestMs} ms`);
         if (error.code !== 'engine_unavailable' || attempt >= attempts) throw error;
+        await delay(RETRY_MS * attempt, undefined, { signal: limited }).catch(() => {
+          throw error;
+        });
       }
     }
   }

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Engine } from '../engine/engine.ts';
+import { generateOverRestart } from '../engine/generate-over-restart.ts';
 import { topList } from '../engine/http-engine.ts';
 import type { Lease, Serving } from '../engine/serving.ts';
 import type { GenerateRequestInput, GenerateResponse } from '../protocol/engine.ts';
@@ -154,7 +155,7 @@ export class TurnRunner {
       const body = generateBody(request.sampling, promptIds, version, roomTokens);
       let text = '';
       let count = 0;
-      for await (const answer of this.#options.engine.generate(body, signal)) {
+      for await (const answer of generateOverRestart(this.#options, version, body, signal)) {
         const finishReason = completion(answer);
         const delta = answer.text.slice(text.length);
         const tokens = tokensFrom(answer, count);

@@ -210,6 +210,14 @@ test('GATE-11: a client that goes away cancels the generation and fails the turn
   fixture.engine.beforeToken = previous;
 });
 
+test('GATE-14: a request that the engine lost before its first token is begun again on the same version', async () => {
+  await chat(fixture, { model: 'policy@v5' });
+  fixture.engine.failNext = new ApprenticeError('engine_unavailable', 'The engine process ended.', '');
+  const response = await chat(fixture, { model: 'policy@v5' });
+  assert.deepEqual([response.status, (await response.json()).model], [200, 'policy@v5']);
+  assert.equal(fixture.store.turn(turnOf(response))?.state, 'open');
+});
+
 test('GATE-12: a side turn is answered and settled at once, never to be learnt from; so is one without consent', async () => {
   const side = await chat(fixture, {}, { 'x-apprentice-turn': 'side', 'x-apprentice-session': 'mine' });
   const turn = fixture.store.turn(turnOf(side));
