@@ -8,6 +8,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config.ts';
 import { editorRequests } from '../../protocol/editor.ts';
+import { ApprenticeError } from '../../protocol/errors.ts';
 import type { TurnKind } from '../../protocol/gateway.ts';
 import { ObservationId, type TurnId, versionNumber, type WeightVersion } from '../../protocol/ids.ts';
 import type { PanelSnapshot } from '../../protocol/panel.ts';
@@ -76,7 +77,7 @@ export class Arm {
     return this.#rows.map(({ row }) => ({ ...row }));
   }
 
-  /** Writes the home's config, starts the agent-server, turns learning on and waits for the engine. */
+  /** Writes the home's config, starts the agent-server, turns learning on and waits for the engine. Throws `setup_failed`. */
   async start(signal: AbortSignal): Promise<void> {
     const { home, config, name, onProgress } = this.#options;
     onProgress({ kind: 'phase', arm: name, phase: 'starting', total: 0 });
@@ -84,13 +85,22 @@ export class Arm {
     await writeFile(join(home, 'config.json'), `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
     this.server.start();
     await this.#link.request(editorRequests.setLearning, { state: 'on' }, signal);
-    await this.#link.until(
+    const engine = await this.#link.until(
       'The start of the engine',
       ({ worker }) =>
-        worker?.engine.state === 'ready' || worker?.engine.state === 'busy' ? true : undefined,
+        worker !== null && ['ready', 'busy', 'failed'].includes(worker.engine.state)
+          ? worker.engine
+          : undefined,
       START_LIMIT_MS,
       signal,
     );
+    if (engine.state === 'failed') {
+      throw new ApprenticeError(
+        'setup_failed',
+        `The engine does not start: ${engine.detail ?? 'no reason given'}.`,
+        `See ${join(home, 'logs', 'engine.log')}.`,
+      );
+    }
   }
 
   /** Greedy answers in the order of `commits`, as side turns: they are never learnt from. */

@@ -49,7 +49,7 @@ export class ServerProcess {
     if (this.#child === null) this.#spawn();
   }
 
-  /** Where the process that runs now listens; waits for it. Throws `worker_unavailable` when it does not start. */
+  /** Where the process that runs now listens; waits for it. Throws `setup_failed` when it does not start. */
   async discovery(signal: AbortSignal): Promise<Discovery> {
     const deadlineMs = performance.now() + START_LIMIT_MS;
     for (;;) {
@@ -82,7 +82,7 @@ export class ServerProcess {
   #spawn(): void {
     const { home, python, model, onDeath } = this.#options;
     const startedAtMs = performance.now();
-    const child = spawn(process.execPath, [...process.execArgv, SERVER_FILE, '--parent-pipe'], {
+    const child = spawn(process.execPath, [SERVER_FILE, '--parent-pipe'], {
       stdio: ['pipe', 'ignore', 'pipe'],
       // Its own group: Ctrl-C in the terminal reaches the replay alone, which then ends all in order.
       detached: process.platform !== 'win32',
@@ -109,7 +109,7 @@ export class ServerProcess {
 
   #notStarting(): ApprenticeError {
     return new ApprenticeError(
-      'worker_unavailable',
+      'setup_failed',
       `The agent-server does not start. ${this.#lastWords.trim()}`.trim(),
       `See ${join(this.#options.home, 'logs', 'agent-server.log')}.`,
     );
