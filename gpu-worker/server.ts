@@ -5,18 +5,19 @@
 import { createServer, type IncomingHttpHeaders, type Server, STATUS_CODES } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { ApprenticeError, errorResponse, toApprenticeError } from '../agent-server/protocol/errors.ts';
 import { type AccessHeaders, checkKey, checkSource } from './access.ts';
+import { useErrorShape } from './engine/http.ts';
 import type { LinkServer } from './link/link-server.ts';
-
-/** A prompt of a model's whole context as JSON is well under it. */
-const MAX_BODY_BYTES = 8 * 1024 * 1024;
+import { loadGuard } from './weights/load-guard.ts';
+import type { Weights } from './weights/weights.ts';
 
 export interface WorkerServerOptions {
+  /** What every request but `GET /health` bears. */
   key: string;
   /** Mounted at the root. */
   routes: Hono;
+  weights: Weights;
   link: LinkServer;
   log: (line: string) => void;
 }
@@ -32,7 +33,9 @@ export function workerServer(options: WorkerServerOptions): Server {
       const headers = headersOf(request.headers);
       checkSource(headers);
       checkKey(headers, key);
-      if (request.url !== '/link') throw notFound(request.url ?? '');
+      if (request.url !== '/link') {
+        throw new ApprenticeError('not_found', `No link at ${request.url}.`, 'Connect to /link.');
+      }
       link.accept(request, socket, head);
     } catch (thrown) {
       const { status, body } = errorResponse(toApprenticeError(thrown));
@@ -46,46 +49,22 @@ export function workerServer(options: WorkerServerOptions): Server {
   return server;
 }
 
-function workerApp({ key, routes, log }: WorkerServerOptions): Hono {
+function workerApp({ key, routes, weights, log }: WorkerServerOptions): Hono {
   const app = new Hono();
+  // First, so that a stranger's body is not even measured.
   app.use(async (context, next) => {
     const headers = headersOf(context.req.header());
     checkSource(headers);
     if (context.req.path !== '/health') checkKey(headers, key);
     await next();
   });
-  app.use(
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: () => {
-        throw new ApprenticeError(
-          'body_too_large',
-          `The body is larger than ${MAX_BODY_BYTES} bytes.`,
-          'Send less in one request.',
-        );
-      },
-    }),
-  );
+  useErrorShape(app, log);
+  app.post('/load_lora_adapter', loadGuard(weights));
   app.route('/', routes);
-  app.notFound((context) => {
-    const { status, body } = errorResponse(notFound(context.req.path));
-    return Response.json(body, { status });
-  });
-  app.onError((thrown, context) => {
-    const error = toApprenticeError(thrown);
-    if (error.code === 'internal')
-      log(`${context.req.method} ${context.req.path}: ${thrown.stack ?? thrown}`);
-    const { status, body } = errorResponse(error);
-    return Response.json(body, { status });
-  });
   return app;
 }
 
 function headersOf(headers: IncomingHttpHeaders | Record<string, string>): AccessHeaders {
   const { host, origin, authorization } = headers;
   return { host, origin, authorization };
-}
-
-function notFound(path: string): ApprenticeError {
-  return new ApprenticeError('not_found', `The worker has no route ${path}.`, 'See protocol/engine.ts.');
 }
