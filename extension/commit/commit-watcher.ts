@@ -10,7 +10,8 @@ import type { GitApi, GitRepository } from './git-api.ts';
 import { type OpenCommitProposal, RepositoryWatch, type WatchHost } from './repository-watch.ts';
 
 export class CommitWatcher implements Disposable {
-  readonly #watches = new Map<GitRepository, RepositoryWatch>();
+  /** By root: the Git API hands out a new object for the same repository at every call. */
+  readonly #watches = new Map<string, RepositoryWatch>();
   readonly #host: WatchHost;
   readonly #subscriptions: Disposable[];
   #capturing = false;
@@ -53,17 +54,19 @@ export class CommitWatcher implements Disposable {
   }
 
   #add(repository: GitRepository): RepositoryWatch {
-    const existing = this.#watches.get(repository);
+    const key = repository.rootUri.toString();
+    const existing = this.#watches.get(key);
     if (existing) return existing;
     const watch = new RepositoryWatch(repository, this.#host);
-    this.#watches.set(repository, watch);
+    this.#watches.set(key, watch);
     if (this.#capturing) void watch.check();
     return watch;
   }
 
   #remove(repository: GitRepository): void {
-    this.#watches.get(repository)?.dispose();
-    this.#watches.delete(repository);
+    const key = repository.rootUri.toString();
+    this.#watches.get(key)?.dispose();
+    this.#watches.delete(key);
   }
 
   #checkAll(): void {

@@ -73,6 +73,7 @@ export class AcceptanceCurve extends LitElement {
         ? (EDGE.left + width) / 2
         : EDGE.left + (index / (shares.length - 1)) * (width - EDGE.left - EDGE.right);
     const y = (share: number): number => EDGE.top + (1 - share) * (HEIGHT - EDGE.top - EDGE.bottom);
+    const radius = Math.min(3.5, (0.4 * (width - EDGE.left - EDGE.right)) / shares.length);
     const path = shares.map(
       ({ share }, index) => `${index === 0 ? 'M' : 'L'}${x(index).toFixed(1)} ${y(share).toFixed(1)}`,
     );
@@ -87,7 +88,7 @@ export class AcceptanceCurve extends LitElement {
         )}
         ${this.#versionMarks(shares, x)}
         <path class="curve" d=${path.join('')}></path>
-        ${this.points.map((point, index) => this.#dot(point, x(index)))}
+        ${this.points.map((point, index) => this.#dot(point, x(index), radius))}
       </svg>
       <figcaption class="muted">${summary}</figcaption>
     </figure>`;
@@ -99,14 +100,15 @@ export class AcceptanceCurve extends LitElement {
       if (!versionBegins) return nothing;
       const at = x(index);
       const labelled = at - lastLabel >= LABEL_GAP;
+      const atEnd = at > this.width - EDGE.right - LABEL_GAP;
       if (labelled) lastLabel = at;
       return svg`<line class="mark" x1=${at} x2=${at} y1=${EDGE.top} y2=${HEIGHT - EDGE.bottom}></line>
-        ${labelled ? svg`<text x=${at + 2} y="11">${shortVersion(version)}</text>` : nothing}`;
+        ${labelled ? svg`<text x=${atEnd ? at - 2 : at + 2} text-anchor=${atEnd ? 'end' : 'start'} y="11">${shortVersion(version)}</text>` : nothing}`;
     });
   }
 
-  #dot({ accepted, version }: CurvePoint, x: number): TemplateResult {
-    return svg`<circle class=${accepted ? 'accepted' : 'changed'} cx=${x} cy=${HEIGHT - 8} r="3.5">
+  #dot({ accepted, version }: CurvePoint, x: number, radius: number): TemplateResult {
+    return svg`<circle class=${accepted ? 'accepted' : 'changed'} cx=${x} cy=${HEIGHT - 8} r=${radius}>
       <title>${shortVersion(version)}: ${accepted ? 'accepted' : 'changed'}</title>
     </circle>`;
   }

@@ -22,11 +22,11 @@ export class LoopDiagram extends LitElement {
       ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 18px; grid-template-columns: 1fr 1fr; }
       li {
         position: relative; border: 1px solid var(--vscode-panel-border, var(--vscode-widget-border, #8884));
-        border-radius: 6px; padding: 8px 10px; min-width: 0; background: var(--vscode-editorWidget-background);
+        border-radius: 6px; padding: 8px; min-width: 0; background: var(--vscode-editorWidget-background);
       }
       li[data-state='working'] { border-color: var(--vscode-focusBorder); }
       li[data-state='failed'] { border-color: var(--vscode-charts-red, #e51400); }
-      .head { display: flex; align-items: center; gap: 6px; font-weight: 600; }
+      .head { display: flex; align-items: center; gap: 5px; font-weight: 600; }
       .dot { flex: none; width: 8px; height: 8px; border-radius: 50%; background: var(--vscode-disabledForeground, #888); }
       [data-state='working'] .dot { background: var(--vscode-charts-green, #388a34); animation: beat 1.2s ease-in-out infinite; }
       [data-state='waiting'] .dot { background: var(--vscode-charts-yellow, #cca700); }
