@@ -1,0 +1,112 @@
+/** What a user does in VS Code's window, in the words of a test: views, buttons, the input box, the terminal. */
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { FrameLocator, Locator, Page } from 'playwright-core';
+import { repositoryRoot } from '../../fixtures/runtime.ts';
+
+const READY_LIMIT_MS = 45_000;
+
+export class Workbench {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+    page.setDefaultTimeout(15_000);
+  }
+
+  /** Resolves when the window is drawn; a question about trust may still lie on top. */
+  async ready(): Promise<void> {
+    await this.page.locator('.monaco-workbench .part.activitybar').waitFor({ timeout: READY_LIMIT_MS });
+  }
+
+  /** Answers VS Code's own question about the folder as a user does. */
+  async answerTrust(answer: 'trust' | 'restrict'): Promise<void> {
+    const name = answer === 'trust' ? /Yes, I trust/ : /No, I don't trust/;
+    const dialog = this.page.getByRole('dialog');
+    await dialog.getByRole('button', { name }).click({ timeout: READY_LIMIT_MS });
+    await dialog.waitFor({ state: 'hidden' });
+  }
+
+  /** Runs a command by its title, through the command palette. */
+  async runCommand(title: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    const palette = this.page.locator('.quick-input-widget');
+    await palette.locator('input').first().fill(`>${title}`);
+    await palette
+      .getByRole('option', { name: new RegExp(`^${title}`) })
+      .first()
+      .click();
+  }
+
+  async openSourceControl(): Promise<void> {
+    const tab = this.page.locator('.part.activitybar').getByRole('tab', { name: /^Source Control/ });
+    if ((await tab.getAttribute('aria-selected')) !== 'true') await tab.click();
+    await this.commitInput().waitFor({ timeout: READY_LIMIT_MS });
+    // VS Code shows a view's buttons only under the pointer or with the focus inside.
+    await this.page.locator('.part.sidebar .pane-header').first().hover();
+  }
+
+  async openApprentice(): Promise<void> {
+    const tab = this.page.locator('.part.activitybar').getByRole('tab', { name: /^Apprentice/ });
+    if ((await tab.getAttribute('aria-selected')) !== 'true') await tab.click();
+  }
+
+  /** A button anywhere in the window by the name that a screen reader reads. */
+  button(name: string | RegExp): Locator {
+    return this.page.getByRole('button', { name });
+  }
+
+  commitInput(): Locator {
+    return this.page.locator('.scm-editor .monaco-editor').first();
+  }
+
+  /** The text a user sees in the commit message box; wrapped lines are joined. */
+  async commitMessage(): Promise<string> {
+    const text = await this.commitInput()
+      .locator('.view-lines')
+      .evaluate((lines) => {
+        const drawn = [...lines.querySelectorAll<HTMLElement>('.view-line')];
+        drawn.sort((a, b) => Number.parseFloat(a.style.top) - Number.parseFloat(b.style.top));
+        return drawn.map((line) => line.textContent ?? '').join('\n');
+      });
+    // Monaco draws spaces as no-break spaces, and breaks long lines after a space.
+    return text.replaceAll('\u00a0', ' ').replace(/ \n/g, ' ').trim();
+  }
+
+  /** Replaces what stands in the commit message box. */
+  async typeCommitMessage(text: string): Promise<void> {
+    await this.commitInput().click();
+    await this.page.keyboard.press('ControlOrMeta+A');
+    await this.page.keyboard.press('Delete');
+    await this.page.keyboard.insertText(text);
+  }
+
+  /** Commits what is staged, as Ctrl+Enter in the box does. */
+  async commit(): Promise<void> {
+    await this.commitInput().click();
+    await this.page.keyboard.press('ControlOrMeta+Enter');
+  }
+
+  /** Types a command line into a new terminal. What it does is for the caller to wait for. */
+  async typeInTerminal(commandLine: string): Promise<void> {
+    await this.runCommand('Terminal: Create New Terminal');
+    const terminal = this.page.locator('.terminal-wrapper.active .xterm');
+    await terminal.waitFor();
+    await terminal.click();
+    await this.page.keyboard.type(commandLine);
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** The document inside the webview that is shown. */
+  webview(): FrameLocator {
+    return this.page.frameLocator('iframe.webview.ready:visible').frameLocator('iframe#active-frame');
+  }
+
+  /** Saves a picture under test/e2e/screenshots/ and returns its path. */
+  async screenshot(name: string): Promise<string> {
+    const path = join(repositoryRoot, 'test', 'e2e', 'screenshots', `${name}.png`);
+    mkdirSync(dirname(path), { recursive: true });
+    await this.page.screenshot({ path });
+    return path;
+  }
+}

@@ -1,0 +1,49 @@
+/** The packaged extension in a real VS Code: it is there, it asks before it learns, and nothing outlives a test. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { type OpenWindow, openWindow } from './harness/launch.ts';
+import { makeProfile, type Profile } from './harness/profile.ts';
+import { makeRepository } from './harness/sample-repository.ts';
+
+describe('A fresh VS Code with the packaged extension', () => {
+  let profile: Profile;
+  let window: OpenWindow;
+
+  before(async () => {
+    profile = makeProfile();
+    const { root } = makeRepository(join(profile.root, 'till'), profile.env);
+    window = await openWindow(profile, root);
+  });
+  after(async () => {
+    try {
+      await window.close();
+    } finally {
+      profile.remove();
+    }
+  });
+
+  it('offers the button in Source Control of a trusted folder, and starts nothing by itself', async () => {
+    const { workbench } = window;
+    await workbench.answerTrust('trust');
+    await workbench.openSourceControl();
+    await workbench.button('Apprentice: Write Commit Message').waitFor();
+    await workbench.button(/^Apprentice: open "Agent improvement"/).waitFor();
+    assert.equal(
+      existsSync(join(profile.apprenticeHome, 'discovery.json')),
+      false,
+      'no agent-server was started',
+    );
+  });
+
+  it('says in its view what is captured, before anything is', async () => {
+    const { workbench } = window;
+    await workbench.openApprentice();
+    const panel = workbench.webview();
+    await panel.getByRole('heading', { name: 'May Apprentice learn from you?' }).waitFor();
+    await panel.getByText('Where it goes').waitFor();
+    await panel.getByText(profile.apprenticeHome).waitFor();
+    await panel.getByRole('button', { name: 'Turn learning on' }).waitFor();
+  });
+});
