@@ -7,6 +7,7 @@ import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import type { ProcessState } from '../../agent-server/protocol/link.ts';
 import { PythonProcess } from '../python-process.ts';
 import { type Command, EngineEvent, type EngineReady, type RequestEvent, type Submit } from './messages.ts';
+import type { TokenEngine } from './token-engine.ts';
 
 /** Requests that may be in the engine at once, running or waiting. */
 const MAX_REQUESTS = 256;
@@ -35,7 +36,7 @@ type Reply = Extract<EngineEvent, { type: 'reply' }>;
 /** A command without the `id` that joins it to its reply. */
 type Ask<C = Command> = C extends { id: string } ? Omit<C, 'id'> : never;
 
-export class EmbeddedEngine {
+export class EmbeddedEngine implements TokenEngine {
   readonly model: string;
   readonly #process: PythonProcess<EngineEvent>;
   readonly #streams = new Map<string, Stream>();
@@ -69,22 +70,18 @@ export class EmbeddedEngine {
     return this.#epoch;
   }
 
-  /** What the model said of itself; null until it is loaded for the first time. */
   get info(): EngineReady | null {
     return this.#info;
   }
 
-  /** Loaded adapters: name to folder. */
   get adapters(): ReadonlyMap<string, string> {
     return this.#adapters;
   }
 
-  /** Requests inside, running or waiting. */
   get inFlight(): number {
     return this.#streams.size;
   }
 
-  /** Those of them whose prompt has been read. */
   get running(): number {
     let count = 0;
     for (const stream of this.#streams.values()) if (stream.started) count += 1;
@@ -114,10 +111,6 @@ export class EmbeddedEngine {
     await this.#process.stop();
   }
 
-  /**
-   * Runs one request; ends after its `finish` event. Closing the iterator or aborting `signal` frees its place
-   * in the engine. Throws engine_unavailable, queue_full, or what Python refused it for.
-   */
   async *generate(request: Submit, signal: AbortSignal): AsyncGenerator<RequestEvent, void, undefined> {
     signal.throwIfAborted();
     if (this.#streams.has(request.rid)) {
@@ -179,7 +172,6 @@ export class EmbeddedEngine {
     }
   }
 
-  /** Ends a request early; it finishes with reason `abort`. Unknown ids are nothing to do. */
   abort(rid: string): void {
     if (this.state().state === 'ready') this.#process.send({ type: 'abort', rid } satisfies Command);
   }
@@ -188,19 +180,19 @@ export class EmbeddedEngine {
     for (const rid of this.#streams.keys()) this.abort(rid);
   }
 
-  /** Throws adapter_invalid when the folder is not a LoRA adapter that fits this model; nothing changes then. */
   async loadAdapter(name: string, folder: string, signal: AbortSignal): Promise<void> {
+    if (this.#adapters.get(name) === folder) return;
     await this.#ask({ type: 'load_adapter', name, folder }, signal);
     this.#adapters.set(name, folder);
   }
 
-  /** Resolves when no request uses the adapter any more and it is gone; new requests for it are refused at once. */
   async unloadAdapter(name: string, signal: AbortSignal): Promise<void> {
-    await this.#ask({ type: 'unload_adapter', name }, signal);
+    const gone = this.#ask({ type: 'unload_adapter', name }, signal);
+    // From here on Python refuses new requests for it, however long the running ones take.
     this.#adapters.delete(name);
+    await gone;
   }
 
-  /** Running requests stand still, with their cache, until `resume`. */
   async pause(signal: AbortSignal): Promise<void> {
     await this.#ask({ type: 'pause' }, signal);
   }
@@ -209,7 +201,6 @@ export class EmbeddedEngine {
     await this.#ask({ type: 'continue' }, signal);
   }
 
-  /** Replaces the base's weights by those of a folder of the same architecture; every cached prefix is dropped. */
   async updateWeights(folder: string, signal: AbortSignal): Promise<void> {
     await this.#ask({ type: 'update_weights', folder }, signal);
   }
@@ -227,7 +218,11 @@ export class EmbeddedEngine {
         this.#process.send({ ...command, id });
       });
       if (!reply.ok) {
-        throw new ApprenticeError(reply.code ?? 'internal', reply.error ?? 'The engine refused.', REMEDY);
+        throw new ApprenticeError(
+          reply.code ?? 'internal',
+          reply.error ?? 'The engine failed.',
+          'Nothing was changed.',
+        );
       }
     } finally {
       limit.removeEventListener('abort', onAbort);

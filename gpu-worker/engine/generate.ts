@@ -7,13 +7,13 @@ import type {
   TokenLogprob,
 } from '../../agent-server/protocol/engine.ts';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
-import type { EmbeddedEngine } from './embedded-engine.ts';
 import type { RequestEvent, Submit } from './messages.ts';
+import type { TokenEngine } from './token-engine.ts';
 import { GrowingText, type ModelTokenizer } from './tokenizer.ts';
 
 /** What answers a request: the engine, the text around it, and the name of the base's weights. */
 export interface Serving {
-  engine: EmbeddedEngine;
+  engine: TokenEngine;
   tokenizer: ModelTokenizer;
   baseVersion: () => string;
 }

@@ -19,16 +19,16 @@ import {
 import { ApprenticeError, errorResponse, toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { BASE_VERSION } from '../../agent-server/protocol/ids.ts';
 import { ChatRequest, chatChunks, chatCompletion, toGenerateRequest } from './chat.ts';
-import type { EmbeddedEngine } from './embedded-engine.ts';
 import { generate, type Serving } from './generate.ts';
 import { clientGone, parseBody, streamItems, useErrorShape } from './http.ts';
 import { EngineMetrics } from './metrics.ts';
+import type { TokenEngine } from './token-engine.ts';
 import type { ModelTokenizer } from './tokenizer.ts';
 
 const HEALTH_TIMEOUT_MS = 20_000;
 
 export interface EngineRoutesOptions {
-  engine: EmbeddedEngine;
+  engine: TokenEngine;
   tokenizer: ModelTokenizer;
   log: (line: string) => void;
 }

@@ -97,13 +97,13 @@ class Engine:
             shape = self._model.kv_shape
             adapter = read_adapter(name, folder, self._model.linear_shapes, shape.dtype, shape.device)
         except AdapterError as error:
-            self._refuse(reply_id, "adapter_invalid", str(error))
+            self._refuse(reply_id, "adapter_invalid", f"{error}.")
             return
         self._inbox.put(lambda: self._add_adapter(reply_id, adapter))
 
     def _add_adapter(self, reply_id: str, adapter: Adapter) -> None:
         if adapter.name in self._adapters:
-            self._refuse(reply_id, "adapter_invalid", f"an adapter {adapter.name} is loaded already; unload it first")
+            self._refuse(reply_id, "adapter_invalid", f"an adapter {adapter.name} is loaded already; unload it first.")
             return
         self._adapters[adapter.name] = adapter
         self._reply(reply_id)
@@ -120,18 +120,18 @@ class Engine:
         try:
             model = RaggedModel(folder, self._model.kv_shape.device)
         except ModelError as error:
-            self._refuse(reply_id, "invalid_request", str(error))
+            self._refuse(reply_id, "invalid_request", f"{error}.")
             return
         if (model.linear_shapes, model.vocab_size) != (self._model.linear_shapes, self._model.vocab_size):
-            self._refuse(reply_id, "invalid_request", f"{folder} is another architecture than the model in use")
+            self._refuse(reply_id, "invalid_request", f"{folder} is another architecture than the model in use.")
             return
         self._inbox.put(lambda: self._queue_weights(reply_id, model))
 
     def _queue_weights(self, reply_id: str, model: RaggedModel) -> None:
         if self._new_weights is not None:
-            self._refuse(reply_id, "invalid_request", "other weights are waiting to be put in place already")
+            self._refuse(reply_id, "invalid_request", "other weights are waiting to be put in place already.")
         elif self._scheduler.paused and self._scheduler.running_count > 0:
-            self._refuse(reply_id, "invalid_request", "requests stand paused on the old weights; abort or continue them")
+            self._refuse(reply_id, "invalid_request", "requests stand paused on the old weights; abort or continue them.")
         else:
             self._new_weights = (model, reply_id)
             self._scheduler.draining = True

@@ -1,0 +1,141 @@
+/** The engine's contract over the real engine with the real model, and over the fake. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { createEngine, type EmbeddedEngine } from '../../gpu-worker/engine/embedded-engine.ts';
+import { engineRoutes } from '../../gpu-worker/engine/routes.ts';
+import { loadTokenizer } from '../../gpu-worker/engine/tokenizer.ts';
+import { listen, startFakeEngine } from '../fakes/engine.ts';
+import { type Flaw, modelSizes, writeAdapter } from '../fixtures/adapter.ts';
+import { runtime } from '../fixtures/runtime.ts';
+import { ENDLESS_RID, engineContract } from './engine.ts';
+import { EngineClient } from './engine-client.ts';
+
+const START_TIMEOUT_MS = 120_000;
+const quiet = () => {};
+
+async function startRealEngine(): Promise<{
+  engine: EmbeddedEngine;
+  url: string;
+  close: () => Promise<void>;
+}> {
+  const { python, model } = runtime();
+  const engine = createEngine({ python, model, threads: null, maxRunning: 4, log: quiet });
+  const http = await listen(engineRoutes({ engine, tokenizer: await loadTokenizer(model), log: quiet }));
+  const close = async () => {
+    await engine.stop();
+    await http.close();
+  };
+  try {
+    await engine.start(AbortSignal.timeout(START_TIMEOUT_MS));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { engine, url: http.url, close };
+}
+
+engineContract('fake', async () => {
+  const fake = await startFakeEngine({
+    beforeToken: (request, index) =>
+      request.rid === ENDLESS_RID && index > 1 ? new Promise(() => {}) : Promise.resolve(),
+  });
+  const sizes = { hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, head_dim: 4 };
+  return { url: fake.url, sizes, close: fake.close };
+});
+
+engineContract('embedded', async () => {
+  const { url, close } = await startRealEngine();
+  return { url, sizes: await modelSizes(runtime().model), close };
+});
+
+describe('embedded engine', { timeout: 240_000 }, () => {
+  let real: Awaited<ReturnType<typeof startRealEngine>>;
+  let folder: string;
+  before(async () => {
+    real = await startRealEngine();
+    folder = await mkdtemp(join(tmpdir(), 'apprentice-engine-'));
+  });
+  after(async () => {
+    await real?.close();
+    if (folder) await rm(folder, { recursive: true });
+  });
+
+  test('ENGINE-9: every way an adapter can be broken is named', async () => {
+    const client = new EngineClient(real.url);
+    const sizes = await modelSizes(runtime().model);
+    const flaws: [Flaw, RegExp][] = [
+      ['missing_weights', /adapter_model\.safetensors is missing/],
+      ['not_json', /cannot be read/],
+      ['wrong_shape', /needs A/],
+      ['not_a_number', /NaN/],
+      ['foreign_module', /no linear layer/],
+    ];
+    for (const [flaw, message] of flaws) {
+      await writeAdapter(join(folder, flaw), sizes, 1, flaw);
+      const answer = await client.load('policy@v1', join(folder, flaw));
+      assert.match(answer.error_message ?? '', message);
+      assert.deepEqual(answer.loaded_adapters, {});
+    }
+  });
+
+  test('ENGINE-13: weights of a folder that is no model are refused, and the old ones go on serving', async () => {
+    const client = new EngineClient(real.url);
+    const refused = await client.refused('/update_weights_from_disk', { model_path: folder });
+    assert.equal(refused.code, 'invalid_request');
+    const answer = await client.generate({ text: 'Hello', sampling_params: { max_new_tokens: 1 } });
+    assert.equal(answer.meta_info.weight_version, 'policy@v0');
+  });
+
+  test('ENGINE-14: a crash fails what was running, and the engine comes back under a new epoch', async () => {
+    const client = new EngineClient(real.url);
+    const { engine } = real;
+    const epoch = engine.epoch;
+    const sampling_params = { max_new_tokens: 4_000, ignore_eos: true };
+    const running = engine.generate(
+      {
+        rid: 'crash',
+        input_ids: [1, 2, 3],
+        adapter: null,
+        ...sampling_params,
+        temperature: 0,
+        top_p: 1,
+        top_k: -1,
+        stop_token_ids: [],
+        seed: null,
+        return_logprob: false,
+        logprob_start_len: -1,
+        top_logprobs_num: 0,
+      },
+      AbortSignal.timeout(START_TIMEOUT_MS),
+    );
+    await running.next();
+    const pid = engine.pid();
+    assert.ok(pid !== null);
+    const ready = new Promise<void>((resolve) => {
+      const stop = engine.onStateChange(({ state }) => {
+        if (state !== 'ready') return;
+        stop();
+        resolve();
+      });
+    });
+    process.kill(pid, 'SIGKILL');
+    await assert.rejects(
+      async () => {
+        for await (const event of running) assert.notEqual(event.type, 'finish');
+      },
+      { code: 'engine_unavailable' },
+    );
+    assert.equal((await client.get('/health')).status, 503);
+    assert.deepEqual(await client.refused('/generate', { text: 'x' }), {
+      status: 503,
+      code: 'engine_unavailable',
+    });
+    await ready;
+    assert.notEqual(engine.epoch, epoch);
+    assert.equal((await client.get('/health_generate')).status, 200);
+    assert.equal(engine.state().restarts, 1);
+  });
+});
