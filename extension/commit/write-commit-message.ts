@@ -135,8 +135,11 @@ export class CommitMessageWriter implements Disposable {
           title: `Apprentice writes a commit message for ${basename(repositoryRoot)}`,
           cancellable: true,
         },
-        (_, token) => {
+        (progress, token) => {
           token.onCancellationRequested(() => abort.abort());
+          if (client.snapshot?.worker?.engine.state === 'starting') {
+            progress.report({ message: 'the model is still loading' });
+          }
           return client.request(
             editorRequests.writeCommitMessage,
             { requestId, change: { repositoryRoot, stagedTree, head, diff } },

@@ -45,3 +45,18 @@ export const SAMPLE_STATES: Record<PanelTurn['sampleState'], string> = {
   trained: 'trained on',
   held: 'held back',
 };
+
+/** Who settled a score; what is not known by name is shown as it is. */
+export function decider(decidedBy: string): string {
+  const names: Record<string, string> = {
+    thumb: 'your thumb',
+    'evidence:thumb': 'your thumb',
+    'evidence:commit': 'your commit',
+  };
+  return names[decidedBy] ?? decidedBy;
+}
+
+/** The last folder of a path; the whole path stands in the tooltip. */
+export function folderName(path: string): string {
+  return path.split(/[\\/]/).filter(Boolean).at(-1) ?? path;
+}

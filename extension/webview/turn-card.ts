@@ -1,7 +1,7 @@
 /** One turn: what was proposed, what the user did with it, what was learnt from that and by which version. */
 import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
 import type { PanelTurn } from '../../agent-server/protocol/panel.ts';
-import { OUTCOMES, SAMPLE_STATES, shortVersion, timeAgo } from './format.ts';
+import { decider, folderName, OUTCOMES, SAMPLE_STATES, shortVersion, timeAgo } from './format.ts';
 import { send } from './host.ts';
 import { sharedStyles } from './styles.ts';
 import { type DiffPart, wordDiff } from './word-diff.ts';
@@ -47,7 +47,7 @@ export class TurnCard extends LitElement {
         <div>
           <h3 id="title">${turn.subject}</h3>
           <div class="meta muted">
-            ${turn.repository ? `${turn.repository} · ` : nothing}<span id="version">${turn.version}</span> ·
+            ${turn.repository ? html`<span title=${turn.repository}>${folderName(turn.repository)}</span> · ` : nothing}<span id="version">${turn.version}</span> ·
             <time datetime=${turn.createdAt}>${timeAgo(turn.createdAt, this.now)}</time>
           </div>
         </div>
@@ -69,7 +69,7 @@ export class TurnCard extends LitElement {
 
   #score(score: NonNullable<PanelTurn['score']>): TemplateResult {
     const tone = score > 0 ? 'good' : score < 0 ? 'bad' : 'muted';
-    const by = this.turn.decidedBy === null ? '' : ` (${this.turn.decidedBy})`;
+    const by = this.turn.decidedBy === null ? '' : ` (${decider(this.turn.decidedBy)})`;
     return html`<dt>Score</dt><dd><span class=${tone} id="score">${score > 0 ? '+1' : score}</span>${by}</dd>`;
   }
 

@@ -1,0 +1,112 @@
+/** Commits are read from a real repository's reflog: what made them, what they replace, since when. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { diffSha256 } from '../../../agent-server/environment/commit-message.ts';
+import {
+  commitObservation,
+  commitObservationId,
+  isCommit,
+  readReflog,
+} from '../../../extension/commit/commit-reader.ts';
+import { gitIn } from '../../../extension/commit/git.ts';
+import { entriesSince, parseReflog } from '../../../extension/commit/reflog.ts';
+import { readStaged } from '../../../extension/commit/staged-change.ts';
+import { sampleRepository, silentLog } from './repository.ts';
+
+test('CAP-1: what was staged and what was committed have the same tree and the same diff hash', async (t) => {
+  const { root, git } = sampleRepository(t);
+  writeFileSync(join(root, 'notes.txt'), 'one\ntwo\n');
+  git('add', '.');
+  const before = git('ls-files', '--stage', '--debug');
+  const staged = await readStaged(root, 'git', AbortSignal.timeout(10_000), silentLog);
+  assert.equal(git('ls-files', '--stage', '--debug'), before, 'the index was touched');
+  assert.match(staged.diff, /\+two/);
+
+  git('commit', '-qm', 'docs: second line');
+  const [entry] = await readReflog(gitIn(root, 'git'));
+  assert.ok(entry && isCommit(entry));
+  const observation = await commitObservation(gitIn(root, 'git'), root, entry, 'terminal', new Date());
+  assert.equal(observation.tree, staged.stagedTree);
+  assert.equal(observation.diffSha256, diffSha256(staged.diff));
+  assert.equal(observation.parents[0], staged.head);
+  assert.equal(observation.message, 'docs: second line');
+});
+
+test('CAP-1: the first commit of a repository is read against nothing', async (t) => {
+  const { root, git } = sampleRepository(t, 'empty');
+  writeFileSync(join(root, 'a.txt'), 'a\n');
+  git('add', '.');
+  const staged = await readStaged(root, 'git', AbortSignal.timeout(10_000), silentLog);
+  assert.equal(staged.head, null);
+  git('commit', '-qm', 'feat: begin');
+  const [entry] = await readReflog(gitIn(root, 'git'));
+  assert.ok(entry && isCommit(entry));
+  const observation = await commitObservation(gitIn(root, 'git'), root, entry, 'terminal', new Date());
+  assert.equal(observation.diffSha256, diffSha256(staged.diff));
+});
+
+test('CAP-2: an amend names what it replaces; checkouts and resets are no commits', async (t) => {
+  const { root, git } = sampleRepository(t);
+  const first = git('rev-parse', 'HEAD').trim();
+  git('commit', '-q', '--amend', '-m', 'feat: begin well\n\nWith a body.');
+  git('checkout', '-q', '-b', 'side');
+  git('commit', '-q', '--allow-empty', '-m', 'chore: more');
+  git('reset', '-q', '--hard', 'HEAD~1');
+  const entries = await readReflog(gitIn(root, 'git'));
+  assert.deepEqual(
+    entries.map(({ action }) => action),
+    [null, 'commit', null, 'amend', 'commit'],
+  );
+  const amended = entries[3];
+  assert.ok(amended && isCommit(amended));
+  const observation = await commitObservation(gitIn(root, 'git'), root, amended, 'terminal', new Date());
+  assert.equal(observation.replaces, first);
+  assert.equal(observation.message, 'feat: begin well\n\nWith a body.');
+});
+
+const record = (sha: string, unixSeconds: number, subject: string) =>
+  [sha.repeat(40), 'f'.repeat(40), '', `HEAD@{${unixSeconds}}`, subject, 'message\n'].join('\0');
+const reflog = (...records: string[]) => parseReflog(`${records.join('\0\n')}\0\n`);
+
+test('CAP-2: squash, merge, rebase, cherry-pick and revert are told apart by the reflog', () => {
+  const subjects = {
+    'rebase (squash): both': 'squash',
+    'rebase -i (fixup): both': 'squash',
+    'rebase (pick): one': 'rebase',
+    'rebase (finish): returning to refs/heads/main': null,
+    'commit (merge): Merge branch': 'merge',
+    "merge side: Merge made by the 'ort' strategy.": 'merge',
+    'merge side: Fast-forward': null,
+    'pull origin main: Fast-forward': null,
+    'cherry-pick: fix': 'cherry-pick',
+    'revert: Revert "fix"': 'revert',
+    'commit (initial): begin': 'commit',
+  };
+  for (const [subject, action] of Object.entries(subjects)) {
+    assert.equal(reflog(record('a', 1, subject))[0]?.action, action, subject);
+  }
+});
+
+test('CAP-3: only what came after the proposal counts, also when HEAD visits a commit twice', () => {
+  const entries = reflog(
+    record('c', 40, 'commit: third'),
+    record('a', 30, 'reset: moving to HEAD~1'),
+    record('b', 20, 'commit: second'),
+    record('a', 10, 'commit: first'),
+  );
+  const since = entriesSince(entries, { head: 'a'.repeat(40), createdAtMs: 15_000 });
+  assert.deepEqual(
+    since.map(({ sha }) => sha[0]),
+    ['b', 'a', 'c'],
+  );
+});
+
+test('CAP-4: two windows give the same commit the same id, another commit another', () => {
+  const [one, other] = reflog(record('a', 1, 'commit: x'), record('b', 2, 'commit: y'));
+  assert.ok(one && other);
+  assert.equal(commitObservationId('/r', one), commitObservationId('/r', { ...one, message: 'other' }));
+  assert.notEqual(commitObservationId('/r', one), commitObservationId('/r', other));
+  assert.notEqual(commitObservationId('/r', one), commitObservationId('/s', one));
+});

@@ -1,0 +1,57 @@
+/** The panel's arithmetic: the curve, the comparison of two texts, words about time. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CurvePoint } from '../../../agent-server/protocol/panel.ts';
+import { acceptedShares } from '../../../extension/webview/curve.ts';
+import { timeAgo } from '../../../extension/webview/format.ts';
+import { wordDiff } from '../../../extension/webview/word-diff.ts';
+
+const point = (version: number, accepted: boolean) =>
+  CurvePoint.parse({
+    turnId: crypto.randomUUID(),
+    at: '2026-01-01T00:00:00Z',
+    version: `policy@v${version}`,
+    accepted,
+  });
+
+test('PANEL-1: the curve is the share accepted among the last answers, and marks where a version begins', () => {
+  const shares = acceptedShares([point(0, false), point(0, true), point(1, true), point(1, true)], 2);
+  assert.deepEqual(
+    shares.map(({ share }) => share),
+    [0, 0.5, 1, 1],
+  );
+  assert.deepEqual(
+    shares.map(({ versionBegins }) => versionBegins),
+    [true, false, true, false],
+  );
+});
+
+test('PANEL-2: a comparison gives both texts back and keeps what they share', () => {
+  const before = 'Updated the parser\n\nfor empty input';
+  const after = 'fix(parser): empty input\naccepted';
+  const parts = wordDiff(before, after);
+  const side = (dropped: string) =>
+    parts
+      .filter(({ kind }) => kind !== dropped)
+      .map(({ text }) => text)
+      .join('');
+  assert.equal(side('added'), before);
+  assert.equal(side('removed'), after);
+  assert.ok(parts.some(({ kind, text }) => kind === 'same' && text.includes('empty input')));
+});
+
+test('PANEL-2: texts too long to compare are shown whole', () => {
+  const long = 'word '.repeat(500);
+  assert.deepEqual(wordDiff(long, 'short'), [
+    { kind: 'removed', text: long },
+    { kind: 'added', text: 'short' },
+  ]);
+});
+
+test('PANEL-3: time is told in the largest whole unit', () => {
+  const now = new Date('2026-01-02T12:00:00Z');
+  assert.equal(timeAgo('2026-01-02T11:59:30Z', now), 'just now');
+  assert.equal(timeAgo('2026-01-02T11:58:00Z', now), '2 minutes ago');
+  assert.equal(timeAgo('2026-01-02T09:10:00Z', now), '2 hours ago');
+  assert.equal(timeAgo('2026-01-01T11:00:00Z', now), 'yesterday');
+});
