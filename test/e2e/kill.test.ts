@@ -4,6 +4,7 @@
  * times at random moments. RECOVERY-2: no process outlives its parent.
  */
 import assert from 'node:assert/strict';
+import { EventEmitter, on } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,14 +17,15 @@ import { readHistory } from '../../agent-server/environment/replay/history.ts';
 import { ensureSampleRepository } from '../../agent-server/environment/replay/sample-repository.ts';
 import { tokenCounter } from '../../agent-server/environment/replay/token-counter.ts';
 import { seededRandom } from '../../agent-server/learning/random.ts';
+import { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
 import { BatchManifest, Lineage } from '../../agent-server/protocol/training.ts';
 import { isAlive, type ProcessRole, processTree } from '../fixtures/process-tree.ts';
 import { runtime } from '../fixtures/runtime.ts';
 
 const KILLS = 20;
-const COMMITS = 8;
+const COMMITS = 6;
 const SEED = 7;
-const LIMIT_MS = 8 * 60_000;
+const LIMIT_MS = 10 * 60_000;
 const ROLES: readonly ProcessRole[] = ['agent-server', 'gpu-worker', 'engine', 'trainer'];
 const skip = process.platform === 'linux' ? false : 'finds processes in /proc';
 
@@ -41,20 +43,23 @@ test('RECOVERY-1 a replay survives 20 kills with the same counts', {
     COMMITS,
     context.signal,
   );
+  const snapshots = new EventEmitter();
   const arm = new Arm({
     name: 'learn',
     home,
     // Small batches: what is tested is that each is trained once, not what it teaches.
-    config: Config.parse({ learning: { method: 'demonstration', replay: 1, anchors: 0 } }),
+    config: Config.parse({ learning: { replay: 1, anchors: 0 } }),
     python,
     model,
     repositoryRoot,
     countTokens: await tokenCounter(model),
     onProgress: (progress) => {
       if (progress.kind === 'trouble') context.diagnostic(progress.text);
+      if (progress.kind === 'snapshot') snapshots.emit('snapshot', progress.snapshot);
     },
   });
   const killed: number[] = [];
+  let killedAt = '';
   let last: number[] = [];
   try {
     await arm.start(context.signal);
@@ -62,15 +67,17 @@ test('RECOVERY-1 a replay survives 20 kills with the same counts', {
     const ended = learning.then(() => true);
     const random = seededRandom(SEED);
     while (killed.length < KILLS) {
+      // Killing what only starts again would leave no work to be interrupted.
+      if (await Promise.race([ended, untilServing(snapshots, killedAt)])) break;
       // A random moment is the very thing under test.
-      const over = await Promise.race([ended, delay(500 + random() * 3500, false)]);
-      if (over) break;
+      if (await Promise.race([ended, delay(random() * 6000, false)])) break;
       const tree = processTree(arm.server.pid ?? -1);
       const role = ROLES[Math.floor(random() * ROLES.length)];
       const pid = role === undefined ? undefined : tree.get(role);
       if (pid === undefined) continue;
       process.kill(pid, 'SIGKILL');
       killed.push(pid);
+      killedAt = new Date().toISOString();
       context.diagnostic(`kill ${killed.length}: ${role}`);
     }
     await learning;
@@ -105,6 +112,21 @@ test('RECOVERY-1 a replay survives 20 kills with the same counts', {
   assert.equal(new Set(trained).size, corrected, 'a sample was trained as new in two adapters');
   for (const pid of [...killed, ...last]) assert.ok(!isAlive(pid), `RECOVERY-2: process ${pid} still runs`);
 });
+
+/** Resolves to false at the first snapshot from after `since` that has an engine, or when none came for a minute. */
+async function untilServing(snapshots: EventEmitter, since: string): Promise<false> {
+  if (since === '') return false;
+  const limit = AbortSignal.timeout(60_000);
+  try {
+    for await (const [snapshot] of on(snapshots, 'snapshot', { signal: limit })) {
+      const { at, worker } = PanelSnapshot.parse(snapshot);
+      if (at > since && (worker?.engine.state === 'ready' || worker?.engine.state === 'busy')) return false;
+    }
+  } catch (error) {
+    if (!limit.aborted) throw error;
+  }
+  return false;
+}
 
 /** Sample ids that were new in the batches of the adapters that lie complete on disk. */
 async function newSamplesOnDisk(home: string): Promise<string[]> {

@@ -215,6 +215,7 @@ export class Arm {
   /** Brings the rows up to what the snapshot says of their turns. */
   #see(snapshot: PanelSnapshot): void {
     const { name, onProgress } = this.#options;
+    onProgress({ kind: 'snapshot', arm: name, snapshot });
     for (const { version, state } of snapshot.versions) {
       if (versionNumber(version) > 0 && (state === 'serving' || state === 'retired'))
         this.#served.add(version);
@@ -228,7 +229,6 @@ export class Arm {
       Object.assign(row, { state, score: seen.score, learntBy: seen.learntBy });
       onProgress({ kind: 'row', arm: name, row: { ...row }, total: this.#total });
     }
-    onProgress({ kind: 'snapshot', arm: name, snapshot });
   }
 }
 

@@ -16,6 +16,8 @@ export interface Screen {
 }
 
 const REDRAW_MS = 200;
+/** Of a line where there is no terminal to measure. */
+const PLAIN_WIDTH = 160;
 const PHASES: Record<Phase, string> = {
   starting: 'starting the engine',
   before: 'answering the held-out commits before learning',
@@ -91,14 +93,17 @@ export class LiveTable {
     this.#phase = phase;
     this.#total = total;
     if (phase !== 'settling') this.#done = 0;
-    if (!this.#screen.isTTY) this.#line(`${this.#arm === 'control' ? 'Control arm: ' : ''}${PHASES[phase]}`);
+    if (this.#screen.isTTY) return;
+    this.#line(`${this.#arm === 'control' ? 'Control arm: ' : ''}${PHASES[phase]}`);
+    if (phase === 'learning') this.#line(tableHead(PLAIN_WIDTH));
   }
 
   #printJudged(): void {
     for (const row of this.#rows.values()) {
       if (row.state === 'answered' || this.#printed.has(row.index)) continue;
       this.#printed.add(row.index);
-      this.#line(tableLine(row, 160));
+      this.#line(tableLine(row, PLAIN_WIDTH));
+      if (this.#snapshot !== null) this.#line(`         ${oneLine(loopsLine(this.#snapshot), PLAIN_WIDTH)}`);
     }
   }
 
