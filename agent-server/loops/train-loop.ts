@@ -32,8 +32,8 @@ export interface TrainLoopParts {
   prompts: PromptSource;
   folders: BatchFolders;
   trainer: Trainer;
-  /** Is the worker there, its engine and trainer alive? Nothing is begun without. */
-  ready: () => boolean;
+  /** Which of the worker's processes are alive? What needs one that is not is not begun. */
+  ready: () => { engine: boolean; trainer: boolean };
   config: LearningConfig;
   log: Log;
 }
@@ -77,7 +77,8 @@ export async function startTrainLoop(
   await parts.folders.sweep(store.openBatch()?.batchId);
   const ready = () => {
     const { status } = link;
-    return status.connected && isUp(status.engine.state) && isUp(status.trainer.state);
+    if (!status.connected) return { engine: false, trainer: false };
+    return { engine: isUp(status.engine.state), trainer: isUp(status.trainer.state) };
   };
   return startLoop(trainWork({ ...parts, trainer: link, ready }), {
     maxAttempts: MAX_ATTEMPTS,
@@ -106,8 +107,11 @@ export function trainWork(parts: TrainLoopParts): LoopWork<TrainItem> {
     name: 'train',
     wakesOn: ['settings', 'samples', 'batches', 'versions'],
     next: () => {
-      if (store.learning() !== 'on' || !parts.ready()) return undefined;
-      return nextItem(store, config, steps.anchorsFailed ? undefined : missingAnchor(store));
+      const ready = parts.ready();
+      if (store.learning() !== 'on' || !ready.engine) return undefined;
+      const item = nextItem(store, config, steps.anchorsFailed ? undefined : missingAnchor(store));
+      const submits = item?.kind === 'batch' && item.batch.manifest !== null;
+      return submits && !ready.trainer ? undefined : item;
     },
     nextDueMs: () => undefined,
     describe,

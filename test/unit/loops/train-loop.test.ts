@@ -27,10 +27,12 @@ const config = LearningConfig.parse({ anchors: 1, replay: 2 });
 
 let home: string;
 let trainer: PublishedBatches;
+let up = { engine: true, trainer: true };
 const stores: Store[] = [];
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'train-loop-'));
   trainer = new PublishedBatches();
+  up = { engine: true, trainer: true };
   engine.scored.length = 0;
 });
 afterEach(async () => {
@@ -61,7 +63,7 @@ async function start(through: (store: Store) => Store = (store) => store, settin
     prompts,
     folders,
     trainer,
-    ready: () => true,
+    ready: () => up,
     config: settings,
     log: silent,
   };
@@ -200,12 +202,19 @@ test('TRAIN-5: a step with broken numbers never serves; the reason is kept and t
   assert.deepEqual([store.version(weightVersion(1))?.state, serving.version], ['failed', BASE_VERSION]);
 });
 
-test('TRAIN-6: nothing is taken up without consent, while paused, or without a worker', async () => {
+test('TRAIN-6: nothing is taken up without consent or while paused; without a trainer a batch is built and waits', async () => {
   const { store, work } = await start();
   correct(store, 'fix: greet');
   assert.equal(work.next(0), undefined);
   store.setLearning('paused');
   assert.equal(work.next(0), undefined);
   store.setLearning('on');
-  assert.equal(work.next(0)?.kind, 'anchor');
+  up = { engine: false, trainer: true };
+  assert.equal(work.next(0), undefined);
+  up = { engine: true, trainer: false };
+  await drain(work);
+  assert.deepEqual([store.openBatch()?.state, trainer.trained.length], ['building', 0]);
+  up = { engine: true, trainer: true };
+  await drain(work);
+  assert.equal(store.serving(), weightVersion(1));
 });
