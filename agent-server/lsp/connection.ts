@@ -33,6 +33,9 @@ export interface EditorConnection {
 
 const INITIALIZE_LIMIT_MS = 10_000;
 
+/** vscode-jsonrpc writes an answer some turns of the event loop after the handler gave it. */
+const ANSWER_GRACE_MS = 100;
+
 /** Messages that may wait for a client that does not read; beyond, the connection is cut. */
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 
@@ -131,8 +134,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
   on(editorRequests.setLearning, ({ state }) => service.setLearning(state));
   on(editorRequests.getLearning, () => service.learning());
   on(editorRequests.stop, () => {
-    // After the answer is on its way.
-    setImmediate(() => service.stop());
+    setTimeout(() => service.stop(), ANSWER_GRACE_MS);
     return null;
   });
   connection.listen();
@@ -161,7 +163,7 @@ function parsed<P extends z.ZodType>(method: string, schema: P, params: unknown)
 
 /** The refusal is sent, then the connection ends. */
 function refuse(socket: Socket): ResponseError<unknown> {
-  setImmediate(() => socket.end());
+  setTimeout(() => socket.end(), ANSWER_GRACE_MS);
   return toResponseError(
     new ApprenticeError(
       'unauthorized',

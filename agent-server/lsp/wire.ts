@@ -1,7 +1,9 @@
 /** JSON-RPC over a socket within limits, and errors that keep their code on the way. Used by both ends. */
 import type { Socket } from 'node:net';
 import {
+  ConnectionError,
   createMessageConnection,
+  ErrorCodes,
   type MessageConnection,
   type MessageReader,
   ResponseError,
@@ -42,6 +44,8 @@ export function openWire(socket: Socket, maxBytes: number): Wire {
     if (unreadBytes > limitBytes) socket.destroy();
   });
   const inner = new SocketMessageReader(socket);
+  // Its timer for half a message goes on after the connection is gone; the byte limit is what counts here.
+  inner.partialMessageTimeout = 0;
   const reader: MessageReader = {
     onError: inner.onError,
     onClose: inner.onClose,
@@ -79,8 +83,21 @@ export function toResponseError(thrown: unknown): ResponseError<unknown> {
 
 const ErrorData = z.object({ code: ErrorCode, remedy: z.string() });
 
-/** The error that the other end threw. */
+/** The error that the other end threw; `worker_unavailable` when the connection ended before the answer. */
 export function fromResponseError(thrown: unknown): ApprenticeError {
+  const lost =
+    thrown instanceof ConnectionError ||
+    (thrown instanceof ResponseError && thrown.code === ErrorCodes.PendingResponseRejected);
+  if (lost) {
+    return new ApprenticeError(
+      'worker_unavailable',
+      'The connection to the agent-server ended.',
+      'Connect again.',
+      {
+        cause: thrown,
+      },
+    );
+  }
   if (!(thrown instanceof ResponseError)) return toApprenticeError(thrown);
   const data = ErrorData.safeParse(thrown.data);
   return data.success
