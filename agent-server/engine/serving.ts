@@ -9,6 +9,7 @@
 import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
 import { BASE_VERSION, versionNumber, type WeightVersion } from '../protocol/ids.ts';
 import type { Engine } from './engine.ts';
+import { until } from './until.ts';
 
 /** A claim on a loaded version. Release exactly once; a second call changes nothing. */
 export interface Lease {
@@ -210,25 +211,16 @@ export class Serving {
     return done;
   }
 
-  async #wait(promise: Promise<void>, limited: AbortSignal, caller: AbortSignal): Promise<void> {
-    const aborted = Promise.withResolvers<never>();
-    const abort = () =>
-      aborted.reject(
-        caller.aborted
-          ? new ApprenticeError('aborted', 'The request was cancelled while it waited for the engine.', '')
-          : new ApprenticeError(
-              'engine_unavailable',
-              `The engine was not ready within ${this.#waitMs} ms.`,
-              'See logs/engine.log; try again.',
-            ),
-      );
-    if (limited.aborted) abort();
-    limited.addEventListener('abort', abort, { once: true });
-    try {
-      await Promise.race([promise, aborted.promise]);
-    } finally {
-      limited.removeEventListener('abort', abort);
-    }
+  #wait(promise: Promise<void>, limited: AbortSignal, caller: AbortSignal): Promise<void> {
+    return until(promise, limited, () =>
+      caller.aborted
+        ? new ApprenticeError('aborted', 'The request was cancelled while it waited for the engine.', '')
+        : new ApprenticeError(
+            'engine_unavailable',
+            `The engine was not ready within ${this.#waitMs} ms.`,
+            'See logs/engine.log; try again.',
+          ),
+    );
   }
 }
 

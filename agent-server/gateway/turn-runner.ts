@@ -96,6 +96,11 @@ export class TurnRunner {
     this.#running++;
     let lease: Lease | undefined;
     try {
+      // First of all, as it is what waits for an engine that is still starting.
+      lease = await this.#options.serving.acquire(
+        signal,
+        request.version === 'serving' ? undefined : request.version,
+      );
       const prompt = await this.#options.prompts.get(signal);
       const promptIds = prompt.ids(request.messages);
       const roomTokens = prompt.tokenizer.contextLength - promptIds.length;
@@ -105,10 +110,6 @@ export class TurnRunner {
           `The prompt has ${promptIds.length} tokens; the model's context is ${prompt.tokenizer.contextLength}.`,
           'Shorten the messages.',
         );
-      lease = await this.#options.serving.acquire(
-        signal,
-        request.version === 'serving' ? undefined : request.version,
-      );
       const turnId = this.#begin(request, promptIds, lease.version);
       yield* this.#answer(request, { turnId, prompt, promptIds, roomTokens, version: lease.version }, signal);
     } finally {
