@@ -21,10 +21,7 @@ export class Workbench {
 
   /** Answers VS Code's own question about the folder as a user does. */
   async answerTrust(answer: 'trust' | 'restrict'): Promise<void> {
-    const name = answer === 'trust' ? /Yes, I trust/ : /No, I don't trust/;
-    const dialog = this.page.getByRole('dialog');
-    await dialog.getByRole('button', { name }).click({ timeout: READY_LIMIT_MS });
-    await dialog.waitFor({ state: 'hidden' });
+    await this.answerDialog(answer === 'trust' ? /Yes, I trust/ : /No, I don't trust/);
   }
 
   /** Runs a command by its title, through the command palette. */
@@ -71,6 +68,35 @@ export class Workbench {
       });
     // Monaco draws spaces as no-break spaces, and breaks long lines after a space.
     return text.replaceAll('\u00a0', ' ').replace(/ \n/g, ' ').trim();
+  }
+
+  /** Waits until the text in the box is as wanted. */
+  async commitMessageIs(wanted: (text: string) => boolean, limitMs: number): Promise<void> {
+    const deadlineMs = performance.now() + limitMs;
+    for (;;) {
+      const text = await this.commitMessage();
+      if (wanted(text)) return;
+      if (performance.now() > deadlineMs) throw new Error(`The commit message box stays "${text}".`);
+      // The next frame that the window draws: its text cannot change between two.
+      await this.page.evaluate(() => new Promise((drawn) => requestAnimationFrame(drawn)));
+    }
+  }
+
+  /** A button in the title of the Source Control view. */
+  commitAction(name: string): Locator {
+    return this.page.locator('.part.sidebar').getByRole('button', { name });
+  }
+
+  async pressCommitAction(name: string): Promise<void> {
+    await this.page.locator('.part.sidebar .pane-header').first().hover();
+    await this.commitAction(name).click();
+  }
+
+  /** Presses a button of VS Code's own modal dialog. */
+  async answerDialog(name: string | RegExp): Promise<void> {
+    const dialog = this.page.getByRole('dialog');
+    await dialog.getByRole('button', { name }).click({ timeout: READY_LIMIT_MS });
+    await dialog.waitFor({ state: 'hidden' });
   }
 
   /** Replaces what stands in the commit message box. */

@@ -1,0 +1,57 @@
+/** Reads a home's store while the agent-server writes it: the rows that a correction leaves, from turn to version. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+import { WeightVersion } from '../../../agent-server/protocol/ids.ts';
+
+const Lineage = z.object({
+  turn_id: z.string(),
+  turn_state: z.string(),
+  text: z.string().nullable(),
+  /** That answered. */
+  version: WeightVersion,
+  observation_kind: z.string().nullable(),
+  observation_source: z.string().nullable(),
+  observation_state: z.string().nullable(),
+  observed_message: z.string().nullable(),
+  score: z.number().nullable(),
+  decided_by: z.string().nullable(),
+  hint_kind: z.string().nullable(),
+  hint_text: z.string().nullable(),
+  sample_state: z.string().nullable(),
+  batch_state: z.string().nullable(),
+  /** That learnt from it. */
+  learnt_version: WeightVersion.nullable(),
+  learnt_version_state: z.string().nullable(),
+});
+export type Lineage = z.infer<typeof Lineage>;
+
+/** Commit message turns, oldest first, each with everything that came of it. */
+export function lineages(home: string): Lineage[] {
+  const database = new DatabaseSync(join(home, 'store.sqlite'), { readOnly: true });
+  try {
+    const rows = database
+      .prepare(`
+        SELECT t.turn_id, t.state AS turn_state, t.text, t.version,
+          o.kind AS observation_kind, o.body ->> '$.source' AS observation_source,
+          o.state AS observation_state, o.body ->> '$.message' AS observed_message,
+          v.score, v.decided_by, h.kind AS hint_kind, h.text AS hint_text,
+          s.state AS sample_state, b.state AS batch_state,
+          w.version AS learnt_version, w.state AS learnt_version_state
+        FROM turns t
+        LEFT JOIN next_states n ON n.turn_id = t.turn_id
+        LEFT JOIN observations o ON o.observation_id = n.observation_id
+        LEFT JOIN verdicts v ON v.turn_id = t.turn_id
+        LEFT JOIN hints h ON h.turn_id = t.turn_id
+        LEFT JOIN samples s ON s.turn_id = t.turn_id
+        LEFT JOIN batch_samples bs ON bs.sample_id = s.sample_id AND bs.origin = 'new'
+        LEFT JOIN batches b ON b.batch_id = bs.batch_id
+        LEFT JOIN versions w ON w.batch_id = b.batch_id
+        WHERE t.subject_kind = 'commit_message' AND t.kind = 'main'
+        ORDER BY t.created_at_ms`)
+      .all();
+    return z.array(Lineage).parse(rows);
+  } finally {
+    database.close();
+  }
+}
