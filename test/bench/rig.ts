@@ -15,6 +15,7 @@ import { TurnRunner } from '../../agent-server/gateway/turn-runner.ts';
 import { encodeBatch } from '../../agent-server/learning/batch.ts';
 import { LearningConfig } from '../../agent-server/learning/config.ts';
 import { demonstrationRow } from '../../agent-server/learning/demonstration.ts';
+import { sampledSupport } from '../../agent-server/learning/rows.ts';
 import { batchFolders, sha256 } from '../../agent-server/loops/batch-folder.ts';
 import { watchEngine } from '../../agent-server/loops/engine-watch.ts';
 import { WorkerLink } from '../../agent-server/loops/worker-link.ts';
@@ -84,11 +85,18 @@ export async function startRig(): Promise<Rig> {
     gateway,
     train: async (parent, version, rows) => {
       const prompt = await prompts.get(never);
-      const row = demonstrationRow(
-        prompt.ids([{ role: 'user', content: REQUEST }]),
-        prompt.responseIds(REWRITE),
-        1,
-      );
+      const rewriteIds = prompt.responseIds(REWRITE);
+      const unknown = rewriteIds.map(() => Number.NaN);
+      const demonstration = demonstrationRow(prompt.ids([{ role: 'user', content: REQUEST }]), rewriteIds, 1);
+      // With a support beside the cross-entropy, as the default method's batches have: both terms cost time.
+      const row = {
+        ...demonstration,
+        support: sampledSupport(
+          rewriteIds,
+          unknown,
+          rewriteIds.map(() => 0.1),
+        ),
+      };
       const batchId = BatchId.parse(randomUUID());
       const tensors = encodeBatch(Array.from({ length: rows }, () => row));
       const manifest: BatchManifest = {
