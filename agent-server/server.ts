@@ -23,7 +23,7 @@ import { WorkerProcess } from './loops/worker-process.ts';
 import { createEditorService } from './lsp/editor-service.ts';
 import { createPanelFeed } from './lsp/panel-feed.ts';
 import { panelSnapshot, serveStatus, trainingStatus } from './lsp/panel-snapshot.ts';
-import { socketPath, startLspServer } from './lsp/server.ts';
+import { socketPlace, startLspServer } from './lsp/server.ts';
 import { commitMessageWriter } from './lsp/write-commit-message.ts';
 import type { Discovery } from './protocol/discovery.ts';
 import type { LearningState } from './protocol/editor.ts';
@@ -177,7 +177,8 @@ async function start(
     panel: snapshot,
     stop: () => void stop(),
   });
-  const path = socketPath(home);
+  const { path, release } = socketPlace(home);
+  undo.push(release);
   const lsp = await startLspServer(path, { token, version: VERSION, service, feed, log });
   undo.push(() => lsp.close());
   undo.push(

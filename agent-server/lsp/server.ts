@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { LearningState } from '../protocol/editor.ts';
 import { type ConnectionContext, type EditorConnection, serveConnection } from './connection.ts';
 
@@ -12,12 +12,27 @@ import { type ConnectionContext, type EditorConnection, serveConnection } from '
 const MAX_SOCKET_PATH_BYTES = 100;
 const MAX_CONNECTIONS = 64;
 
+export interface SocketPlace {
+  path: string;
+  /** Removes what was made for it. */
+  release(): void;
+}
+
 /** Where to listen for a home folder: in it, or where its path is too long, in a private temporary folder. */
-export function socketPath(home: string): string {
-  if (process.platform === 'win32') return `\\\\.\\pipe\\apprentice-${randomBytes(16).toString('hex')}`;
+export function socketPlace(home: string): SocketPlace {
+  if (process.platform === 'win32') {
+    const path = `\\\\.\\pipe\\apprentice-${randomBytes(16).toString('hex')}`;
+    return { path, release: () => undefined };
+  }
   const inHome = join(home, 'agent-server.sock');
-  if (Buffer.byteLength(inHome) <= MAX_SOCKET_PATH_BYTES) return inHome;
-  return join(mkdtempSync(join(tmpdir(), 'apprentice-')), 'agent-server.sock');
+  if (Buffer.byteLength(inHome) <= MAX_SOCKET_PATH_BYTES) {
+    return { path: inHome, release: () => rmSync(inHome, { force: true }) };
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'apprentice-'));
+  return {
+    path: join(folder, 'agent-server.sock'),
+    release: () => rmSync(folder, { recursive: true, force: true }),
+  };
 }
 
 export interface LspServer {
@@ -54,9 +69,6 @@ export async function startLspServer(path: string, context: ConnectionContext): 
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const connection of connections) connection.close();
       await ended;
-      if (isFile && dirname(path).startsWith(join(tmpdir(), 'apprentice-'))) {
-        rmSync(path, { force: true });
-      }
     },
   };
 }

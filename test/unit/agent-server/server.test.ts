@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, statSync, watch, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, watch, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { openHomeStore } from '../../../agent-server/claim.ts';
 import { Config } from '../../../agent-server/config.ts';
 import { answers, readDiscovery, writeDiscovery } from '../../../agent-server/discovery.ts';
 import { takeLock } from '../../../agent-server/lock.ts';
@@ -19,7 +20,7 @@ import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import type { PanelSnapshot } from '../../../agent-server/protocol/panel.ts';
 import { type RunningServer, startAgentServer, type Worker } from '../../../agent-server/server.ts';
 import { temporaryFolder } from '../../fixtures/home.ts';
-import { answeredTurn, commit, thumb } from '../../fixtures/records.ts';
+import { answeredTurn, commit, T0, thumb } from '../../fixtures/records.ts';
 import { repositoryRoot } from '../../fixtures/runtime.ts';
 
 const log = createLog('error', (line) => process.stderr.write(line));
@@ -139,6 +140,26 @@ describe('Who serves a home folder', () => {
     assert.equal(await takeLock(home), null);
     lock?.release();
     (await takeLock(home))?.release();
+  });
+
+  it('START-5: versions of a store that is gone are set aside, never served or written over', async (t) => {
+    const home = temporaryFolder();
+    mkdirSync(join(home, 'adapters', 'policy@v1'), { recursive: true });
+    const quiet = createLog('error', () => undefined);
+    const store = await openHomeStore(home, T0, quiet);
+    t.after(() => store.close());
+    assert.deepEqual(
+      readdirSync(home).filter((name) => name.startsWith('adapters')),
+      ['adapters.before-2026-01-05T10-00-00.000Z'],
+    );
+  });
+
+  it('START-6: a home folder with a long path is served all the same', async (t) => {
+    const home = join(temporaryFolder(), 'a'.repeat(120));
+    const { discovery, stop } = await startHere(t, home);
+    (await connectEditorClient(discovery, 'test')).close();
+    await stop();
+    assert.equal(existsSync(dirname(discovery.socket)), false);
   });
 
   it('START-4: a start that fails half-way leaves nothing behind', async (t) => {
