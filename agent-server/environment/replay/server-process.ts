@@ -49,7 +49,7 @@ export class ServerProcess {
     if (this.#child === null) this.#spawn();
   }
 
-  /** Where the process that runs now listens; waits for it. Throws `setup_failed` when it does not start. */
+  /** Where the process that runs now listens; waits for it. Throws `setup_failed` when it keeps ending, else `timeout`. */
   async discovery(signal: AbortSignal): Promise<Discovery> {
     const deadlineMs = performance.now() + START_LIMIT_MS;
     for (;;) {
@@ -59,8 +59,9 @@ export class ServerProcess {
         this.#failedStarts = 0;
         return found;
       }
-      if (this.#failedStarts >= MAX_FAILED_STARTS || performance.now() > deadlineMs)
-        throw this.#notStarting();
+      if (this.#failedStarts >= MAX_FAILED_STARTS) throw this.#notStarting('setup_failed');
+      // A machine under load starts slowly: worth waiting for again.
+      if (performance.now() > deadlineMs) throw this.#notStarting('timeout');
       await delay(POLL_MS, undefined, { signal });
     }
   }
@@ -107,9 +108,9 @@ export class ServerProcess {
     });
   }
 
-  #notStarting(): ApprenticeError {
+  #notStarting(code: 'setup_failed' | 'timeout'): ApprenticeError {
     return new ApprenticeError(
-      'setup_failed',
+      code,
       `The agent-server does not start. ${this.#lastWords.trim()}`.trim(),
       `See ${join(this.#options.home, 'logs', 'agent-server.log')}.`,
     );
