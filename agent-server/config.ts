@@ -50,9 +50,15 @@ export function readConfig(home: string): Config {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new ApprenticeError('invalid_json', `${file} is not JSON.`, 'Mend it or delete it.', { cause: error });
+    throw new ApprenticeError('invalid_json', `${file} is not JSON.`, 'Mend it or delete it.', {
+      cause: error,
+    });
   }
   const parsed = Config.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new ApprenticeError('invalid_request', `${file}: ${z.prettifyError(parsed.error)}`, 'Mend the named fields.');
+  throw new ApprenticeError(
+    'invalid_request',
+    `${file}: ${z.prettifyError(parsed.error)}`,
+    'Mend the named fields.',
+  );
 }
