@@ -34,6 +34,8 @@ export interface PythonProcessOptions<Event extends { type: string }> {
   unavailable: ErrorCode;
   /** Scheduling priority from 0 (normal) to 19 (only what nobody else wants). */
   niceness: number;
+  /** Added to the child's environment. */
+  environment?: Readonly<Record<string, string>>;
   log: (line: string) => void;
   onEvent: (event: Event) => void;
   /** The child is gone, with everything it held. Called before the state changes. */

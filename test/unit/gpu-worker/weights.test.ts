@@ -1,0 +1,111 @@
+/** Adapters on disk: published whole, verified before use, leftovers cleared. */
+import assert from 'node:assert/strict';
+import { appendFile, cp, mkdir, mkdtemp, readdir, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, suite, test } from 'node:test';
+import { ApprenticeError, type ErrorCode } from '../../../agent-server/protocol/errors.ts';
+import { BatchId, weightVersion } from '../../../agent-server/protocol/ids.ts';
+import { BATCH_FORMAT } from '../../../agent-server/protocol/training.ts';
+import { Weights } from '../../../gpu-worker/weights/weights.ts';
+
+const batchOf = (n: number) => BatchId.parse(`00000000-0000-4000-8000-${String(n).padStart(12, '0')}`);
+
+suite('weights', () => {
+  let home: string;
+  let weights: Weights;
+  beforeEach(async () => {
+    home = await mkdtemp(join(tmpdir(), 'apprentice-weights-'));
+    weights = new Weights(home, 'base@1');
+    await weights.open();
+  });
+  afterEach(() => rm(home, { recursive: true, force: true }));
+
+  /** Publishes `policy@v<n>` with a few bytes for tensors. */
+  const make = async (n: number) => {
+    const unfinished = await weights.begin();
+    await writeFile(join(unfinished.adapterFolder, 'adapter_model.safetensors'), `weights ${n}`);
+    await writeFile(join(unfinished.adapterFolder, 'adapter_config.json'), '{}');
+    await writeFile(unfinished.optimizerFile, `moments ${n}`);
+    return await weights.publish(unfinished, {
+      format: BATCH_FORMAT,
+      version: weightVersion(n),
+      parent: weightVersion(n - 1),
+      batchId: batchOf(n),
+      sampleIds: [],
+      hyperparameters: {
+        learningRate: 1e-3,
+        steps: 1,
+        loraRank: 4,
+        loraAlpha: 8,
+        weightDecay: 0,
+        adamBeta1: 0.9,
+        adamBeta2: 0.999,
+        maxGradNorm: 1,
+        clipLow: 0.2,
+        clipHigh: 0.28,
+        seed: 0,
+      },
+      createdAt: '2026-01-01T00:00:00.000Z',
+      metrics: { loss: 1, gradNorm: 1, klToParent: 0, trainedTokens: 1, tokens: 1, seconds: 1 },
+    });
+  };
+  const refused = (folder: string, code: ErrorCode) =>
+    assert.rejects(
+      weights.verify(folder),
+      (error) => error instanceof ApprenticeError && error.code === code,
+    );
+
+  test('WEIGHTS-1: versions are listed in order, found by batch, and the newest two keep their moments', async () => {
+    for (let n = 1; n <= 10; n += 1) await make(n);
+    assert.deepEqual((await weights.versions()).slice(-3), ['policy@v8', 'policy@v9', 'policy@v10']);
+    assert.equal(await weights.ofBatch(batchOf(3)), 'policy@v3');
+    assert.equal(await weights.ofBatch(batchOf(99)), null);
+    assert.equal(await weights.optimizerFile(weightVersion(8)), null);
+    assert.deepEqual((await readdir(join(home, 'optimizer'))).sort(), [
+      'policy@v10.safetensors',
+      'policy@v9.safetensors',
+    ]);
+  });
+
+  test('WEIGHTS-2: what a crash left unfinished is cleared at the next start, versions stay', async () => {
+    await make(1);
+    const crashed = await weights.begin();
+    await writeFile(crashed.optimizerFile, 'half');
+    // A crash between the two renames of a publication: moments without their version.
+    await writeFile(join(home, 'optimizer', 'policy@v2.safetensors'), 'moments');
+    assert.deepEqual(await weights.versions(), ['policy@v1']);
+    await new Weights(home, 'base@1').open();
+    assert.deepEqual(await readdir(join(home, 'adapters')), ['policy@v1']);
+    assert.deepEqual(await readdir(join(home, 'optimizer')), ['policy@v1.safetensors']);
+  });
+
+  test('WEIGHTS-3: only a complete, untouched folder under adapters/ verifies', async () => {
+    for (const n of [1, 2, 3, 4]) await make(n);
+    const folder = (n: number) => weights.folder(weightVersion(n));
+    assert.equal((await weights.verify(folder(1))).version, 'policy@v1');
+    await appendFile(join(folder(1), 'adapter_model.safetensors'), '!');
+    await refused(folder(1), 'adapter_invalid');
+    await unlink(join(folder(2), 'adapter_config.json'));
+    await refused(folder(2), 'adapter_invalid');
+    await rename(folder(3), folder(5));
+    await refused(folder(5), 'adapter_invalid');
+    await mkdir(join(home, 'elsewhere'));
+    await cp(folder(4), join(home, 'elsewhere', 'policy@v4'), { recursive: true });
+    await refused(join(home, 'elsewhere', 'policy@v4'), 'adapter_invalid');
+    await refused(join(folder(4), '..', '..', 'elsewhere', 'policy@v4'), 'adapter_invalid');
+    await refused(folder(9), 'adapter_invalid');
+  });
+
+  test('WEIGHTS-4: an adapter of another base model is refused', async () => {
+    await make(1);
+    weights = new Weights(home, 'base@2');
+    await refused(weights.folder(weightVersion(1)), 'base_model_mismatch');
+  });
+
+  test('WEIGHTS-5: one broken folder does not hide the others from a search by batch', async () => {
+    for (const n of [1, 2]) await make(n);
+    await writeFile(join(weights.folder(weightVersion(2)), 'lineage.json'), '{');
+    assert.equal(await weights.ofBatch(batchOf(1)), 'policy@v1');
+  });
+});
