@@ -49,6 +49,8 @@ const bundles = {
     format: 'cjs',
     target: 'node20',
     external: ['vscode'],
+    // zod looks for Cloudflare in it; VS Code reports every look at this global as an error.
+    define: { navigator: 'undefined' },
     plugins: [englishOnly, lazySession],
   },
   session: {
@@ -80,6 +82,13 @@ const bundles = {
     format: 'esm',
     banner: requireBanner,
   },
+  setup: {
+    entryPoints: ['gpu-worker/setup/main.mjs'],
+    outfile: 'dist/setup.mjs',
+    ...node,
+    format: 'esm',
+    target: 'node20',
+  },
 };
 
 for (const [name, options] of Object.entries(bundles)) {
@@ -101,6 +110,7 @@ for (const [name, options] of Object.entries(bundles)) {
 if (!only) {
   const source = join(root, 'gpu-worker', 'python', 'apprentice_worker');
   await rm(join(dist, 'python'), { recursive: true, force: true });
+  await cp(join(source, '..', 'requirements.txt'), join(dist, 'python', 'requirements.txt'));
   await cp(source, join(dist, 'python', 'apprentice_worker'), {
     recursive: true,
     filter: (path) => !relative(source, path).split(/[\\/]/).includes('__pycache__'),

@@ -6,7 +6,7 @@ import { toApprenticeError } from '../agent-server/protocol/errors.ts';
 import { ObservationSpool } from './capture/observation-spool.ts';
 import { AgentServerClient } from './client.ts';
 import { CommitWatcher } from './commit/commit-watcher.ts';
-import { gitApi } from './commit/git-api.ts';
+import { whenGitIsThere } from './commit/git-api.ts';
 import { LatestProposals } from './commit/latest-proposals.ts';
 import { CommitMessageWriter } from './commit/write-commit-message.ts';
 import { Consent } from './consent.ts';
@@ -17,7 +17,7 @@ import { RuntimeSetup } from './runtime-setup.ts';
 import { readSettings, serverEnvironment } from './settings.ts';
 import { StatusBar } from './status-bar.ts';
 
-export async function activate(context: ExtensionContext): Promise<void> {
+export function activate(context: ExtensionContext): void {
   const log = window.createOutputChannel('Apprentice', { log: true });
   const launch = () => {
     const settings = readSettings();
@@ -38,8 +38,6 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const latest = new LatestProposals();
   const thumbs = new Thumbs(client, spool, latest);
   const statusBar = new StatusBar(client);
-  const git = await gitApi();
-  const watcher = new CommitWatcher(git, client, spool, log);
 
   const setUp = async (): Promise<void> => {
     try {
@@ -74,16 +72,29 @@ export async function activate(context: ExtensionContext): Promise<void> {
     }
     return state === 'ready';
   };
-  const writer = new CommitMessageWriter({
-    git,
-    client,
-    watcher,
-    latest,
-    log,
-    ready,
-    askConsent: () => consent.ask(),
-    showError,
-  });
+  let writer: CommitMessageWriter | null = null;
+  const gitParts = whenGitIsThere((git) => {
+    const watcher = new CommitWatcher(git, client, spool, log);
+    writer = new CommitMessageWriter({
+      git,
+      client,
+      watcher,
+      latest,
+      log,
+      ready,
+      askConsent: () => consent.ask(),
+      showError,
+    });
+    context.subscriptions.push(watcher, writer);
+  }, log);
+  const write = async (argument: unknown): Promise<void> => {
+    if (writer !== null) return writer.write(argument);
+    void window.showWarningMessage(
+      workspace.isTrusted
+        ? 'Apprentice needs the built-in Git extension: enable it, and the setting git.enabled.'
+        : 'Apprentice reads nothing in a workspace that you have not trusted.',
+    );
+  };
   const actions = panelActions({
     client,
     consent,
@@ -101,10 +112,10 @@ export async function activate(context: ExtensionContext): Promise<void> {
     panel.render();
   };
   const commandHandlers: Record<string, (argument: unknown) => unknown> = {
-    'apprentice.writeCommitMessage': (argument) => writer.write(argument),
-    'apprentice.stopWriting': () => writer.stop(),
-    'apprentice.thumbUp': (argument) => thumbs.rateLatest(git, argument, 1),
-    'apprentice.thumbDown': (argument) => thumbs.rateLatest(git, argument, -1),
+    'apprentice.writeCommitMessage': write,
+    'apprentice.stopWriting': () => writer?.stop(),
+    'apprentice.thumbUp': (argument) => thumbs.rateLatest(argument, 1),
+    'apprentice.thumbDown': (argument) => thumbs.rateLatest(argument, -1),
     'apprentice.openPanel': () => panel.openInEditor(),
     'apprentice.setUpRuntime': setUp,
     'apprentice.showLog': () => log.show(),
@@ -116,8 +127,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     runtime,
     latest,
     statusBar,
-    watcher,
-    writer,
+    gitParts,
     panel,
     window.registerWebviewViewProvider(PANEL_VIEW_ID, panel, {
       webviewOptions: { retainContextWhenHidden: true },

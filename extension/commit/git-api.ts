@@ -1,6 +1,6 @@
 /** What Apprentice uses of the built-in Git extension's API (version 1), and how it is had. */
-import { type Event, extensions, type Uri } from 'vscode';
-import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
+import { type Disposable, type Event, extensions, type Uri } from 'vscode';
+import { type Log, messageOf } from '../log.ts';
 
 export interface GitRepository {
   readonly rootUri: Uri;
@@ -24,17 +24,30 @@ export interface GitApi {
 
 interface GitExtension {
   readonly enabled: boolean;
+  readonly onDidChangeEnablement: Event<boolean>;
   getAPI(version: 1): GitApi;
 }
 
-/** Activates the Git extension. Throws `invalid_request` where it is disabled or missing. */
-export async function gitApi(): Promise<GitApi> {
-  const extension = extensions.getExtension<GitExtension>('vscode.git');
-  const exports = await extension?.activate();
-  if (exports?.enabled) return exports.getAPI(1);
-  throw new ApprenticeError(
-    'invalid_request',
-    'The built-in Git extension is disabled.',
-    'Enable it, and the setting git.enabled.',
-  );
+/**
+ * Calls `use` once, as soon as the Git extension is there and enabled. It is not in a workspace that is not
+ * trusted, and a declared dependency on it would take the panel away there too.
+ */
+export function whenGitIsThere(use: (git: GitApi) => void, log: Log): Disposable {
+  const subscriptions: Disposable[] = [];
+  let used = false;
+  const look = async (): Promise<void> => {
+    const extension = extensions.getExtension<GitExtension>('vscode.git');
+    if (extension === undefined || used) return;
+    const git = await extension.activate();
+    if (used) return;
+    if (git.enabled) {
+      used = true;
+      use(git.getAPI(1));
+    } else subscriptions.push(git.onDidChangeEnablement(start));
+  };
+  const start = (): void =>
+    void look().catch((error: unknown) => log.error(`The Git extension did not start: ${messageOf(error)}`));
+  subscriptions.push(extensions.onDidChange(start));
+  start();
+  return { dispose: () => subscriptions.forEach((subscription) => void subscription.dispose()) };
 }

@@ -11,9 +11,9 @@ export interface LatestProposal {
 export class LatestProposals implements Disposable {
   readonly #byRoot = new Map<string, LatestProposal>();
 
-  /** Of this repository, or the newest of all. */
-  get(repository: GitRepository | null): LatestProposal | null {
-    if (repository !== null) return this.#byRoot.get(repository.rootUri.toString()) ?? null;
+  /** Of the repository with this root, or (null) the newest of all. */
+  get(root: string | null): LatestProposal | null {
+    if (root !== null) return this.#byRoot.get(root) ?? null;
     return [...this.#byRoot.values()].at(-1) ?? null;
   }
 

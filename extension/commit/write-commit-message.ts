@@ -148,7 +148,7 @@ export class CommitMessageWriter implements Disposable {
         },
       );
       box.value = proposal.text;
-      const untouched = latest.get(repository)?.text === before;
+      const untouched = latest.get(repository.rootUri.toString())?.text === before;
       latest.set({ turnId: proposal.turnId, text: proposal.text, repository });
       await watcher.proposed(repository, { turnId: proposal.turnId, createdAtMs, head });
       if (before.trim() !== '' && !untouched) void this.#offerRestore(repository, before);

@@ -4,7 +4,6 @@ import { window, workspace } from 'vscode';
 import { Observation } from '../../agent-server/protocol/observations.ts';
 import type { ObservationSpool } from '../capture/observation-spool.ts';
 import type { AgentServerClient } from '../client.ts';
-import type { GitApi } from '../commit/git-api.ts';
 import type { LatestProposals } from '../commit/latest-proposals.ts';
 import { rootOf } from '../commit/pick-repository.ts';
 
@@ -22,10 +21,8 @@ export class Thumbs {
   }
 
   /** Rates the last proposal of the clicked repository, or of all. */
-  async rateLatest(git: GitApi, argument: unknown, value: ThumbValue): Promise<void> {
-    const root = rootOf(argument);
-    const repository = git.repositories.find((each) => each.rootUri.toString() === root) ?? null;
-    const proposal = this.#latest.get(repository);
+  async rateLatest(argument: unknown, value: ThumbValue): Promise<void> {
+    const proposal = this.#latest.get(rootOf(argument));
     if (proposal === null) {
       void window.showInformationMessage(
         'There is no proposal to rate yet: let Apprentice write a commit message first.',

@@ -58,7 +58,7 @@ export class PanelHost implements WebviewViewProvider, Disposable {
       return;
     }
     const editor = window.createWebviewPanel(EDITOR_TYPE, TITLE, ViewColumn.Active);
-    editor.iconPath = Uri.joinPath(this.#context.extensionUri, 'media', 'icon.svg');
+    editor.iconPath = Uri.joinPath(this.#context.extensionUri, 'media', 'icon.png');
     const detach = this.#attach(editor.webview);
     this.#editor = editor;
     editor.onDidDispose(() => {

@@ -9,7 +9,7 @@ const WINDOW = 8;
 /** Before the first measuring, and where nothing can be measured. */
 const DEFAULT_WIDTH = 600;
 const HEIGHT = 160;
-const EDGE = { left: 34, right: 10, top: 16, bottom: 20 };
+const EDGE = { left: 42, right: 10, top: 16, bottom: 20 };
 /** Version marks closer than this would write over each other. */
 const LABEL_GAP = 26;
 

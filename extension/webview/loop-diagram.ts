@@ -31,6 +31,7 @@ export class LoopDiagram extends LitElement {
       [data-state='working'] .dot { background: var(--vscode-charts-green, #388a34); animation: beat 1.2s ease-in-out infinite; }
       [data-state='waiting'] .dot { background: var(--vscode-charts-yellow, #cca700); }
       [data-state='failed'] .dot { background: var(--vscode-charts-red, #e51400); }
+      .back { display: none; }
       @keyframes beat { 50% { opacity: 0.35; } }
       .job, .detail { font-size: 0.9em; line-height: 1.35; margin: 2px 0 0; overflow-wrap: anywhere; }
       .counts { margin: 4px 0 0; font-variant-numeric: tabular-nums; font-size: 0.92em; }
@@ -45,7 +46,8 @@ export class LoopDiagram extends LitElement {
         ol { grid-template-columns: repeat(4, 1fr); }
         li:nth-child(n) { order: 0; }
         li:nth-child(n) .arrow { right: -16px; left: auto; top: calc(50% - 7px); bottom: auto; rotate: 0deg; }
-        li:nth-child(4) .arrow { right: 6px; top: 6px; }
+        li:nth-child(4) .arrow { display: none; }
+        .back { display: block; position: absolute; right: 8px; top: 8px; }
       }
     `,
   ];
@@ -69,6 +71,7 @@ export class LoopDiagram extends LitElement {
       <p class="counts">${loop?.queued ?? 0} queued, ${loop?.done ?? 0} done</p>
       ${loop?.detail ? html`<p class="detail muted">${loop.detail}</p>` : ''}
       <span class="arrow" aria-hidden="true">→</span>
+      ${name === 'train' ? html`<span class="back muted" aria-hidden="true">back to Serve ↺</span>` : ''}
     </li>`;
   }
 }
