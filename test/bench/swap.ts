@@ -13,7 +13,7 @@ const BETWEEN_SWAPS_MS = 500;
 const AIM = 5;
 const fields = {
   messages: [{ role: 'user', content: 'Tell me a long story about a lighthouse.' }],
-  max_tokens: 96,
+  max_tokens: 48,
 };
 
 interface Answer {
