@@ -90,9 +90,9 @@ function candidates(store: Store, commit: CommitObservation, receivedAtMs: numbe
       .flatMap(({ observation }) => (observation.kind === 'commit' ? [observation.sha] : []));
   return store
     .proposals(commit.repositoryRoot, receivedAtMs - PROPOSAL_LIFETIME_MS, MAX_CANDIDATES)
-    .flatMap(({ turnId, kind, learnable, subject, closed }) =>
+    .flatMap(({ turnId, kind, learnable, subject, closed, response }) =>
       kind === 'main' && learnable && subject.kind === 'commit_message'
-        ? [{ turnId, subject, closed, commits: commitsOf(turnId) }]
+        ? [{ turnId, subject, proposal: response?.text ?? '', closed, commits: commitsOf(turnId) }]
         : [],
     );
 }

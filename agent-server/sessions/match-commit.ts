@@ -4,12 +4,14 @@
  * The strongest sign decides, and among equals the newest proposal:
  *  1. same tree: exactly what was staged was committed;
  *  2. same diff: the same change on another parent, or out of an index that held more;
- *  3. the commit's first parent is the HEAD that the proposal was made on: the user staged more or less
- *     afterwards, or a hook rewrote the files. Only the newest proposal may claim it.
+ *  3. the commit's first parent is the HEAD that the newest proposal was made on, and its message visibly comes
+ *     from that proposal: the user staged more or less afterwards, or a hook rewrote the files. Without the
+ *     likeness it may be other work, and a wrong correction is worse than a missed one.
  * An amend first looks for a proposal made on the commit that it replaces, then for the turn that this commit
  * was matched to (a later and better reading of the same turn), then reads as a commit would: the replaced
  * commit was never reported. Whatever git wrote itself (merge, rebase, ...) is no user's wording.
  */
+import { chrf } from '../evidence/chrf.ts';
 import type { TurnId } from '../protocol/ids.ts';
 import type { CommitObservation, TurnSubject } from '../protocol/observations.ts';
 import type { ClosedReason } from '../store/types.ts';
@@ -17,10 +19,14 @@ import type { ClosedReason } from '../store/types.ts';
 export interface CommitCandidate {
   turnId: TurnId;
   subject: Extract<TurnSubject, { kind: 'commit_message' }>;
+  proposal: string;
   closed: ClosedReason | null;
   /** Commits matched to this turn before. */
   commits: readonly string[];
 }
+
+/** chrF, 0 to 100, from which a message counts as an edit of a proposal; two messages of one author have some 25. */
+const LIKENESS = 50;
 
 export type CommitMatch =
   | { kind: 'matched'; turnId: TurnId; by: 'tree' | 'diff' | 'head' | 'amended' }
@@ -52,7 +58,10 @@ export function matchCommit(commit: CommitObservation, candidates: readonly Comm
   return (
     strongest(commit, open, commit.parents[0] ?? null) ?? {
       kind: 'unmatched',
-      note: open.length === 0 ? 'no proposal was open' : 'no open proposal has its tree, diff or parent',
+      note:
+        open.length === 0
+          ? 'no proposal was open'
+          : 'no open proposal has its tree or diff, or its parent and wording',
     }
   );
 }
@@ -67,6 +76,7 @@ function strongest(
   const diff = open.find(({ subject }) => subject.diffSha256 === commit.diffSha256);
   if (diff !== undefined) return { kind: 'matched', turnId: diff.turnId, by: 'diff' };
   const [newest] = open;
-  if (newest?.subject.head !== head) return undefined;
-  return newest === undefined ? undefined : { kind: 'matched', turnId: newest.turnId, by: 'head' };
+  if (newest === undefined || newest.subject.head !== head) return undefined;
+  if (chrf(commit.message, newest.proposal) < LIKENESS) return undefined;
+  return { kind: 'matched', turnId: newest.turnId, by: 'head' };
 }

@@ -5,10 +5,16 @@ import type { CommitObservation } from '../../../agent-server/protocol/observati
 import { type CommitCandidate, matchCommit } from '../../../agent-server/sessions/match-commit.ts';
 import { commit, commitSubject, newTurnId, sha, sha256 } from '../../fixtures/records.ts';
 
-type Fields = Partial<CommitCandidate['subject']> & Partial<Pick<CommitCandidate, 'closed' | 'commits'>>;
+type Fields = Partial<CommitCandidate['subject']> &
+  Partial<Pick<CommitCandidate, 'closed' | 'commits' | 'proposal'>>;
 
-function candidate({ closed = null, commits = [], ...subject }: Fields = {}): CommitCandidate {
-  return { turnId: newTurnId(), subject: commitSubject(subject), closed, commits };
+function candidate({
+  closed = null,
+  commits = [],
+  proposal = 'feat: add parser',
+  ...subject
+}: Fields = {}): CommitCandidate {
+  return { turnId: newTurnId(), subject: commitSubject(subject), proposal, closed, commits };
 }
 
 /** Subjects that share nothing with the standard commit but the repository. */
@@ -37,6 +43,11 @@ const CASES: Case[] = [
   },
   { name: 'the same diff on another parent', candidates: [OTHER, SAME_DIFF], expected: [1, 'diff'] },
   { name: 'more was staged afterwards', candidates: [SAME_HEAD], expected: [0, 'head'] },
+  {
+    name: 'other work was committed on the same HEAD',
+    candidates: [{ ...SAME_HEAD, proposal: 'docs: describe the table' }],
+    expected: 'unmatched',
+  },
   {
     name: 'only the newest proposal may be claimed by HEAD',
     candidates: [OTHER, SAME_HEAD],
