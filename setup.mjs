@@ -83,6 +83,7 @@ const buildStep = distStep('Build', 'extension.cjs', ['esbuild.mjs']);
 const packageStep = distStep('Extension package (dist/apprentice.vsix)', 'apprentice.vsix', [
   'node_modules/@vscode/vsce/vsce',
   'package',
+  '--allow-missing-repository',
   '--no-dependencies',
   '--out',
   'dist/apprentice.vsix',

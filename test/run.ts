@@ -185,7 +185,7 @@ const stages: readonly Stage[] = [
   },
   {
     name: 'e2e',
-    run: () => nodeTests('test/e2e/**/*.test.ts', { concurrency: 1, timeoutMs: 6 * MINUTE_MS }),
+    run: () => nodeTests('test/e2e/**/*.test.ts', { concurrency: 1, timeoutMs: 10 * MINUTE_MS }),
   },
 ];
 

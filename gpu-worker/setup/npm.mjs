@@ -3,7 +3,7 @@
  * a newer Node (which is published there too) when the one that runs is too old for TypeScript.
  */
 import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { SetupError } from './errors.mjs';
 import { runProcess } from './run-process.mjs';
 import { fingerprint, stampIs, writeStamp } from './steps.mjs';
@@ -45,20 +45,24 @@ export function installedNode(folder) {
   return join(folder, 'node_modules', name, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
 }
 
-/** npm as a script of this Node, because Windows cannot start `npm.cmd` without a shell. */
+/**
+ * npm as a script for this Node, because Windows cannot start `npm.cmd` without a shell: the npm that started
+ * this process, the one beside this Node, or the first on the PATH.
+ */
 function npmScript() {
-  const given = process.env['npm_execpath'];
+  const given = process.env['npm_execpath'] ?? '';
   const home = dirname(realpathSync(process.execPath));
-  const places = ['../lib/node_modules/npm/bin/npm-cli.js', 'node_modules/npm/bin/npm-cli.js'];
-  const found = [
-    ...(given?.endsWith('.js') ? [given] : []),
-    ...places.map((place) => join(home, place)),
-  ].find(existsSync);
+  const places = [join(home, '../lib/node_modules/npm/bin/npm-cli.js')];
+  if (/npm-cli\.js$/.test(given)) places.unshift(given);
+  for (const folder of [home, ...(process.env['PATH'] ?? '').split(delimiter)]) {
+    places.push(
+      join(folder, 'node_modules/npm/bin/npm-cli.js'),
+      join(folder, '../lib/node_modules/npm/bin/npm-cli.js'),
+    );
+  }
+  const found = places.find((place) => existsSync(place));
   if (found) return found;
-  throw new SetupError(
-    'npm is not installed beside this Node.',
-    'Install Node >= 20 with npm from nodejs.org.',
-  );
+  throw new SetupError('npm is not installed.', 'Install Node >= 20 with npm from nodejs.org.');
 }
 
 /**

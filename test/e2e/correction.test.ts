@@ -128,7 +128,7 @@ describe('A correction in VS Code', () => {
     const accepted = await turn(2, JUDGE_LIMIT_MS, (row) => row.score !== null);
     assert.equal(accepted.score, 1);
 
-    await workbench.openApprentice();
+    await workbench.openAgentImprovement();
     const panel = workbench.webview();
     await panel.getByText('learnt by v1').waitFor();
     await panel.locator('apprentice-turn').nth(2).getByText('policy@v0').waitFor();

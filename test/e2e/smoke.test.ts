@@ -39,7 +39,7 @@ describe('A fresh VS Code with the packaged extension', () => {
 
   it('says in its view what is captured, before anything is', async () => {
     const { workbench } = window;
-    await workbench.openApprentice();
+    await workbench.openAgentImprovement();
     const panel = workbench.webview();
     await panel.getByRole('heading', { name: 'May Apprentice learn from you?' }).waitFor();
     await panel.getByText('Where it goes').waitFor();

@@ -43,8 +43,8 @@ export class Workbench {
     await this.page.locator('.part.sidebar .pane-header').first().hover();
   }
 
-  async openApprentice(): Promise<void> {
-    const tab = this.page.locator('.part.activitybar').getByRole('tab', { name: /^Apprentice/ });
+  async openAgentImprovement(): Promise<void> {
+    const tab = this.page.locator('.part.activitybar').getByRole('tab', { name: /^Agent improvement/ });
     if ((await tab.getAttribute('aria-selected')) !== 'true') await tab.click();
   }
 
