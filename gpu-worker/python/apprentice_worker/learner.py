@@ -15,6 +15,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from . import adapter_io, packed_attention
 from .batch import Batch, Hyperparameters, read_batch
@@ -22,7 +23,8 @@ from .loss import PAD, Clip, LossTerms, gather_logprobs, weighted_loss
 from .packing import Pack, Span, make_pack, make_packs
 
 PACK_TOKENS = 1024
-"""Positions in one forward and backward pass: bounds the memory of activations, some 2 MB a position here."""
+"""Positions whose activations are kept for the backward pass, some 2.5 MB each with the default model. A longer
+sample is trained all the same, with each layer computed a second time instead of kept."""
 LOGIT_ROWS = 128
 """Response positions whose logits exist at one time, however long the responses are."""
 PROBE_SHARE = 0.2
@@ -67,6 +69,7 @@ class Learner:
         nn.Module.to(self._base, device)
         # eval: the model's own dropout, where it has any, would make rho differ from 1 for no reason.
         self._base.requires_grad_(False).eval()
+        self._base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
         head = self._base.get_output_embeddings()
         if head is None:
             raise ValueError(f"{model_folder} has no output head: it is not a causal language model")
@@ -176,6 +179,7 @@ class Learner:
         rows_N = pack.rows_N[trained_N]
         if rows_N.numel() == 0:
             return 0.0
+        self._keep_activations(pack.tokens_P.numel() <= PACK_TOKENS)
         hidden_ND = self._hidden(pack)[pack.predictors_N[trained_N].to(self._device)]
         leaf_ND = hidden_ND.detach().requires_grad_()
         loss = 0.0
@@ -193,6 +197,13 @@ class Learner:
             loss += chunk_loss.item()
         hidden_ND.backward(leaf_ND.grad)
         return loss
+
+    def _keep_activations(self, keep: bool) -> None:
+        """transformers recomputes layers in training mode only. Just the layer is put into it, not what it is made
+        of, so that no dropout wakes up."""
+        for module in self._base.modules():
+            if isinstance(module, GradientCheckpointingLayer):
+                module.training = not keep
 
     @torch.no_grad()
     def _moved(self, batch: Batch, before_R: Tensor) -> float:

@@ -133,3 +133,30 @@ def test_logits_in_chunks_change_nothing(tiny: Learner, monkeypatch: pytest.Monk
     assert chunked_loss == pytest.approx(loss, rel=1e-5)
     for name, gradient in whole.items():
         torch.testing.assert_close(gradient, chunked[name], rtol=1e-4, atol=1e-6)
+
+
+def test_a_sample_over_the_limit_is_recomputed_and_not_changed(tiny: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    of, packs = terms(samples()), packing.make_packs(samples(), 10_000)
+    loss, kept = gradients(tiny, packs, of)
+    kept_tensors = saved_for_backward(tiny, packs)
+    monkeypatch.setattr(learner, "PACK_TOKENS", 10)
+    recomputed_loss, recomputed = gradients(tiny, packs, of)
+    assert saved_for_backward(tiny, packs) < kept_tensors / 2
+    assert recomputed_loss == pytest.approx(loss, rel=1e-5)
+    for name, gradient in kept.items():
+        torch.testing.assert_close(gradient, recomputed[name], rtol=1e-4, atol=1e-6)
+
+
+def saved_for_backward(tiny: Learner, packs: list[packing.Pack]) -> int:
+    """Numbers kept from the forward pass below the head."""
+    kept = 0
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal kept
+        kept += tensor.numel()
+        return tensor
+
+    tiny._keep_activations(packs[0].tokens_P.numel() <= learner.PACK_TOKENS)
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        tiny._hidden(packs[0])
+    return kept
