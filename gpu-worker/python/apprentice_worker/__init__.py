@@ -1,1 +1,1 @@
-"""The tensor side of the gpu-worker: one process for the engine, one for the trainer. Text and HTTP live in TypeScript."""
+"""The tensor side of the gpu-worker: an engine process and a trainer process. Text and HTTP live in TypeScript."""

@@ -131,7 +131,9 @@ class Engine:
         if self._new_weights is not None:
             self._refuse(reply_id, "invalid_request", "other weights are waiting to be put in place already.")
         elif self._scheduler.paused and self._scheduler.running_count > 0:
-            self._refuse(reply_id, "invalid_request", "requests stand paused on the old weights; abort or continue them.")
+            self._refuse(
+                reply_id, "invalid_request", "paused requests still use the old weights; abort or continue them."
+            )
         else:
             self._new_weights = (model, reply_id)
             self._scheduler.draining = True
@@ -164,7 +166,8 @@ def _thread(name: str, work: Callable[[], None]) -> None:
     def guarded() -> None:
         try:
             work()
-        except BaseException:
+        finally:
+            # These threads never return, so being here means an exception, whichever it was.
             traceback.print_exc()
             os._exit(1)
 

@@ -104,9 +104,9 @@ class PrefixCache:
         if length == 0 or prefix.kv.size_bytes > self._budget_bytes:
             return
         for key, entry in list(self._entries.items()):
-            if entry.owner is prefix.owner and entry.kv.length <= length:
-                if common_prefix(entry.ids, prefix.ids, entry.kv.length) == entry.kv.length:
-                    del self._entries[key]
+            held = entry.kv.length
+            if entry.owner is prefix.owner and common_prefix(entry.ids, prefix.ids, min(held, length)) == held:
+                del self._entries[key]
         self._entries[self._next_key] = prefix
         self._next_key += 1
         while sum(entry.kv.size_bytes for entry in self._entries.values()) > self._budget_bytes:

@@ -103,7 +103,8 @@ class LoraLinear(nn.Module):
         self.in_features = linear.in_features
         self.out_features = linear.out_features
         weight_OI = linear.weight.detach()
-        self._bias_O = None if linear.bias is None else linear.bias.detach()
+        bias_O = cast(torch.Tensor | None, linear.bias)
+        self._bias_O = None if bias_O is None else bias_O.detach()
         self._packed = (
             weight_OI.device.type == "cpu" and weight_OI.dtype == torch.float32 and torch.backends.mkldnn.is_available()
         )

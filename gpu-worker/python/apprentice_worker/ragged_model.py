@@ -41,12 +41,13 @@ def ragged_attention(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    _mask: torch.Tensor | None,
     scaling: float | None = None,
     sliding_window: int | None = None,
-    **kwargs: Any,
+    **_unused: Any,
 ) -> tuple[torch.Tensor, None]:
-    """query[1, H, T, D], key and value[1, G, T, D] of the flat batch to [1, T, H, D], each segment on its own cache."""
+    """query[1, H, T, D], key and value[1, G, T, D] of the flat batch to [1, T, H, D], each segment on its own
+    cache. No mask comes in: transformers makes none for an attention that it does not know."""
     layer = cast(int, module.layer_idx)
     heads, head_dim = query.shape[1], query.shape[3]
     out_1THD = query.new_empty((1, query.shape[2], heads, head_dim))
@@ -134,7 +135,7 @@ class RaggedModel:
             logits.append(self.forward([Tokens(None, other, ids, []), Tokens(None, kv, ids, wanted)]))
         worst = (torch.cat(logits).float().log_softmax(-1) - expected_TV).abs().max().item()
         if not worst <= TOLERANCE[self.kv_shape.dtype]:
-            raise ModelError(f"{folder}: this family's attention is not supported (log-probabilities differ by {worst:.2g})")
+            raise ModelError(f"{folder}: this family's attention is not supported (logprobs differ by {worst:.2g})")
 
     def forward(self, batch: list[Tokens]) -> torch.Tensor:
         """Runs new tokens of several requests and extends their caches. Returns logits[W, V], W = wanted positions in

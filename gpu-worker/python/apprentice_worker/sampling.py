@@ -1,4 +1,4 @@
-"""Next tokens and log-probabilities from logits. Logprobs are natural logs at temperature 1, however a token was drawn."""
+"""Next tokens and logprobs from logits. Logprobs are natural logs at temperature 1, however a token was drawn."""
 
 import torch
 

@@ -22,9 +22,7 @@ PREFILL_TOKENS_BESIDE_DECODING = 48
 
 
 class Scheduler:
-    def __init__(
-        self, model: RaggedModel, max_running: int, cache_bytes: int, send: Callable[[Message], None]
-    ) -> None:
+    def __init__(self, model: RaggedModel, max_running: int, cache_bytes: int, send: Callable[[Message], None]) -> None:
         self._model = model
         self._max_running = max_running
         self._cache = PrefixCache(cache_bytes)

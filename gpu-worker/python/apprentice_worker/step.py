@@ -5,7 +5,7 @@ room to say so; it is therefore kept per thread while the pass runs.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ def current_step() -> Step:
 
 
 @contextmanager
-def running(step: Step) -> Iterator[None]:
+def running(step: Step) -> Generator[None]:
     _local.step = step
     try:
         yield
