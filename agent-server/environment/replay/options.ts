@@ -6,6 +6,7 @@ import { LearningConfig } from '../../learning/config.ts';
 import { ApprenticeError, toApprenticeError } from '../../protocol/errors.ts';
 
 export const FLAGS = `  --repo PATH      git repository to learn from (default: this clone, else a sample repository)
+  --sample         the sample repository, whatever this clone's history is
   --commits N      commits to learn from (24)
   --test N         newest commits, held out and answered before and after (12)
   --control        a second arm with the information destroyed and all else equal
@@ -18,6 +19,8 @@ export const FLAGS = `  --repo PATH      git repository to learn from (default: 
 export interface ReplayOptions {
   /** Null: this clone when its history suffices, else the sample repository. */
   repository: string | null;
+  /** The sample repository, without a look at this clone's history. */
+  sample: boolean;
   commits: number;
   test: number;
   control: boolean;
@@ -31,10 +34,12 @@ export interface ReplayOptions {
 /** Paths in flags are relative to `cwd`. Throws `invalid_request` that lists the flags. */
 export function readOptions(argv: readonly string[], cwd: string): ReplayOptions {
   const values = flagValues(argv);
+  if (values.repo !== undefined && values.sample) throw badFlags('--repo and --sample exclude each other.');
   const path = (value: string | undefined): string | null =>
     value === undefined ? null : resolve(cwd, value);
   return {
     repository: path(values.repo),
+    sample: values.sample ?? false,
     commits: whole('--commits', values.commits, 24, 1, 1000),
     test: whole('--test', values.test, 12, 1, 200),
     control: values.control ?? false,
@@ -64,6 +69,7 @@ function flagValues(argv: readonly string[]) {
       allowPositionals: false,
       options: {
         repo: { type: 'string' },
+        sample: { type: 'boolean' },
         commits: { type: 'string' },
         test: { type: 'string' },
         control: { type: 'boolean' },

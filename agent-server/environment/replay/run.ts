@@ -67,7 +67,7 @@ async function chooseHistory(
   signal: AbortSignal,
 ): Promise<History> {
   if (options.repository !== null) return readHistory(options.repository, wanted, signal);
-  if (existsSync(join(clone, '.git'))) {
+  if (!options.sample && existsSync(join(clone, '.git'))) {
     const own = await readHistory(clone, Math.max(wanted, MIN_CLONE_COMMITS), signal);
     if (own.commits.length >= MIN_CLONE_COMMITS) return { ...own, commits: own.commits.slice(-wanted) };
   }

@@ -8,6 +8,7 @@ import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
 test('REPLAY-3 without flags, 24 commits to learn and 12 to test', () => {
   assert.deepEqual(readOptions([], '/x'), {
     repository: null,
+    sample: false,
     commits: 24,
     test: 12,
     control: false,
@@ -63,6 +64,7 @@ test('REPLAY-3 what is not understood is named, with the flags', () => {
     [['--test', '1.5'], '--test'],
     [['--port', '70000'], '--port'],
     [['--repo'], '--repo'],
+    [['--repo', 'a', '--sample'], '--sample'],
     [['--learning', '{'], '--learning'],
     [['--learning', '[]'], '--learning'],
     [['--learning', '{"reply":2}'], 'reply'],
