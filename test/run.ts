@@ -103,12 +103,13 @@ async function nodeTests(
       output.set(data.file, ((output.get(data.file) ?? '') + data.message).slice(-OUTPUT_TAIL_CHARS));
     }
     if (type !== 'test:pass' && type !== 'test:fail') continue;
-    if (data.details.type === 'suite') continue;
     const file = data.file ?? data.name;
     const place = `${relative(root, file)}: ${data.name}`;
     if (data.skip !== undefined || data.todo !== undefined) {
       outcome.skipped += 1;
       say(`  skipped ${place} (${data.skip ?? data.todo})`);
+    } else if (data.details.type === 'suite') {
+      // Its tests have been counted, each by itself.
     } else if (type === 'test:fail') {
       outcome.failed += 1;
       noisy.add(file);

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { versionNumber } from '../../agent-server/protocol/ids.ts';
-import { type OpenWindow, openWindow } from './harness/launch.ts';
+import { missingVSCode, type OpenWindow, openWindow } from './harness/launch.ts';
 import { eventually } from './harness/process-group.ts';
 import { makeProfile, type Profile } from './harness/profile.ts';
 import { makeRepository, type SampleRepository } from './harness/sample-repository.ts';
@@ -20,7 +20,7 @@ const JUDGE_LIMIT_MS = 20_000;
 
 const words = (text: string): string => text.split(/\s+/).join(' ').trim();
 
-describe('A correction in VS Code', () => {
+describe('A correction in VS Code', { skip: await missingVSCode() }, () => {
   let profile: Profile;
   let repository: SampleRepository;
   let window: OpenWindow;

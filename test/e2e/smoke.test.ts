@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type OpenWindow, openWindow } from './harness/launch.ts';
+import { missingVSCode, type OpenWindow, openWindow } from './harness/launch.ts';
 import { makeProfile, type Profile } from './harness/profile.ts';
 import { makeRepository } from './harness/sample-repository.ts';
 
-describe('A fresh VS Code with the packaged extension', () => {
+describe('A fresh VS Code with the packaged extension', { skip: await missingVSCode() }, () => {
   let profile: Profile;
   let window: OpenWindow;
 

@@ -19,7 +19,7 @@ export const packagedExtension = join(repositoryRoot, 'dist', 'apprentice.vsix')
 const vscodeFolder = process.env['APPRENTICE_VSCODE'] ?? join(repositoryRoot, '.apprentice', 'vscode');
 const entry = join(vscodeFolder, 'node_modules', 'code-server', 'out', 'node', 'entry.js');
 
-/** Is the VS Code of set-up there? Only where this is false may a test run on a desktop VS Code instead. */
+/** Is the VS Code of set-up there? */
 export function hasCodeServer(): boolean {
   return existsSync(entry);
 }

@@ -1,20 +1,27 @@
-/** A desktop VS Code, downloaded by @vscode/test-electron, driven through the same workbench as the browser's. */
+/** A desktop VS Code, downloaded once by @vscode/test-electron, driven through the same workbench as the browser's. */
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { downloadAndUnzipVSCode, resolveCliArgsFromVSCodeExecutablePath } from '@vscode/test-electron';
 import { _electron } from 'playwright-core';
+import { repositoryRoot } from '../../fixtures/runtime.ts';
 import { packagedExtension } from './code-server.ts';
 import type { OpenWindow } from './launch.ts';
-import type { Profile } from './profile.ts';
+import { definedOnly, type Profile } from './profile.ts';
 import { Workbench } from './workbench.ts';
 
-/** The newest that `engines.vscode` names and the tests were written against. */
+/** The same VS Code as code-server's, so that both run the same tests. */
 const VSCODE_VERSION = '1.139.1';
 const INSTALL_LIMIT_MS = 60_000;
 
-/** Rejects where the download cannot be had; `desktopVSCode` tells beforehand. */
+/** Path of its executable, downloaded when it is not there yet. Rejects where it cannot be had. */
+export function desktopVSCode(): Promise<string> {
+  const cachePath = join(repositoryRoot, '.apprentice', 'vscode-desktop');
+  return downloadAndUnzipVSCode({ version: VSCODE_VERSION, cachePath });
+}
+
 export async function openDesktop(profile: Profile, folder: string): Promise<OpenWindow> {
-  const executablePath = await downloadAndUnzipVSCode(VSCODE_VERSION);
+  const executablePath = await desktopVSCode();
   const [cli = executablePath, ...cliArgs] = resolveCliArgsFromVSCodeExecutablePath(executablePath);
   const folders = [`--user-data-dir=${profile.userData}`, `--extensions-dir=${profile.extensions}`];
   await promisify(execFile)(
@@ -28,9 +35,7 @@ export async function openDesktop(profile: Profile, folder: string): Promise<Ope
   const app = await _electron.launch({
     executablePath,
     args: [...folders, '--no-sandbox', '--disable-telemetry', '--disable-updates', '--skip-welcome', folder],
-    env: Object.fromEntries(
-      Object.entries(profile.env).filter((entry): entry is [string, string] => !!entry[1]),
-    ),
+    env: definedOnly(profile.env),
   });
   return { workbench: new Workbench(await app.firstWindow()), close: () => app.close() };
 }

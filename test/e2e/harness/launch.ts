@@ -1,17 +1,17 @@
 /**
  * Opens a real VS Code on a folder for a test and takes all of it down again: the browser, the server, and the
  * agent-server that the extension started, which is made to outlive its window. On Linux it is code-server in
- * Chromium; elsewhere a desktop VS Code (desktop.ts).
+ * Chromium; elsewhere, or with APPRENTICE_E2E=desktop, a desktop VS Code (desktop.ts).
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { Discovery } from '../../../agent-server/protocol/discovery.ts';
 import { hasCodeServer, startCodeServer } from './code-server.ts';
-import { openDesktop } from './desktop.ts';
+import { desktopVSCode, openDesktop } from './desktop.ts';
 import { findChromium } from './install.mjs';
 import { eventually } from './process-group.ts';
-import type { Profile } from './profile.ts';
+import { definedOnly, type Profile } from './profile.ts';
 import { Workbench } from './workbench.ts';
 
 const AGENT_SERVER_LIMIT_MS = 15_000;
@@ -23,9 +23,25 @@ export interface OpenWindow {
   close: () => Promise<void>;
 }
 
+function usesBrowser(): boolean {
+  return process.env['APPRENTICE_E2E'] !== 'desktop' && hasCodeServer();
+}
+
+/** Why there is no VS Code to test in, for `describe`'s `skip`; false when there is one. */
+export async function missingVSCode(): Promise<string | false> {
+  if (usesBrowser()) return false;
+  try {
+    await desktopVSCode();
+    return false;
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    return `no code-server here, and a desktop VS Code cannot be had: ${cause}`;
+  }
+}
+
 /** Opens `folder` and resolves when the window is drawn. */
 export async function openWindow(profile: Profile, folder: string): Promise<OpenWindow> {
-  const window = hasCodeServer() ? await openInBrowser(profile, folder) : await openDesktop(profile, folder);
+  const window = usesBrowser() ? await openInBrowser(profile, folder) : await openDesktop(profile, folder);
   const opened: OpenWindow = {
     workbench: window.workbench,
     async close() {
@@ -51,9 +67,7 @@ async function openInBrowser(profile: Profile, folder: string): Promise<OpenWind
   try {
     const browser = await chromium.launch({
       executablePath,
-      env: Object.fromEntries(
-        Object.entries(profile.env).filter((entry): entry is [string, string] => !!entry[1]),
-      ),
+      env: definedOnly(profile.env),
       // Chromium's sandbox does not work for root, and in many containers for nobody.
       args: [
         '--no-sandbox',

@@ -72,3 +72,10 @@ export function makeProfile(options: { parent?: string; settings?: Record<string
     remove: () => rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }),
   };
 }
+
+/** An environment without the names that are unset, as Playwright wants it. */
+export function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
