@@ -111,6 +111,16 @@ export function activate(context: ExtensionContext): void {
     statusBar.render();
     panel.render();
   };
+  const copy = async (what: string, text: string | null): Promise<void> => {
+    if (text === null) {
+      void window.showInformationMessage(
+        `There is no ${what} before the agent-server runs: open the panel first.`,
+      );
+      return;
+    }
+    await env.clipboard.writeText(text);
+    window.setStatusBarMessage(`Apprentice: ${what} copied`, 3_000);
+  };
   const commandHandlers: Record<string, (argument: unknown) => unknown> = {
     'apprentice.writeCommitMessage': write,
     'apprentice.stopWriting': () => writer?.stop(),
@@ -119,7 +129,8 @@ export function activate(context: ExtensionContext): void {
     'apprentice.openPanel': () => panel.openInEditor(),
     'apprentice.setUpRuntime': setUp,
     'apprentice.showLog': () => log.show(),
-    'apprentice.copyGatewayUrl': () => env.clipboard.writeText(client.snapshot?.gateway.url ?? ''),
+    'apprentice.copyGatewayUrl': () => copy('gateway URL', client.snapshot?.gateway.url ?? null),
+    'apprentice.copyGatewayKey': () => copy('gateway key', client.gatewayKey),
   };
   context.subscriptions.push(
     log,
@@ -129,9 +140,7 @@ export function activate(context: ExtensionContext): void {
     statusBar,
     gitParts,
     panel,
-    window.registerWebviewViewProvider(PANEL_VIEW_ID, panel, {
-      webviewOptions: { retainContextWhenHidden: true },
-    }),
+    window.registerWebviewViewProvider(PANEL_VIEW_ID, panel),
     ...Object.entries(commandHandlers).map(([id, handler]) => commands.registerCommand(id, handler)),
     runtime.onDidChange(render),
     workspace.onDidGrantWorkspaceTrust(render),

@@ -4,7 +4,7 @@ import type { SimpleGit } from 'simple-git';
 import type { z } from 'zod';
 import { diffSha256 } from '../../agent-server/environment/commit-message.ts';
 import { CommitObservation } from '../../agent-server/protocol/observations.ts';
-import { commitDiff } from './git.ts';
+import { commitDiff, type GitPlace } from './git.ts';
 import { parseReflog, REFLOG_FORMAT, type ReflogEntry } from './reflog.ts';
 
 /** More commits than this between two looks are left unread. */
@@ -25,7 +25,7 @@ export function isCommit(entry: ReflogEntry): entry is CommitEntry {
 
 /** What the agent-server is told of one commit. */
 export async function commitObservation(
-  git: SimpleGit,
+  place: GitPlace,
   repositoryRoot: string,
   entry: CommitEntry,
   source: z.infer<typeof CommitObservation>['source'],
@@ -43,7 +43,7 @@ export async function commitObservation(
     action: entry.action,
     message: entry.message.trimEnd().slice(0, MAX_MESSAGE_CHARS),
     replaces: entry.action === 'amend' ? entry.previous : null,
-    diffSha256: diffSha256(await commitDiff(git, entry.sha, entry.parents[0] ?? null)),
+    diffSha256: diffSha256(await commitDiff(place, entry.sha, entry.parents[0] ?? null)),
   });
 }
 

@@ -3,8 +3,9 @@ import { type SimpleGit, simpleGit } from 'simple-git';
 import { scrubSecrets } from './scrub.ts';
 
 const SILENT_TIMEOUT_MS = 30_000;
-/** StagedChange's limit; beyond it a diff says nothing more to a model. */
-const MAX_DIFF_CHARS = 1_048_576;
+const DIFF_TIMEOUT_MS = 60_000;
+/** Keeps within StagedChange's limit in characters; beyond it a diff says nothing more to a model. */
+const MAX_DIFF_BYTES = 1_048_576;
 
 /**
  * Both sides of the match read their diff with these, whatever the user's configuration: no colour, no
@@ -24,8 +25,14 @@ const DIFF_OPTIONS = [
   '--submodule=short',
 ];
 
-/** `binary` is the git that VS Code itself uses: its setting is the machine's, no workspace can change it. */
-export function gitIn(root: string, binary: string, signal?: AbortSignal): SimpleGit {
+export interface GitPlace {
+  /** A folder in the work tree. */
+  root: string;
+  /** The git that VS Code itself uses: its setting is the machine's, no workspace can change it. */
+  binary: string;
+}
+
+export function gitIn({ root, binary }: GitPlace, signal?: AbortSignal): SimpleGit {
   return simpleGit({
     baseDir: root,
     binary,
@@ -37,18 +44,36 @@ export function gitIn(root: string, binary: string, signal?: AbortSignal): Simpl
 }
 
 /** The index against HEAD (or nothing, before the first commit), scrubbed and cut. */
-export function stagedDiff(git: SimpleGit): Promise<string> {
-  return boundedDiff(git, ['diff', '--cached', ...DIFF_OPTIONS]);
+export function stagedDiff(place: GitPlace, signal: AbortSignal): Promise<string> {
+  return boundedDiff(place, ['diff', '--cached', ...DIFF_OPTIONS], signal);
 }
 
 /** A commit against its first parent (null: against nothing), read as the staged diff was. */
-export function commitDiff(git: SimpleGit, sha: string, parent: string | null): Promise<string> {
+export function commitDiff(place: GitPlace, sha: string, parent: string | null): Promise<string> {
+  const signal = AbortSignal.timeout(DIFF_TIMEOUT_MS);
   return parent === null
-    ? boundedDiff(git, ['diff-tree', '--root', '--no-commit-id', '-r', ...DIFF_OPTIONS, sha])
-    : boundedDiff(git, ['diff', ...DIFF_OPTIONS, parent, sha]);
+    ? boundedDiff(place, ['diff-tree', '--root', '--no-commit-id', '-r', ...DIFF_OPTIONS, sha], signal)
+    : boundedDiff(place, ['diff', ...DIFF_OPTIONS, parent, sha], signal);
 }
 
-async function boundedDiff(git: SimpleGit, command: string[]): Promise<string> {
-  const diff = await git.raw(command);
-  return scrubSecrets(diff.slice(0, MAX_DIFF_CHARS)).slice(0, MAX_DIFF_CHARS);
+/** Ends git as soon as it has said enough: a diff can be larger than memory. */
+async function boundedDiff(place: GitPlace, command: string[], signal: AbortSignal): Promise<string> {
+  const enough = new AbortController();
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const git = gitIn(place, AbortSignal.any([signal, enough.signal])).outputHandler((_command, stdout) => {
+    stdout.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > MAX_DIFF_BYTES) enough.abort();
+    });
+  });
+  try {
+    await git.raw(command);
+  } catch (error) {
+    if (!enough.signal.aborted) throw error;
+  }
+  // Cut before decoding, so that both sides of the match are cut at the same byte.
+  const text = Buffer.concat(chunks).subarray(0, MAX_DIFF_BYTES).toString('utf8');
+  return scrubSecrets(text).slice(0, MAX_DIFF_BYTES);
 }

@@ -98,7 +98,8 @@ export class RepositoryWatch implements Disposable {
 
   async #check(): Promise<void> {
     if (!this.#host.mayCapture()) return;
-    const git = gitIn(this.#repository.rootUri.fsPath, this.#host.git.path);
+    const place = { root: this.#repository.rootUri.fsPath, binary: this.#host.git.path };
+    const git = gitIn(place);
     this.#root ??= await workTree(git);
     const root = this.#root;
     const editor = this.#editorCommitted;
@@ -119,7 +120,7 @@ export class RepositoryWatch implements Disposable {
       const source = editor && entry === fresh.at(-1) ? 'editor' : 'terminal';
       const madeAt = Math.max(entry.unixSeconds * 1000, oldest?.createdAtMs ?? 0);
       const observedAt = new Date(Math.min(madeAt, this.#host.now().getTime()));
-      await this.#host.report(await commitObservation(git, root, entry, source, observedAt));
+      await this.#host.report(await commitObservation(place, root, entry, source, observedAt));
       this.#remember(entry.sha);
       this.#inBox = null;
     }

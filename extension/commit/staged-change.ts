@@ -5,7 +5,7 @@ import { copyFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { SimpleGit } from 'simple-git';
 import { type Log, messageOf } from '../log.ts';
-import { gitIn, stagedDiff } from './git.ts';
+import { type GitPlace, gitIn, stagedDiff } from './git.ts';
 
 export interface Staged {
   /** Work tree as git prints it. */
@@ -18,15 +18,14 @@ export interface Staged {
 }
 
 /** Throws git's own error when the folder is no work tree. */
-export async function readStaged(
-  root: string,
-  binary: string,
-  signal: AbortSignal,
-  log: Log,
-): Promise<Staged> {
-  const git = gitIn(root, binary, signal);
-  const [repositoryRoot, head, diff] = await Promise.all([workTree(git), headOf(git), stagedDiff(git)]);
-  const stagedTree = diff === '' ? null : await writeTree(git, root, binary, log);
+export async function readStaged(place: GitPlace, signal: AbortSignal, log: Log): Promise<Staged> {
+  const git = gitIn(place, signal);
+  const [repositoryRoot, head, diff] = await Promise.all([
+    workTree(git),
+    headOf(git),
+    stagedDiff(place, signal),
+  ]);
+  const stagedTree = diff === '' ? null : await writeTree(git, place, log);
   return { repositoryRoot, stagedTree, head, diff };
 }
 
@@ -51,15 +50,15 @@ export async function hasUnstaged(git: SimpleGit): Promise<boolean> {
  * The tree that a commit would have now. `git write-tree` locks and may rewrite the index, so it is given a
  * copy, made beside the original because a split index refers to its neighbour.
  */
-async function writeTree(git: SimpleGit, root: string, binary: string, log: Log): Promise<string | null> {
-  const index = resolve(root, (await git.raw(['rev-parse', '--git-path', 'index'])).trim());
+async function writeTree(git: SimpleGit, place: GitPlace, log: Log): Promise<string | null> {
+  const index = resolve(place.root, (await git.raw(['rev-parse', '--git-path', 'index'])).trim());
   const copy = `${index}.apprentice-${randomUUID()}`;
   try {
     await copyFile(index, copy);
-    const onCopy = gitIn(root, binary).env({ ...environment(), GIT_INDEX_FILE: copy });
+    const onCopy = gitIn(place).env({ ...environment(), GIT_INDEX_FILE: copy });
     return (await onCopy.raw(['write-tree'])).trim();
   } catch (error) {
-    log.warn(`No tree for the staged change in ${root}: ${messageOf(error)}`);
+    log.warn(`No tree for the staged change in ${place.root}: ${messageOf(error)}`);
     return null;
   } finally {
     await rm(copy, { force: true });

@@ -85,9 +85,10 @@ export class CommitMessageWriter implements Disposable {
   async #staged(repository: GitRepository, signal: AbortSignal): Promise<Staged | null> {
     const root = repository.rootUri.fsPath;
     const { git, log } = this.#parts;
-    const staged = await readStaged(root, git.git.path, signal, log);
+    const place = { root, binary: git.git.path };
+    const staged = await readStaged(place, signal, log);
     if (staged.diff !== '') return staged;
-    if (await hasUnstaged(gitIn(root, git.git.path, signal))) void this.#offerStaging(repository);
+    if (await hasUnstaged(gitIn(place, signal))) void this.#offerStaging(repository);
     else {
       void window.showInformationMessage(
         `Nothing has changed in ${basename(root)}, so there is nothing to commit.`,
@@ -106,7 +107,7 @@ export class CommitMessageWriter implements Disposable {
     );
     if (answer !== stageAll) return;
     try {
-      await gitIn(root, this.#parts.git.git.path).raw(['add', '--all']);
+      await gitIn({ root, binary: this.#parts.git.git.path }).raw(['add', '--all']);
       await repository.status();
     } catch (error) {
       await this.#parts.showError(error);

@@ -29,6 +29,7 @@ export const FromWebview = z.discriminatedUnion('type', [
   z.object({ type: z.literal('setUpRuntime') }),
   z.object({ type: z.literal('retry') }),
   z.object({ type: z.literal('copyGatewayUrl') }),
+  z.object({ type: z.literal('copyGatewayKey') }),
   z.object({ type: z.literal('openInEditor') }),
   z.object({ type: z.literal('showLog') }),
   z.object({ type: z.literal('manageTrust') }),

@@ -45,6 +45,8 @@ export function panelActions(parts: PanelParts): PanelActions {
             return client.start();
           case 'copyGatewayUrl':
             return void (await commands.executeCommand('apprentice.copyGatewayUrl'));
+          case 'copyGatewayKey':
+            return void (await commands.executeCommand('apprentice.copyGatewayKey'));
           case 'showLog':
             return showLog();
           case 'manageTrust':

@@ -1,4 +1,4 @@
-/** How any other agent reaches the same policy: the gateway's URL. */
+/** How any other agent reaches the same policy: the gateway's URL and key. The key itself never enters the page. */
 import { css, html, LitElement, type TemplateResult } from 'lit';
 import { send } from './host.ts';
 import { sharedStyles } from './styles.ts';
@@ -17,11 +17,14 @@ export class GatewaySection extends LitElement {
   override render(): TemplateResult {
     return html`<section aria-labelledby="gateway-title">
       <h2 id="gateway-title">Gateway</h2>
-      <p class="muted">Any OpenAI-compatible client on this machine can use the same model.</p>
+      <p class="muted">Any OpenAI-compatible client on this machine can use the same model, with the key as its API key.</p>
       <div class="row">
         <code id="gateway-url">${this.url}</code>
         <vscode-button secondary aria-label="Copy gateway URL" @click=${() => send({ type: 'copyGatewayUrl' })}>
-          Copy
+          Copy URL
+        </vscode-button>
+        <vscode-button secondary aria-label="Copy gateway key" @click=${() => send({ type: 'copyGatewayKey' })}>
+          Copy key
         </vscode-button>
       </div>
     </section>`;

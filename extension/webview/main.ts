@@ -1,6 +1,6 @@
 /** The panel: chooses between consent, waiting and the sections. A new section is one file and one line here. */
 import '@vscode-elements/elements/dist/vscode-button/index.js';
-import { css, html, LitElement, type TemplateResult } from 'lit';
+import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import type { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
 import type { PanelView } from '../panel/messages.ts';
 import './acceptance-curve.ts';
@@ -73,7 +73,12 @@ export class ApprenticePanel extends LitElement {
     }
     if (snapshot.learning === 'unasked')
       return html`<apprentice-consent .home=${view.home}></apprentice-consent>`;
-    return this.#sections(snapshot);
+    return html`${
+      connection.kind === 'connected'
+        ? nothing
+        : html`<p class="muted">What follows is how it was when last connected.</p>`
+    }
+    ${this.#sections(snapshot)}`;
   }
 
   #sections(snapshot: PanelSnapshot): TemplateResult {

@@ -74,7 +74,8 @@ export class TurnCard extends LitElement {
   }
 
   #learnt(): string {
-    const { learntBy, batchId, sampleState } = this.turn;
+    const { learntBy, batchId, outcome, sampleState } = this.turn;
+    if (outcome === 'pending' && sampleState === 'none') return 'not yet';
     const batch = batchId === null ? '' : `, batch ${batchId.slice(0, 8)}`;
     return learntBy === null
       ? `${SAMPLE_STATES[sampleState]}${batch}`
