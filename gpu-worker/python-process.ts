@@ -175,11 +175,15 @@ export class PythonProcess<Event extends { type: string }> {
     });
     child.once('error', (error) => {
       exitReason = `could not be started: ${error.message}`;
-      if (child.pid === undefined) this.#exited(exitReason);
+      clearTimeout(readyTimer);
+      if (child.pid === undefined) this.#exited(child, exitReason);
     });
     child.once('close', (code, signal) => {
       clearTimeout(readyTimer);
-      this.#exited(exitReason ?? `ended with ${signal ?? `code ${code}`}. ${this.#lastErrorLine}`.trim());
+      this.#exited(
+        child,
+        exitReason ?? `ended with ${signal ?? `code ${code}`}. ${this.#lastErrorLine}`.trim(),
+      );
     });
   }
 
@@ -192,8 +196,8 @@ export class PythonProcess<Event extends { type: string }> {
     }
   }
 
-  #exited(reason: string): void {
-    if (this.#child === null) return;
+  #exited(child: ChildProcess, reason: string): void {
+    if (this.#child !== child) return;
     this.#child = null;
     const detail = `The ${this.#options.name} process ${reason}`;
     this.#options.log(detail);
