@@ -22,10 +22,14 @@ async function all(stream: AsyncIterable<GenerateResponse>): Promise<GenerateRes
   return answers;
 }
 
-function engineInterface(
-  name: string,
-  open: () => Promise<{ engine: Engine; close: () => Promise<void> }>,
-): void {
+interface Opened {
+  engine: Engine;
+  /** From now on no request gets beyond its first token. */
+  hold(): void;
+  close(): Promise<void>;
+}
+
+function engineInterface(name: string, open: () => Promise<Opened>): void {
   suite(`Engine: ${name}`, () => {
     let opened: Opened;
     let engine: Engine;
@@ -122,7 +126,7 @@ engineInterface('in process', async () => {
   const engine = new InProcessEngine(realTokenizerFiles());
   const hold = () => {
     engine.beforeToken = (index, signal) =>
-      index === 0
+      index === 0 || signal.aborted
         ? Promise.resolve()
         : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   };
