@@ -1,6 +1,6 @@
 /** The real worker, end to end: a batch goes over the link, its version is published, loaded and answers. */
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -66,10 +66,31 @@ suite('gpu-worker with the real model', { timeout: 300_000 }, () => {
     const signal = AbortSignal.timeout(240_000);
     const { folder, manifest } = await writeBatch(home, { number: 2 });
     const trained = await link.train(manifest.batchId, folder, signal);
-    await appendFile(join(trained.folder, 'adapter_model.safetensors'), 'x');
+    const weights = join(trained.folder, 'adapter_model.safetensors');
+    const { size } = await stat(weights);
+    await appendFile(weights, 'x');
     await assert.rejects(
       engine.loadAdapter(trained.version, trained.folder, signal),
       (error) => error instanceof ApprenticeError && error.code === 'adapter_invalid',
     );
+    await truncate(weights, size);
+    await engine.loadAdapter(trained.version, trained.folder, signal);
+  });
+
+  test('WORK-3: a worker killed in the middle of training comes back and makes the version once', async () => {
+    const signal = AbortSignal.timeout(240_000);
+    const { folder, manifest } = await writeBatch(home, { number: 3 });
+    const killed = new Promise<void>((resolve) => {
+      const stop = link.onProgress(({ phase }) => {
+        if (phase !== 'training' || worker.pid === null) return;
+        process.kill(worker.pid, 'SIGKILL');
+        stop();
+        resolve();
+      });
+    });
+    const training = link.train(manifest.batchId, folder, signal);
+    await killed;
+    assert.equal((await training).version, manifest.version);
+    assert.deepEqual((await readdir(join(home, 'adapters'))).sort(), ['policy@v1', 'policy@v2', 'policy@v3']);
   });
 });
