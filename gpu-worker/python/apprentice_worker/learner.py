@@ -103,10 +103,12 @@ class Learner:
         """Raises UnknownToken. Left to the embedding, an index out of range could read anything."""
         vocabulary = cast(nn.Embedding, self._base.get_input_embeddings()).num_embeddings
         support_ids_RK = batch.terms.support_ids_RK
-        used = [min(min(s.tokens) for s in batch.samples), max(max(s.tokens) for s in batch.samples)]
+        lowest = min(min(sample.tokens) for sample in batch.samples)
+        highest = max(max(sample.tokens) for sample in batch.samples)
+        # A batch of demonstrations alone has nothing but pads.
         if support_ids_RK.numel() > 0:
-            used += [int(support_ids_RK.clamp(min=0).min().item()), int(support_ids_RK.max().item())]
-        if min(used) < 0 or max(used) >= vocabulary or bool((support_ids_RK < PAD).any()):
+            highest = max(highest, int(support_ids_RK.max().item()))
+        if lowest < 0 or highest >= vocabulary or bool((support_ids_RK < PAD).any()):
             raise UnknownToken(f"the batch has token ids outside 0 to {vocabulary - 1}")
 
     def _start_from(self, job: Job, settings: Hyperparameters) -> tuple[PeftModel, torch.optim.AdamW]:
