@@ -39,12 +39,16 @@ def fresh_adapter(base: PreTrainedModel, hyperparameters: Hyperparameters) -> Pe
     return cast(PeftModel, get_peft_model(base, config))
 
 
-def load_adapter(model: PeftModel, folder: Path, hyperparameters: Hyperparameters) -> None:
-    """Overwrites the adapter's weights with the folder's. Raises AdapterMismatch when the two differ in form."""
+def require_form(folder: Path, hyperparameters: Hyperparameters) -> None:
+    """Raises AdapterMismatch unless the folder's adapter has the rank and alpha that the batch asks for."""
     config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     for field, wanted in (("r", hyperparameters.lora_rank), ("lora_alpha", hyperparameters.lora_alpha)):
         if config[field] != wanted:
             raise AdapterMismatch(f"{folder.name} has {field} {config[field]}, the batch asks for {wanted}")
+
+
+def load_adapter(model: PeftModel, folder: Path) -> None:
+    """Overwrites the adapter's weights with the folder's. Raises AdapterMismatch when their tensors differ."""
     weights = load_file(folder / WEIGHTS)
     wanted_keys = adapter_weights(model).keys()
     if weights.keys() != wanted_keys:

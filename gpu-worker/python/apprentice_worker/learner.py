@@ -114,6 +114,8 @@ class Learner:
     def _start_from(self, job: Job, settings: Hyperparameters) -> tuple[PeftModel, torch.optim.AdamW]:
         """The parent's adapter and moments. Moments are fresh without `optimizer_in`, whatever memory holds."""
         adapter, optimizer = self._adapter, self._optimizer
+        if job.parent is not None:
+            adapter_io.require_form(job.parent, settings)
         held = (
             job.parent is not None
             and self._in_memory is not None
@@ -124,7 +126,7 @@ class Learner:
                 self._base = adapter.unload()
             adapter = self._adapter = adapter_io.fresh_adapter(self._base, settings)
             if job.parent is not None:
-                adapter_io.load_adapter(adapter, job.parent, settings)
+                adapter_io.load_adapter(adapter, job.parent)
         parameters = adapter_io.trained_parameters(adapter)
         if not held or optimizer is None or job.optimizer_in is None:
             optimizer = torch.optim.AdamW(parameters.values(), fused=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from apprentice_worker import adapter_io, learner, packing
 from apprentice_worker.batch import Hyperparameters, Sample
@@ -28,20 +27,9 @@ SETTINGS = Hyperparameters(
 
 
 @pytest.fixture
-def tiny(tmp_path: Path) -> Learner:
-    """A learner over a random two-layer Llama with grouped keys, its adapter's B no longer zero."""
-    torch.manual_seed(0)
-    LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=64,
-            hidden_size=32,
-            intermediate_size=48,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-        )
-    ).save_pretrained(tmp_path)
-    made = Learner(tmp_path, torch.device("cpu"))
+def tiny(tiny_model: Path) -> Learner:
+    """A learner whose adapter's B is no longer zero."""
+    made = Learner(tiny_model, torch.device("cpu"))
     made._adapter = adapter_io.fresh_adapter(made._base, SETTINGS)
     for name, parameter in adapter_io.trained_parameters(made._adapter).items():
         if "lora_B" in name:
