@@ -5,7 +5,7 @@
  * gpu-worker/setup/ (the packaged extension needs some of them too) and test/e2e/harness/.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SetupError } from './gpu-worker/setup/errors.mjs';
@@ -30,18 +30,12 @@ const modulesStep = {
   run: (progress, signal) => npm(['ci'], { cwd: root, progress, signal }),
 };
 
+const PACKAGE_FILES = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
+
 /** Contents of everything that a bundle or the .vsix is made from. */
 function sources() {
   const folders = ['extension', 'agent-server', 'gpu-worker', 'media'];
-  const files = [
-    'package.json',
-    'package-lock.json',
-    'esbuild.mjs',
-    '.vscodeignore',
-    'README.md',
-    'LICENSE',
-    'CHANGELOG.md',
-  ];
+  const files = [...PACKAGE_FILES, 'package-lock.json', 'esbuild.mjs', '.vscodeignore'];
   for (const folder of folders) {
     for (const name of readdirSync(join(root, folder), { encoding: 'utf8', recursive: true })) {
       if (!name.includes('__pycache__')) files.push(join(folder, name));
@@ -57,9 +51,10 @@ function sources() {
  * @param {string} name
  * @param {string} product file it makes, in dist/
  * @param {readonly string[]} script and its arguments
+ * @param {() => string} [prepare] makes the folder in which the script runs, and names it
  * @returns {Step}
  */
-function distStep(name, product, script) {
+function distStep(name, product, script, prepare = () => root) {
   const stamp = join(root, 'dist', `.${product}.stamp`);
   return {
     name,
@@ -69,7 +64,7 @@ function distStep(name, product, script) {
       progress(script.join(' '));
       await runProcess(nodePath(nodeFolder), [...script], {
         what: name,
-        cwd: root,
+        cwd: prepare(),
         signal,
         limitMs: BUILD_LIMIT_MS,
       });
@@ -80,14 +75,27 @@ function distStep(name, product, script) {
 
 /** Bundles what the .vsix and its processes run. */
 const buildStep = distStep('Build', 'extension.cjs', ['esbuild.mjs']);
-const packageStep = distStep('Extension package (dist/apprentice.vsix)', 'apprentice.vsix', [
-  'node_modules/@vscode/vsce/vsce',
-  'package',
-  '--allow-missing-repository',
-  '--no-dependencies',
-  '--out',
-  'dist/apprentice.vsix',
-]);
+const packageStep = distStep(
+  'Extension package (dist/apprentice.vsix)',
+  'apprentice.vsix',
+  [
+    join(root, 'node_modules/@vscode/vsce/vsce'),
+    'package',
+    '--allow-missing-repository',
+    '--no-dependencies',
+    '--out',
+    join(root, 'dist', 'apprentice.vsix'),
+  ],
+  () => {
+    // vsce walks every file below its folder, and here that would be the model, torch and a whole VS Code.
+    const folder = join(state, 'package');
+    rmSync(folder, { recursive: true, force: true });
+    for (const name of [...PACKAGE_FILES, '.vscodeignore', 'media', 'dist']) {
+      if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
+    }
+    return folder;
+  },
+);
 
 const runtime = runtimeOf(state, join(root, 'gpu-worker', 'python'));
 const scripts = [nodeStep(nodeFolder), modulesStep];

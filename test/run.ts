@@ -127,7 +127,7 @@ async function nodeTests(
   return outcome;
 }
 
-/** A pattern of `N passed, N failed` in the last line of what a script prints. */
+/** The golden cases kept in the project; their runner ends in the same line as this one. */
 async function goldenCases(): Promise<Outcome> {
   const args = [join(root, 'test/golden.ts'), join(root, 'test/fixtures/golden.json')];
   const { ok, output } = await command(process.execPath, args, 10 * MINUTE_MS);

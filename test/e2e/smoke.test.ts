@@ -47,3 +47,36 @@ describe('A fresh VS Code with the packaged extension', { skip: await missingVSC
     await panel.getByRole('button', { name: 'Turn learning on' }).waitFor();
   });
 });
+
+describe('A folder that the user does not trust', { skip: await missingVSCode() }, () => {
+  let profile: Profile;
+  let window: OpenWindow;
+
+  before(async () => {
+    profile = makeProfile();
+    const repository = makeRepository(join(profile.root, 'till'), profile.env);
+    repository.write('src/secret.js', 'export const secret = 1;\n');
+    repository.git('add', '--all');
+    window = await openWindow(profile, repository.root);
+  });
+  after(async () => {
+    try {
+      await window.close();
+    } finally {
+      profile.remove();
+    }
+  });
+
+  it('is not read: the command says so, and the view stays readable', async () => {
+    const { workbench } = window;
+    await workbench.answerTrust('restrict');
+    await workbench.runCommand('Apprentice: Write Commit Message');
+    await workbench.page
+      .getByText('Apprentice reads nothing in a workspace that you have not trusted.')
+      .first()
+      .waitFor();
+    assert.equal(existsSync(join(profile.apprenticeHome, 'store.sqlite')), false, 'nothing was stored');
+    await workbench.openAgentImprovement();
+    await workbench.webview().getByText('This workspace is not trusted').waitFor();
+  });
+});
