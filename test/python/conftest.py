@@ -1,6 +1,12 @@
-"""A tiny random Llama that every test may train."""
+"""What every Python test shares: the worker's package on the path, and a tiny random Llama to train."""
 
+import os
+import sys
 from pathlib import Path
+
+# Before torch is imported: tests run beside others, and spinning threads would slow down both.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+sys.path.insert(0, str(Path(__file__).parents[2] / "gpu-worker" / "python"))
 
 import pytest
 import torch
