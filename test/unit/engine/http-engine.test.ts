@@ -60,7 +60,7 @@ async function collect(stream: AsyncIterable<{ output_ids: number[] }>) {
   return all;
 }
 
-test('ENGINE-1: scoring starts one position before the response and drops the entry that is null', async () => {
+test('CLIENT-1: scoring starts one position before the response and drops the entry that is null', async () => {
   const sent: Record<string, unknown>[] = [];
   const engine = await engineThat((body, response) => {
     sent.push(body);
@@ -99,7 +99,7 @@ test('ENGINE-1: scoring starts one position before the response and drops the en
   );
 });
 
-test('ENGINE-2: scores of another response, and an answer by another version, are not believed', async () => {
+test('CLIENT-2: scores of another response, and an answer by another version, are not believed', async () => {
   const engine = await engineThat((body, response) => {
     const shifted = [
       [-0.1, 30, null],
@@ -117,7 +117,7 @@ test('ENGINE-2: scores of another response, and an answer by another version, ar
   );
 });
 
-test('ENGINE-3: a stream that breaks off, errs or falls silent is an error, never a short answer', async () => {
+test('CLIENT-3: a stream that breaks off, errs or falls silent is an error, never a short answer', async () => {
   const token = `data: ${JSON.stringify(answered([5], null))}\n\n`;
   const error = `data: ${JSON.stringify({ error: { message: 'gone', type: 'x', code: 'queue_full' } })}\n\n`;
   const cases: [string | null, string][] = [
@@ -140,7 +140,7 @@ test('ENGINE-3: a stream that breaks off, errs or falls silent is an error, neve
   }
 });
 
-test('ENGINE-4: cancelling closes the stream and tells the engine which request', async () => {
+test('CLIENT-4: cancelling closes the stream and tells the engine which request', async () => {
   const aborted = Promise.withResolvers<unknown>();
   const closed = Promise.withResolvers<void>();
   const engine = await engineThat((body, response, path) => {
@@ -162,7 +162,7 @@ test('ENGINE-4: cancelling closes the stream and tells the engine which request'
   assert.equal(await aborted.promise, 'mine');
 });
 
-test('ENGINE-5: an engine that is away is tried again where that is harmless, and named when it stays away', async () => {
+test('CLIENT-5: an engine that is away is tried again where that is harmless, and named when it stays away', async () => {
   let calls = 0;
   const engine = await engineThat((_body, response, path) => {
     calls++;

@@ -21,7 +21,7 @@ function fileDiff(path: string, lines: readonly string[]): string {
 
 const user = (diff: string, budget: number) => commitMessageMessages(diff, budget, words)[1]?.content ?? '';
 
-test('ENV-1: a large file does not crowd out a small one, and the budget holds', () => {
+test('DIFF-1: a large file does not crowd out a small one, and the budget holds', () => {
   const large = fileDiff(
     'large.ts',
     Array.from({ length: 500 }, (_, i) => `+line number ${i}`),
@@ -34,7 +34,7 @@ test('ENV-1: a large file does not crowd out a small one, and the budget holds',
   assert.ok(words(content) - fixed <= 62, content);
 });
 
-test('ENV-1: binary, lock and deleted files are listed, their lines are not', () => {
+test('DIFF-1: binary, lock and deleted files are listed, their lines are not', () => {
   const binary = [
     'diff --git a/logo.png b/logo.png',
     'new file mode 100644',
@@ -55,7 +55,7 @@ test('a changed line that looks like a header is content', () => {
   assert.deepEqual([file?.added, file?.removed], [2, 1]);
 });
 
-test('ENV-2: the hash of a diff does not depend on how git abbreviates object names', () => {
+test('DIFF-2: the hash of a diff does not depend on how git abbreviates object names', () => {
   const diff = fileDiff('a.ts', ['+x']);
   assert.equal(diffSha256(diff), diffSha256(diff.replace('1234567..89abcde', '12345678..89abcdef')));
   assert.notEqual(diffSha256(diff), diffSha256(fileDiff('a.ts', ['+y'])));

@@ -145,7 +145,7 @@ describe('Environment and judge', () => {
     assert.deepEqual(store.doneCounts(), { serve: 1, environment: 2, judge: 0, train: 0 });
   });
 
-  it('LEARN-1: a turn without consent is never made a sample, whatever is said of it', async (t) => {
+  it('CONSENT-1: a turn without consent is never made a sample, whatever is said of it', async (t) => {
     const { store, report } = await loops(t);
     const turnId = answeredTurn(store, { learnable: false });
     await report(thumb(turnId, -1));

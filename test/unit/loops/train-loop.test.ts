@@ -84,7 +84,7 @@ async function drain(work: LoopWork<TrainItem>): Promise<void> {
   for (let item = work.next(0); item !== undefined; item = work.next(0)) await work.handle(item, 0, never);
 }
 
-test('TRAIN-1: a correction becomes rows, a batch, a version that serves, and replay in the next batch', async () => {
+test('STEP-1: a correction becomes rows, a batch, a version that serves, and replay in the next batch', async () => {
   const { store, work, serving } = await start();
   store.setLearning('on');
   correct(store, 'fix: greet');
@@ -114,7 +114,7 @@ test('TRAIN-1: a correction becomes rows, a batch, a version that serves, and re
   assert.deepEqual(await readdir(join(home, 'batches')), []);
 });
 
-test('TRAIN-2: a crash before or after any write ends with one version of one batch, trained once', async () => {
+test('STEP-2: a crash before or after any write ends with one version of one batch, trained once', async () => {
   const writes = ['beginBatch', 'setManifest', 'submitBatch', 'completeBatch', 'promote'] as const;
   for (const write of writes) {
     for (const moment of ['before', 'after'] as const) {
@@ -162,7 +162,7 @@ function dieAt(store: Store, write: keyof Store, moment: 'before' | 'after'): St
   });
 }
 
-test('TRAIN-3: a folder changed on disk is written again from the store and then trained', async () => {
+test('STEP-3: a folder changed on disk is written again from the store and then trained', async () => {
   const { store, work } = await start();
   store.setLearning('on');
   correct(store, 'fix: greet');
@@ -178,7 +178,7 @@ test('TRAIN-3: a folder changed on disk is written again from the store and then
   assert.equal(trainer.trained.length, 1);
 });
 
-test('TRAIN-4: a batch that cannot be trained is given up, its sample held, and the next one trains', async () => {
+test('STEP-4: a batch that cannot be trained is given up, its sample held, and the next one trains', async () => {
   const { store, work } = await start();
   store.setLearning('on');
   trainer.failures.push(new ApprenticeError('step_rejected', 'The loss is not finite.', ''));
@@ -193,7 +193,7 @@ test('TRAIN-4: a batch that cannot be trained is given up, its sample held, and 
   assert.equal(store.version(weightVersion(2))?.parent, BASE_VERSION);
 });
 
-test('TRAIN-5: a step with broken numbers never serves; the reason is kept and the parent goes on', async () => {
+test('STEP-5: a step with broken numbers never serves; the reason is kept and the parent goes on', async () => {
   const { store, work, serving } = await start();
   store.setLearning('on');
   trainer.metrics = { ...trainer.metrics, klToParent: 9 };
@@ -202,7 +202,7 @@ test('TRAIN-5: a step with broken numbers never serves; the reason is kept and t
   assert.deepEqual([store.version(weightVersion(1))?.state, serving.version], ['failed', BASE_VERSION]);
 });
 
-test('TRAIN-6: nothing is taken up without consent or while paused; without a trainer a batch is built and waits', async () => {
+test('STEP-6: nothing is taken up without consent or while paused; without a trainer a batch is built and waits', async () => {
   const { store, work } = await start();
   correct(store, 'fix: greet');
   assert.equal(work.next(0), undefined);

@@ -87,7 +87,7 @@ const statusWhere = (link: WorkerLink, test: (status: WorkerStatus) => boolean) 
     });
   });
 
-test('LINK-1: a batch handed over before a drop is submitted again after it, and answers once', async () => {
+test('UPLINK-1: a batch handed over before a drop is submitted again after it, and answers once', async () => {
   const { link, accept } = await listen();
   const accepted = accept();
   link.connect();
@@ -107,7 +107,7 @@ test('LINK-1: a batch handed over before a drop is submitted again after it, and
   assert.equal((await training).version, 'policy@v1');
 });
 
-test('LINK-2: the worker’s refusal is the caller’s error, and a cancel reaches the worker', async () => {
+test('UPLINK-2: the worker’s refusal is the caller’s error, and a cancel reaches the worker', async () => {
   const { link, accept } = await listen();
   const accepted = accept();
   link.connect();
@@ -130,7 +130,7 @@ test('LINK-2: the worker’s refusal is the caller’s error, and a cancel reach
   assert.deepEqual(await peer.next(), { type: 'cancel', batchId });
 });
 
-test('LINK-3: a message that does not parse closes the link with 4400, and heartbeats go out', async () => {
+test('UPLINK-3: a message that does not parse closes the link with 4400, and heartbeats go out', async () => {
   const { link, accept } = await listen(5);
   const accepted = accept();
   link.connect();
