@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { takeLock } from '../../../agent-server/lock.ts';
 import { Discovery } from '../../../agent-server/protocol/discovery.ts';
 import { hasCodeServer, startCodeServer } from './code-server.ts';
 import { desktopVSCode, openDesktop } from './desktop.ts';
@@ -95,8 +96,13 @@ async function openInBrowser(profile: Profile, folder: string): Promise<OpenWind
 
 /** Ends the agent-server of a home folder, if one runs, and waits until it is gone. */
 export async function endAgentServer(home: string): Promise<void> {
+  const lock = await takeLock(home);
+  if (lock !== null) return lock.release();
+  // Held, so one runs; it may be so young that it cannot be found yet.
   const file = join(home, 'discovery.json');
-  if (!existsSync(file)) return;
+  if (!(await eventually(() => existsSync(file), AGENT_SERVER_LIMIT_MS))) {
+    throw new Error(`An agent-server holds ${home} and does not say where it is.`);
+  }
   const { pid } = Discovery.parse(JSON.parse(readFileSync(file, 'utf8')));
   const alive = (): boolean => {
     try {
