@@ -36,7 +36,13 @@ function prompt(seed: number, length: number): number[] {
 async function startTransformers(python: string, model: string) {
   const child = spawn(python, [join(import.meta.dirname, 'transformers_generate.py'), model], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, HF_HUB_OFFLINE: '1', HF_HUB_DISABLE_PROGRESS_BARS: '1' },
+    // The same thread policy as the engine's, so that what is compared is the code.
+    env: {
+      ...process.env,
+      HF_HUB_OFFLINE: '1',
+      HF_HUB_DISABLE_PROGRESS_BARS: '1',
+      OMP_WAIT_POLICY: 'PASSIVE',
+    },
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const read = async () => {
