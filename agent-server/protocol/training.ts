@@ -48,7 +48,10 @@ export type BatchManifest = z.infer<typeof BatchManifest>;
 export const TrainMetrics = z.object({
   loss: z.number(),
   gradNorm: z.number(),
-  /** Mean over trained tokens of log pi_old - log pi_new on the response's own token, nats. */
+  /**
+   * Mean of log pi_before - log pi_after on the response's own token, nats, over the trained tokens of the
+   * batch's first samples (a fifth of its tokens, at least one sample). Negative where tokens became likelier.
+   */
   klToParent: z.number(),
   trainedTokens: z.number().int(),
   tokens: z.number().int(),
