@@ -4,9 +4,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { GenerateResponse, TokenLogprob } from '../../agent-server/protocol/engine.ts';
 import { TokenizerFiles } from '../../agent-server/protocol/link.ts';
 import { type LlamaConfig, writeAdapter } from '../fixtures/adapter.ts';
+import {
+  assertBestFirst,
+  assertClose,
+  collect,
+  idsOf,
+  logprobsOf,
+  outputLogprobs,
+} from './engine-assertions.ts';
 import { EngineClient } from './engine-client.ts';
 
 export interface EngineUnderTest {
@@ -291,40 +298,4 @@ export function engineContract(name: string, open: () => Promise<EngineUnderTest
       for (const chunk of cut) assert.ok(whole.text.startsWith(chunk.text) && !chunk.text.includes(stop));
     });
   });
-}
-
-async function collect(stream: AsyncIterable<GenerateResponse>): Promise<GenerateResponse[]> {
-  const chunks: GenerateResponse[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return chunks;
-}
-
-function idsOf(entries: readonly TokenLogprob[]): number[] {
-  return entries.map(([, id]) => id);
-}
-
-function logprobsOf(entries: readonly TokenLogprob[]): (number | null)[] {
-  return entries.map(([logprob]) => logprob);
-}
-
-function outputLogprobs(response: GenerateResponse): (number | null)[] {
-  return logprobsOf(response.meta_info.output_token_logprobs ?? []);
-}
-
-function assertClose(actual: (number | null)[], expected: (number | null)[], tolerance: number): void {
-  assert.equal(actual.length, expected.length);
-  for (const [index, value] of actual.entries()) {
-    const other = expected[index];
-    assert.ok(typeof value === 'number' && typeof other === 'number', `position ${index} has no logprob`);
-    assert.ok(Math.abs(value - other) <= tolerance, `position ${index}: ${value} and ${other}`);
-  }
-}
-
-function assertBestFirst(list: readonly TokenLogprob[] | null, length: number): void {
-  assert.equal(list?.length, length);
-  const logprobs = logprobsOf(list ?? []).map(Number);
-  assert.deepEqual(
-    logprobs,
-    logprobs.toSorted((a, b) => b - a),
-  );
 }

@@ -1,0 +1,39 @@
+/** What the engine's contract reads from answers: ids, logprobs, lists that are best first. */
+import assert from 'node:assert/strict';
+import type { GenerateResponse, TokenLogprob } from '../../agent-server/protocol/engine.ts';
+
+export async function collect(stream: AsyncIterable<GenerateResponse>): Promise<GenerateResponse[]> {
+  const chunks: GenerateResponse[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return chunks;
+}
+
+export function idsOf(entries: readonly TokenLogprob[]): number[] {
+  return entries.map(([, id]) => id);
+}
+
+export function logprobsOf(entries: readonly TokenLogprob[]): (number | null)[] {
+  return entries.map(([logprob]) => logprob);
+}
+
+export function outputLogprobs(response: GenerateResponse): (number | null)[] {
+  return logprobsOf(response.meta_info.output_token_logprobs ?? []);
+}
+
+export function assertClose(actual: (number | null)[], expected: (number | null)[], tolerance: number): void {
+  assert.equal(actual.length, expected.length);
+  for (const [index, value] of actual.entries()) {
+    const other = expected[index];
+    assert.ok(typeof value === 'number' && typeof other === 'number', `position ${index} has no logprob`);
+    assert.ok(Math.abs(value - other) <= tolerance, `position ${index}: ${value} and ${other}`);
+  }
+}
+
+export function assertBestFirst(list: readonly TokenLogprob[] | null, length: number): void {
+  assert.equal(list?.length, length);
+  const logprobs = logprobsOf(list ?? []).map(Number);
+  assert.deepEqual(
+    logprobs,
+    logprobs.toSorted((a, b) => b - a),
+  );
+}
