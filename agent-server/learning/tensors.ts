@@ -69,7 +69,9 @@ export function decodeSafetensors(bytes: Uint8Array): Map<string, Tensor> {
     const wanted = shape.reduce((product, size) => product * size, ITEM_BYTES[dtype]);
     if (to - from !== wanted || start + to > bytes.byteLength)
       throw invalid(`tensor ${name} has other bytes than its shape`);
-    tensors.set(name, tensorOf(dtype, shape, bytes.slice(start + from, start + to).buffer));
+    // Copied by the constructor: `slice` of a Node Buffer would be a view into a larger, unaligned one.
+    const own = new Uint8Array(bytes.subarray(start + from, start + to));
+    tensors.set(name, tensorOf(dtype, shape, own.buffer));
   }
   return tensors;
 }
