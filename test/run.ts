@@ -157,6 +157,7 @@ async function pythonTests(): Promise<Outcome> {
 
 const has = (path: string): boolean => existsSync(join(root, path));
 const pythonSources = join(root, 'gpu-worker', 'python');
+const pythonFolders = [pythonSources, join(root, 'test', 'python'), join(root, 'test', 'bench')];
 
 const stages: readonly Stage[] = [
   { name: 'biome', run: () => tool('@biomejs/biome/bin/biome', 'ci', '--colors=off') },
@@ -164,8 +165,8 @@ const stages: readonly Stage[] = [
     name: 'ruff',
     run: async () =>
       sum([
-        await python('ruff', 'check', '--no-cache', pythonSources),
-        await python('ruff', 'format', '--no-cache', '--check', pythonSources),
+        await python('ruff', 'check', '--no-cache', ...pythonFolders),
+        await python('ruff', 'format', '--no-cache', '--check', ...pythonFolders),
       ]),
   },
   { name: 'tsc', run: () => tool('typescript/bin/tsc', '--noEmit') },
