@@ -133,11 +133,8 @@ export function engineContract(name: string, open: () => Promise<EngineUnderTest
       assert.equal(first.done, false);
       await load(2);
       const unloading = unload(1);
-      const newer = await client.generate({
-        text: PROMPT,
-        sampling_params: { max_new_tokens: 2 },
-        lora_path: 'policy@v2',
-      });
+      const ofNewer = { text: PROMPT, sampling_params: { max_new_tokens: 2 }, lora_path: 'policy@v2' };
+      const newer = await client.generate(ofNewer);
       assert.equal(newer.meta_info.weight_version, 'policy@v2');
       let length = 0;
       for await (const chunk of stream) {
@@ -238,6 +235,7 @@ export function engineContract(name: string, open: () => Promise<EngineUnderTest
     test('ENGINE-10: what is wrong with a request is said with a code', async () => {
       const { contextLength } = TokenizerFiles.parse(await (await client.get('/worker/tokenizer')).json());
       const tooLong = new Array<number>(contextLength).fill(5);
+      const messages = [{ role: 'user', content: 'x' }];
       const cases: [string, unknown, number, string][] = [
         ['/generate', '{"text":', 400, 'invalid_json'],
         ['/generate', { text: PROMPT, temprature: 0 }, 400, 'invalid_request'],
@@ -246,20 +244,12 @@ export function engineContract(name: string, open: () => Promise<EngineUnderTest
         ['/generate', { input_ids: [9_999_999] }, 400, 'invalid_request'],
         ['/generate', { input_ids: tooLong }, 400, 'context_length_exceeded'],
         ['/generate', { text: PROMPT, stream: true, lora_path: 'policy@v7' }, 404, 'adapter_not_loaded'],
-        [
-          '/v1/chat/completions',
-          { model: 'nobody', messages: [{ role: 'user', content: 'x' }] },
-          404,
-          'model_not_found',
-        ],
+        ['/v1/chat/completions', { model: 'nobody', messages }, 404, 'model_not_found'],
         ['/pause_generation', { mode: 'retract' }, 400, 'invalid_request'],
       ];
       for (const [path, body, status, code] of cases) {
-        assert.deepEqual(
-          await client.refused(path, body),
-          { status, code },
-          JSON.stringify(body).slice(0, 80),
-        );
+        const refused = await client.refused(path, body);
+        assert.deepEqual(refused, { status, code }, JSON.stringify(body).slice(0, 80));
       }
     });
 

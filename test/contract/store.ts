@@ -1,25 +1,19 @@
 /** The contract of Store. `open` gives the same store again after `close`, unless it lives in memory only. */
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
-import {
-  BASE_VERSION,
-  BatchId,
-  type SampleId,
-  type TurnId,
-  weightVersion,
-} from '../../agent-server/protocol/ids.ts';
+import { BASE_VERSION, type TurnId, weightVersion } from '../../agent-server/protocol/ids.ts';
 import type { Store, StoreChange } from '../../agent-server/store/store.ts';
 import type { Anchor } from '../../agent-server/store/types.ts';
 import {
   answeredTurn,
+  beginBatch,
   commit,
   commitSubject,
   corrected,
   made,
-  newSampleId,
   proposalClosed,
+  readySample,
   response,
   sample,
   sha,
@@ -27,6 +21,7 @@ import {
   thumb,
   turn,
 } from '../fixtures/records.ts';
+import { batchRules } from './store-batches.ts';
 
 export interface StoreUnderTest {
   open(): Promise<Store>;
@@ -48,26 +43,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       subject.dispose();
     });
 
-    /** A ready sample of a corrected turn. */
-    const readySample = (createdAtMs = T0): SampleId => {
-      const turnId = answeredTurn(store, { createdAtMs, subject: { kind: 'chat' } });
-      const made = sample(turnId, { createdAtMs });
-      store.recordVerdict(corrected(turnId, 'feat: add a parser'), made);
-      return made.sampleId;
-    };
-    const begin = (newSamples: SampleId[], replaySamples: SampleId[] = []): BatchId => {
-      const batchId = BatchId.parse(randomUUID());
-      const version = store.nextVersion();
-      store.beginBatch({
-        batchId,
-        version,
-        parent: store.serving(),
-        newSamples,
-        replaySamples,
-        createdAtMs: T0,
-      });
-      return batchId;
-    };
+    batchRules(() => store);
 
     it('keeps the exact ids and logprobs of a turn', () => {
       const begun = turn({ promptIds: [0, 49_151, 7] });
@@ -119,7 +95,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       assert.deepEqual(store.dueTurns(T0, 10), []);
       assert.equal(store.turn(turnId)?.state, 'settled');
 
-      const batchId = begin([learnt.sampleId]);
+      const batchId = beginBatch(store, [learnt.sampleId]);
       assert.equal(store.submitBatch(batchId).attempts, 1);
       const version = weightVersion(1);
       store.completeBatch(batchId, made(version));
@@ -210,76 +186,6 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       assert.equal(store.queueLengths(T0 + 50).judge, 1);
     });
 
-    it('a later verdict replaces a sample that waits, and leaves one that is in a batch', () => {
-      const turnId = answeredTurn(store);
-      store.recordVerdict(corrected(turnId, 'one'), sample(turnId));
-      const second = sample(turnId, { hint: { kind: 'rewrite', text: 'two' } });
-      store.recordVerdict(corrected(turnId, 'two'), second);
-      assert.deepEqual(store.sampleOfTurn(turnId), second);
-      store.recordVerdict(
-        { ...corrected(turnId, ''), score: null, hint: null, decidedBy: 'none:cleared' },
-        null,
-      );
-      assert.equal(store.sampleOfTurn(turnId), undefined);
-      store.recordVerdict(corrected(turnId, 'two'), second);
-      begin([second.sampleId]);
-      store.recordVerdict(corrected(turnId, 'three'), sample(turnId));
-      assert.equal(store.sampleOfTurn(turnId)?.sampleId, second.sampleId);
-      assert.equal(store.verdict(turnId)?.hint?.text, 'three');
-    });
-
-    it('STORE-3: a sample is new in one batch, a version has one batch, and one batch is open at a time', () => {
-      const [a, b] = [readySample(T0), readySample(T0 + 1)];
-      assert.deepEqual(
-        store.readySamples(10).map((found) => found.sampleId),
-        [a, b],
-      );
-      const batchId = begin([a]);
-      assert.throws(() => begin([b]), ApprenticeError);
-      assert.equal(store.sample(b)?.state, 'ready', 'a refused batch takes no sample');
-      assert.equal(store.openBatch()?.batchId, batchId);
-      store.completeBatch(batchId, made(weightVersion(1)));
-      store.completeBatch(batchId, made(weightVersion(1)));
-      assert.equal(store.doneCounts().train, 1);
-      assert.throws(() => begin([a]), ApprenticeError, 'trained already');
-      assert.throws(() => begin([newSampleId()]), ApprenticeError, 'unknown');
-      assert.equal(store.nextVersion(), 'policy@v2');
-      assert.deepEqual(
-        store.replaySamples(5, []).map((found) => found.sampleId),
-        [a],
-      );
-      assert.deepEqual(store.replaySamples(5, [a]), []);
-      const next = begin([b], [a]);
-      assert.deepEqual(store.batchSamples(next), [
-        { sampleId: b, origin: 'new' },
-        { sampleId: a, origin: 'replay' },
-      ]);
-    });
-
-    it('a batch given up holds its samples and its version never serves', () => {
-      const held = readySample();
-      const batchId = begin([held]);
-      store.failBatch(batchId, 'the trainer refused it');
-      assert.equal(store.sample(held)?.state, 'held');
-      assert.equal(store.openBatch(), undefined);
-      assert.throws(() => store.promote(weightVersion(1), 'no', T0), ApprenticeError);
-      assert.throws(() => store.completeBatch(batchId, made(weightVersion(1))), ApprenticeError);
-      assert.equal(store.serving(), BASE_VERSION);
-      assert.equal(store.nextVersion(), 'policy@v2', 'a number is never used again');
-    });
-
-    it('rejects a trained version, and can go back to a retired one', () => {
-      const first = begin([readySample()]);
-      store.completeBatch(first, made(weightVersion(1)));
-      store.promote(weightVersion(1), 'better', T0);
-      const second = begin([readySample()]);
-      store.completeBatch(second, made(weightVersion(2)));
-      store.rejectVersion(weightVersion(2), 'worse', T0);
-      assert.equal(store.version(weightVersion(2))?.state, 'failed');
-      store.promote(BASE_VERSION, 'undone', T0);
-      assert.equal(store.serving(), BASE_VERSION);
-    });
-
     it('tells of a change after it is stored, and of nothing when nothing changed', () => {
       const heard: StoreChange[] = [];
       const stop = store.onChange((what) => heard.push(what));
@@ -296,7 +202,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       if (!subject.durable) return t.skip('in memory');
       assert.equal(store.learning(), 'unasked');
       store.setLearning('on');
-      const ready = readySample();
+      const ready = readySample(store);
       const anchor: Anchor = { promptIds: [1], responseIds: [2, 3], baseTop: [[[-0.1, 2]], [[-0.2, 3]]] };
       store.addAnchor(anchor);
       store.close();
