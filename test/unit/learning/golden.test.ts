@@ -51,8 +51,8 @@ test('GOLD-2: wrong, unknown and malformed cases are named and counted; the othe
   assert.equal(mixed.status, 1);
   for (const text of ['{', '[]', '{"cases": []}']) {
     const { status, out } = run(write('bad.json', text));
-    assert.match(out, /not a file of golden cases[^]*\n0 passed, 1 failed\n$/);
+    assert.match(out, /not a file of golden cases[\s\S]*\n0 passed, 1 failed\n$/);
     assert.equal(status, 1);
   }
-  assert.match(run(join(folder, 'missing.json')).out, /ENOENT[^]*\n0 passed, 1 failed\n$/);
+  assert.match(run(join(folder, 'missing.json')).out, /ENOENT[\s\S]*\n0 passed, 1 failed\n$/);
 });
