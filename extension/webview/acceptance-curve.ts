@@ -77,7 +77,10 @@ export class AcceptanceCurve extends LitElement {
     const path = shares.map(
       ({ share }, index) => `${index === 0 ? 'M' : 'L'}${x(index).toFixed(1)} ${y(share).toFixed(1)}`,
     );
-    const summary = `${percent(last)} of the last ${Math.min(WINDOW, shares.length)} answers were committed as they stood; ${total} of ${shares.length} in all.`;
+    const summary =
+      shares.length === 1
+        ? `The only answer so far was ${total === 1 ? 'committed as it stood' : 'changed before the commit'}.`
+        : `${percent(last)} of the last ${Math.min(WINDOW, shares.length)} answers were committed as they stood; ${total} of ${shares.length} in all.`;
     return html`<figure>
       <svg width=${width} height=${HEIGHT} viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label=${summary}>
         ${[0, 0.5, 1].map(

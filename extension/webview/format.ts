@@ -22,6 +22,11 @@ export function percent(fraction: number): string {
   return `${Math.round(fraction * 100)}%`;
 }
 
+/** "1 sample", "2 samples"; nouns that take an s only. */
+export function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
 /** "v7" for `policy@v7`, "base" for the model without an adapter. */
 export function shortVersion(version: string): string {
   return version === 'policy@v0' ? 'base' : version.replace('policy@', '');

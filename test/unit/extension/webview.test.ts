@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CurvePoint } from '../../../agent-server/protocol/panel.ts';
 import { acceptedShares } from '../../../extension/webview/curve.ts';
-import { timeAgo } from '../../../extension/webview/format.ts';
+import { count, timeAgo } from '../../../extension/webview/format.ts';
 import { wordDiff } from '../../../extension/webview/word-diff.ts';
 
 const point = (version: number, accepted: boolean) =>
@@ -54,4 +54,11 @@ test('PANEL-3: time is told in the largest whole unit', () => {
   assert.equal(timeAgo('2026-01-02T11:58:00Z', now), '2 minutes ago');
   assert.equal(timeAgo('2026-01-02T09:10:00Z', now), '2 hours ago');
   assert.equal(timeAgo('2026-01-01T11:00:00Z', now), 'yesterday');
+});
+
+test('a count of one is said in the singular', () => {
+  assert.deepEqual(
+    [0, 1, 2].map((n) => count(n, 'sample')),
+    ['0 samples', '1 sample', '2 samples'],
+  );
 });
