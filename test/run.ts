@@ -157,7 +157,7 @@ async function pythonTests(): Promise<Outcome> {
 
 const has = (path: string): boolean => existsSync(join(root, path));
 const pythonSources = join(root, 'gpu-worker', 'python');
-const pythonFolders = [pythonSources, join(root, 'test', 'python'), join(root, 'test', 'bench')];
+const pythonFolders = [pythonSources, join(root, 'test')];
 
 const stages: readonly Stage[] = [
   { name: 'biome', run: () => tool('@biomejs/biome/bin/biome', 'ci', '--colors=off') },
