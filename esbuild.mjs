@@ -1,19 +1,23 @@
 /**
  * Bundles what ships into dist/: the extension, its webview, the agent-server, the gpu-worker and the worker's
- * Python files. `--production` minifies and leaves out source maps; `--only=NAME,NAME` builds some of them.
+ * Python files. `--production` minifies and leaves out source maps; `--only=NAME,NAME` builds some of them;
+ * `--out=DIR` writes elsewhere.
  */
 import { cp, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 
 const root = dirname(fileURLToPath(import.meta.url));
-const dist = join(root, 'dist');
-const production = process.argv.includes('--production');
-const only = process.argv
-  .find((argument) => argument.startsWith('--only='))
-  ?.slice('--only='.length)
-  .split(',');
+const { values } = parseArgs({
+  options: {
+    production: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    out: { type: 'string', default: join(root, 'dist') },
+  },
+});
+const only = values.only?.split(',');
 
 /** CommonJS dependencies inside an ES module call `require`, which Node gives no module of that kind. */
 const requireBanner = {
@@ -44,7 +48,7 @@ const node = { platform: 'node', target: 'node22', external: ['bufferutil', 'utf
 const bundles = {
   extension: {
     entryPoints: ['extension/main.ts'],
-    outfile: 'dist/extension.cjs',
+    outfile: 'extension.cjs',
     ...node,
     format: 'cjs',
     target: 'node20',
@@ -55,7 +59,7 @@ const bundles = {
   },
   session: {
     entryPoints: ['extension/session.ts'],
-    outfile: 'dist/session.cjs',
+    outfile: 'session.cjs',
     ...node,
     format: 'cjs',
     target: 'node20',
@@ -63,28 +67,28 @@ const bundles = {
   },
   webview: {
     entryPoints: ['extension/webview/main.ts'],
-    outfile: 'dist/webview.js',
+    outfile: 'webview.js',
     platform: 'browser',
     format: 'esm',
     target: 'es2022',
   },
   'agent-server': {
     entryPoints: ['agent-server/main.ts'],
-    outfile: 'dist/agent-server.mjs',
+    outfile: 'agent-server.mjs',
     ...node,
     format: 'esm',
     banner: requireBanner,
   },
   'gpu-worker': {
     entryPoints: ['gpu-worker/main.ts'],
-    outfile: 'dist/gpu-worker.mjs',
+    outfile: 'gpu-worker.mjs',
     ...node,
     format: 'esm',
     banner: requireBanner,
   },
   setup: {
     entryPoints: ['gpu-worker/setup/main.mjs'],
-    outfile: 'dist/setup.mjs',
+    outfile: 'setup.mjs',
     ...node,
     format: 'esm',
     target: 'node20',
@@ -96,22 +100,23 @@ for (const [name, options] of Object.entries(bundles)) {
   await build({
     absWorkingDir: root,
     bundle: true,
-    minify: production,
-    sourcemap: production ? false : 'linked',
+    minify: values.production,
+    sourcemap: values.production ? false : 'linked',
     legalComments: 'none',
     plugins: [englishOnly],
     logLevel: 'warning',
     ...options,
+    outfile: join(values.out, options.outfile),
   });
-  const { size } = await stat(join(root, options.outfile));
+  const { size } = await stat(join(values.out, options.outfile));
   console.log(`${options.outfile.padEnd(24)} ${(size / 1024).toFixed(0).padStart(6)} KB`);
 }
 
 if (!only) {
   const source = join(root, 'gpu-worker', 'python', 'apprentice_worker');
-  await rm(join(dist, 'python'), { recursive: true, force: true });
-  await cp(join(source, '..', 'requirements.txt'), join(dist, 'python', 'requirements.txt'));
-  await cp(source, join(dist, 'python', 'apprentice_worker'), {
+  await rm(join(values.out, 'python'), { recursive: true, force: true });
+  await cp(join(source, '..', 'requirements.txt'), join(values.out, 'python', 'requirements.txt'));
+  await cp(source, join(values.out, 'python', 'apprentice_worker'), {
     recursive: true,
     filter: (path) => !relative(source, path).split(/[\\/]/).includes('__pycache__'),
   });

@@ -5,7 +5,7 @@
  * gpu-worker/setup/ (the packaged extension needs some of them too) and test/e2e/harness/.
  */
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SetupError } from './gpu-worker/setup/errors.mjs';
@@ -35,7 +35,7 @@ const PACKAGE_FILES = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
 /** Contents of everything that a bundle or the .vsix is made from. */
 function sources() {
   const folders = ['extension', 'agent-server', 'gpu-worker', 'media'];
-  const files = [...PACKAGE_FILES, 'package-lock.json', 'esbuild.mjs', '.vscodeignore'];
+  const files = [...PACKAGE_FILES, 'package-lock.json', 'setup.mjs', 'esbuild.mjs', '.vscodeignore'];
   for (const folder of folders) {
     for (const name of readdirSync(join(root, folder), { encoding: 'utf8', recursive: true })) {
       if (!name.includes('__pycache__')) files.push(join(folder, name));
@@ -50,52 +50,54 @@ function sources() {
 /**
  * @param {string} name
  * @param {string} product file it makes, in dist/
- * @param {readonly string[]} script and its arguments
- * @param {() => string} [prepare] makes the folder in which the script runs, and names it
+ * @param {() => readonly Script[]} scripts that make it, in order; called when it is to be made
  * @returns {Step}
+ *
+ * @typedef {{ cwd: string, args: readonly string[] }} Script
  */
-function distStep(name, product, script, prepare = () => root) {
+function distStep(name, product, scripts) {
   const stamp = join(root, 'dist', `.${product}.stamp`);
   return {
     name,
     done: () => existsSync(join(root, 'dist', product)) && stampIs(stamp, fingerprint(sources())),
     async run(progress, signal) {
       const inputs = fingerprint(sources());
-      progress(script.join(' '));
-      await runProcess(nodePath(nodeFolder), [...script], {
-        what: name,
-        cwd: prepare(),
-        signal,
-        limitMs: BUILD_LIMIT_MS,
-      });
+      for (const { cwd, args } of scripts()) {
+        progress(args.join(' '));
+        await runProcess(nodePath(nodeFolder), [...args], {
+          what: name,
+          cwd,
+          signal,
+          limitMs: BUILD_LIMIT_MS,
+        });
+      }
       writeStamp(stamp, inputs);
     },
   };
 }
 
-/** Bundles what the .vsix and its processes run. */
-const buildStep = distStep('Build', 'extension.cjs', ['esbuild.mjs']);
-const packageStep = distStep(
-  'Extension package (dist/apprentice.vsix)',
-  'apprentice.vsix',
-  [
-    join(root, 'node_modules/@vscode/vsce/vsce'),
-    'package',
-    '--allow-missing-repository',
-    '--no-dependencies',
-    '--out',
-    join(root, 'dist', 'apprentice.vsix'),
-  ],
-  () => {
-    // vsce walks every file below its folder, and here that would be the model, torch and a whole VS Code.
-    const folder = join(state, 'package');
-    rmSync(folder, { recursive: true, force: true });
-    for (const name of [...PACKAGE_FILES, '.vscodeignore', 'media', 'dist']) {
-      if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
-    }
-    return folder;
-  },
-);
+/** Bundles for the debugger, with source maps. */
+const buildStep = distStep('Build', 'extension.cjs', () => [{ cwd: root, args: ['esbuild.mjs'] }]);
+
+/** Minified bundles without source maps, in a .vsix. */
+const packageStep = distStep('Extension package (dist/apprentice.vsix)', 'apprentice.vsix', () => {
+  // vsce walks every file below its folder, and in the clone that would be the model, torch and a whole VS Code.
+  const folder = join(state, 'package');
+  rmSync(folder, { recursive: true, force: true });
+  for (const name of [...PACKAGE_FILES, '.vscodeignore', 'media']) {
+    if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
+  }
+  const vsix = join(root, 'dist', 'apprentice.vsix');
+  mkdirSync(dirname(vsix), { recursive: true });
+  const vsce = join(root, 'node_modules', '@vscode', 'vsce', 'vsce');
+  return [
+    { cwd: root, args: ['esbuild.mjs', '--production', `--out=${join(folder, 'dist')}`] },
+    {
+      cwd: folder,
+      args: [vsce, 'package', '--allow-missing-repository', '--no-dependencies', '--out', vsix],
+    },
+  ];
+});
 
 const runtime = runtimeOf(state, join(root, 'gpu-worker', 'python'));
 const scripts = [nodeStep(nodeFolder), modulesStep];
@@ -107,19 +109,11 @@ const vscode = vscodeStep(join(state, 'vscode'));
  */
 const commands = {
   start: {
-    steps: [...scripts, buildStep, packageStep, ...runtime.steps],
+    steps: [...scripts, packageStep, ...runtime.steps],
     script: ['agent-server/environment/replay/main.ts'],
   },
   test: {
-    steps: [
-      ...scripts,
-      buildStep,
-      packageStep,
-      ...runtime.steps,
-      ...runtime.devSteps,
-      vscode,
-      chromiumStep(),
-    ],
+    steps: [...scripts, packageStep, ...runtime.steps, ...runtime.devSteps, vscode, chromiumStep()],
     script: ['test/run.ts'],
   },
   setup: { steps: [...scripts, buildStep, ...runtime.steps], script: [] },
@@ -127,10 +121,10 @@ const commands = {
   bench: { steps: [...scripts, ...runtime.steps], script: ['test/bench/main.ts'] },
   golden: { steps: [...scripts, ...runtime.steps], script: ['test/golden.ts'] },
   vscode: {
-    steps: [...scripts, buildStep, packageStep, ...runtime.steps, vscode],
+    steps: [...scripts, packageStep, ...runtime.steps, vscode],
     script: ['test/e2e/harness/open.ts'],
   },
-  package: { steps: [...scripts, buildStep, packageStep], script: [] },
+  package: { steps: [...scripts, packageStep], script: [] },
 };
 
 /**
