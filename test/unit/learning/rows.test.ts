@@ -9,7 +9,7 @@ import { pickReplay } from '../../../agent-server/learning/replay.ts';
 import { needsOf, rowsOfSample, type SampleParts } from '../../../agent-server/learning/sample-rows.ts';
 import { decodeSafetensors, encodeSafetensors } from '../../../agent-server/learning/tensors.ts';
 
-const config = LearningConfig.parse({});
+const config = LearningConfig.parse({ method: 'hybrid-union+demonstration' });
 const settings = (over: Partial<LearningConfig>): LearningConfig => ({ ...config, ...over });
 const random = () => seededRandom(7);
 

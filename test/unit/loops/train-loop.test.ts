@@ -23,7 +23,7 @@ import { answeredTurn, corrected, sample } from '../../fixtures/records.ts';
 const files = realTokenizerFiles();
 const never = new AbortController().signal;
 const silent = createLog('error', () => undefined);
-const config = LearningConfig.parse({ anchors: 1, replay: 2 });
+const config = LearningConfig.parse({ method: 'hybrid-union+demonstration', anchors: 1, replay: 2 });
 
 let home: string;
 let trainer: PublishedBatches;
