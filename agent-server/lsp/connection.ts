@@ -2,7 +2,6 @@
  * One editor's connection: token first, then the requests of protocol/editor.ts, each parsed. Its end (exit, a
  * closed socket, a time-out) cancels what it asked for and touches no other connection.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type CancellationToken, ResponseError } from 'vscode-jsonrpc/node';
 import { z } from 'zod';
@@ -14,6 +13,7 @@ import {
   type LearningState,
 } from '../protocol/editor.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
+import { sameSecret } from '../secret.ts';
 import type { EditorService } from './editor-service.ts';
 import type { PanelFeed } from './panel-feed.ts';
 import { MAX_FIRST_MESSAGE_BYTES, MAX_MESSAGE_BYTES, openWire, RPC_CODES, toResponseError } from './wire.ts';
@@ -94,7 +94,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
 
   connection.onRequest('initialize', (params: unknown) => {
     const { initializationOptions } = parseOrRefuse(params);
-    if (!sameToken(initializationOptions.token, context.token)) {
+    if (!sameSecret(initializationOptions.token, context.token)) {
       log.warn(`${initializationOptions.client}: wrong token.`);
       throw refuse(socket);
     }
@@ -171,10 +171,4 @@ function refuse(socket: Socket): ResponseError<unknown> {
       'Read it from discovery.json again: it is new at every start.',
     ),
   );
-}
-
-/** Compares digests, so that neither the time nor the length says how much was right. */
-function sameToken(given: string, wanted: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(given), digest(wanted));
 }
