@@ -4,6 +4,7 @@
  */
 import { type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
 import { z } from 'zod';
+import { BackOff } from '../agent-server/protocol/back-off.ts';
 import { editorNotifications, editorRequests, type LearningState } from '../agent-server/protocol/editor.ts';
 import { ApprenticeError, ErrorCode, toApprenticeError } from '../agent-server/protocol/errors.ts';
 import type { PanelSnapshot } from '../agent-server/protocol/panel.ts';
@@ -11,10 +12,6 @@ import { messageOf } from './log.ts';
 import { findOrStartServer, type ServerConnection, type ServerLaunch } from './server-process.ts';
 import type { Session } from './session.ts';
 
-const FIRST_DELAY_MS = 250;
-const LAST_DELAY_MS = 8_000;
-/** Alive this long, the next failure counts as the first. */
-const STABLE_MS = 60_000;
 /** Then a person has to look: about half a minute of trying. */
 const MAX_FAILURES = 8;
 const CONNECT_TIMEOUT_MS = 30_000;
@@ -126,26 +123,24 @@ export class AgentServerClient implements Disposable {
 
   async #keepConnected(signal: AbortSignal): Promise<void> {
     this.#running = true;
-    let failures = 0;
+    let backOff = new BackOff();
     while (!signal.aborted) {
       this.#setState({ kind: 'starting' });
-      const startedAt = Date.now();
+      const startedAtMs = performance.now();
       let message = 'The connection to the agent-server ended.';
       try {
         await this.#serve(await findOrStartServer(this.#launch(), signal));
-        if (Date.now() - startedAt > STABLE_MS) failures = 0;
       } catch (error) {
         const failure = toApprenticeError(error);
         message = `${failure.message} ${failure.remedy}`;
       }
       if (signal.aborted) return;
-      failures += 1;
+      const delayMs = backOff.delayMs(performance.now() - startedAtMs);
       this.#log.warn(message);
-      const givenUp = failures > MAX_FAILURES;
+      const givenUp = backOff.failures > MAX_FAILURES;
       this.#setState({ kind: givenUp ? 'offline' : 'retrying', message });
-      const delayMs = Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), LAST_DELAY_MS);
       await this.#pause(givenUp ? null : delayMs, signal);
-      if (givenUp) failures = 0;
+      if (givenUp) backOff = new BackOff();
     }
   }
 

@@ -8,13 +8,10 @@ import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { z } from 'zod';
+import { BackOff } from '../agent-server/protocol/back-off.ts';
 import { ApprenticeError, type ErrorCode } from '../agent-server/protocol/errors.ts';
 import type { ProcessState } from '../agent-server/protocol/link.ts';
 
-const FIRST_BACK_OFF_MS = 250;
-const LAST_BACK_OFF_MS = 8_000;
-/** Alive this long, a death is news again and the back-off starts over. */
-const STEADY_MS = 60_000;
 /** Starts in a row that never got ready before the state says `failed`. It is still tried again. */
 const FAILED_AFTER_STARTS = 4;
 /** Loading a model from a slow disk takes its time; hanging for ever is a fault. */
@@ -55,7 +52,7 @@ export class PythonProcess<Event extends { type: string }> {
   #child: ChildProcess | null = null;
   #startedAtMs = 0;
   #startsInARow = 0;
-  #backOffMs = FIRST_BACK_OFF_MS;
+  readonly #backOff = new BackOff();
   #timer: NodeJS.Timeout | null = null;
   #lastErrorLine = '';
   #stopped = false;
@@ -205,10 +202,8 @@ export class PythonProcess<Event extends { type: string }> {
       new ApprenticeError(this.#options.unavailable, detail, 'It is being restarted; try again.'),
     );
     if (this.#stopped) return;
-    if (Date.now() - this.#startedAtMs >= STEADY_MS) this.#backOffMs = FIRST_BACK_OFF_MS;
     const failed = this.#startsInARow >= FAILED_AFTER_STARTS;
-    this.#timer = setTimeout(() => this.#spawn(), this.#backOffMs);
-    this.#backOffMs = Math.min(this.#backOffMs * 2, LAST_BACK_OFF_MS);
+    this.#timer = setTimeout(() => this.#spawn(), this.#backOff.delayMs(Date.now() - this.#startedAtMs));
     this.#change({
       state: failed ? 'failed' : 'restarting',
       restarts: this.#state.restarts + 1,

@@ -5,10 +5,10 @@
  */
 import WebSocket from 'ws';
 import type { EngineEndpoint } from '../engine/http-client.ts';
+import { BackOff } from '../protocol/back-off.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { BatchId } from '../protocol/ids.ts';
 import { FromWorker, LINK_PROTOCOL, type ProcessState, type ToWorker } from '../protocol/link.ts';
-import { BackOff } from './back-off.ts';
 
 export type Trained = Extract<FromWorker, { type: 'trained' }>;
 export type Progress = Extract<FromWorker, { type: 'progress' }>;

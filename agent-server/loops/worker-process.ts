@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import type { EngineEndpoint } from '../engine/http-client.ts';
+import { BackOff } from '../protocol/back-off.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
-import { BackOff } from './back-off.ts';
 
 export interface WorkerProcessOptions {
   home: string;

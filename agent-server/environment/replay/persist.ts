@@ -1,6 +1,6 @@
 /** Asks again, with growing pauses, while what answers is being restarted; gives up on what no retry mends. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { BackOff } from '../../loops/back-off.ts';
+import { BackOff } from '../../protocol/back-off.ts';
 import { ApprenticeError, type ErrorCode, toApprenticeError } from '../../protocol/errors.ts';
 
 /** The request itself is at fault: the same again would fail the same. */

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BackOff } from '../../loops/back-off.ts';
+import { BackOff } from '../../protocol/back-off.ts';
 import { Discovery } from '../../protocol/discovery.ts';
 import { ApprenticeError } from '../../protocol/errors.ts';
 
