@@ -31,8 +31,6 @@ export interface PythonProcessOptions<Event extends { type: string }> {
   unavailable: ErrorCode;
   /** Scheduling priority from 0 (normal) to 19 (only what nobody else wants). */
   niceness: number;
-  /** Added to the child's environment. */
-  environment?: Readonly<Record<string, string>>;
   log: (line: string) => void;
   onEvent: (event: Event) => void;
   /** The child is gone, with everything it held. Called before the state changes. */
@@ -133,7 +131,7 @@ export class PythonProcess<Event extends { type: string }> {
         HF_HUB_OFFLINE: '1',
         HF_HUB_DISABLE_PROGRESS_BARS: '1',
         // Math threads that wait sleep: engine and trainer share the cores, and a spinning thread of the one
-        // takes the core that the other is waiting for.
+        // takes the core that the other is waiting for. With more work than cores a pass took over ten times as long.
         OMP_WAIT_POLICY: 'PASSIVE',
       },
     });

@@ -46,9 +46,6 @@ export class TorchBackend implements TrainBackend {
       event: TrainerEvent,
       unavailable: 'trainer_unavailable',
       niceness: LOWEST_PRIORITY,
-      // OpenMP's threads wait for each other by spinning. Beside a busy engine that burns the very cores that the
-      // one waited for needs: with more work than cores a pass took over ten times as long.
-      environment: { OMP_WAIT_POLICY: 'PASSIVE' },
       log: options.log,
       onEvent: (event) => this.#onEvent(event),
       onExit: (error) => this.#running?.reject(error),
