@@ -10,8 +10,9 @@ const WINDOW = 8;
 const DEFAULT_WIDTH = 600;
 const HEIGHT = 160;
 const EDGE = { left: 42, right: 10, top: 16, bottom: 20 };
-/** Version marks closer than this would write over each other. */
-const LABEL_GAP = 26;
+/** What a version's name takes; names closer than this would write over each other. */
+const LABEL_WIDTH = 30;
+const TICK_HEIGHT = 5;
 
 export class AcceptanceCurve extends LitElement {
   static override properties = { points: { attribute: false }, width: { state: true } };
@@ -98,14 +99,17 @@ export class AcceptanceCurve extends LitElement {
   }
 
   #versionMarks(shares: AcceptedShare[], x: (index: number) => number): (TemplateResult | typeof nothing)[] {
-    let lastLabel = Number.NEGATIVE_INFINITY;
+    let free = Number.NEGATIVE_INFINITY;
     return shares.map(({ versionBegins, version }, index) => {
       if (!versionBegins) return nothing;
       const at = x(index);
-      const labelled = at - lastLabel >= LABEL_GAP;
-      const atEnd = at > this.width - EDGE.right - LABEL_GAP;
-      if (labelled) lastLabel = at;
-      return svg`<line class="mark" x1=${at} x2=${at} y1=${EDGE.top} y2=${HEIGHT - EDGE.bottom}></line>
+      const atEnd = at > this.width - EDGE.right - LABEL_WIDTH;
+      const from = atEnd ? at - LABEL_WIDTH : at;
+      const labelled = from >= free;
+      if (labelled) free = from + LABEL_WIDTH;
+      // A version without room for its name is a tick: lines without names would only hide the curve.
+      const top = labelled ? EDGE.top : HEIGHT - EDGE.bottom - TICK_HEIGHT;
+      return svg`<line class="mark" x1=${at} x2=${at} y1=${top} y2=${HEIGHT - EDGE.bottom}></line>
         ${labelled ? svg`<text x=${atEnd ? at - 2 : at + 2} text-anchor=${atEnd ? 'end' : 'start'} y="11">${shortVersion(version)}</text>` : nothing}`;
     });
   }
