@@ -79,6 +79,9 @@ function distStep(name, product, scripts) {
 /** Bundles for the debugger, with source maps. */
 const buildStep = distStep('Build', 'extension.cjs', () => [{ cwd: root, args: ['esbuild.mjs'] }]);
 
+/** There is no repository URL to make README.md's relative links absolute with, and vsce refuses what it cannot rewrite. */
+const VSCE_FLAGS = ['--allow-missing-repository', '--no-rewrite-relative-links', '--no-dependencies'];
+
 /** Minified bundles without source maps, in a .vsix. */
 const packageStep = distStep('Extension package (dist/apprentice.vsix)', 'apprentice.vsix', () => {
   // vsce walks every file below its folder, and in the clone that would be the model, torch and a whole VS Code.
@@ -94,7 +97,7 @@ const packageStep = distStep('Extension package (dist/apprentice.vsix)', 'appren
     { cwd: root, args: ['esbuild.mjs', '--production', `--out=${join(folder, 'dist')}`] },
     {
       cwd: folder,
-      args: [vsce, 'package', '--allow-missing-repository', '--no-dependencies', '--out', vsix],
+      args: [vsce, 'package', ...VSCE_FLAGS, '--out', vsix],
     },
   ];
 });
