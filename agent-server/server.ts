@@ -102,7 +102,8 @@ async function start(
   const serving = new Serving({
     engine,
     serving: store.serving(),
-    folderOf: (version) => store.version(version)?.folder ?? undefined,
+    // By its name, not by the path that was stored: a home folder that was moved or restored still serves.
+    folderOf: (version) => (store.version(version)?.folder ? join(home, 'adapters', version) : undefined),
     onUnloadError: (version, error) => log.warn(`${version} could not be unloaded: ${error.message}`),
   });
   const prompts = new PromptSource(engine);
