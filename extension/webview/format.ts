@@ -48,7 +48,7 @@ export const SAMPLE_STATES: Record<PanelTurn['sampleState'], string> = {
   ready: 'waits for the next batch',
   batched: 'being trained on',
   trained: 'trained on',
-  held: 'held back',
+  held: 'kept, not trained on',
 };
 
 /** Who settled a score; what is not known by name is shown as it is. */
