@@ -38,12 +38,12 @@ test('LEARN-2: a score of 0 or none makes no binary-rl sample', () => {
   assert.deepEqual(binaryRl(-1, 2), [-1, -1]);
 });
 
-test('LEARN-3: combined is null only when neither the score nor a teacher has anything to say', () => {
+test('LEARN-3: combined is null only when there is neither a score nor a teacher', () => {
   const weights = { wOpd: 2, wRl: 0.5 };
   near(combined([-1, -2], [-0.5, -4], -1, weights) ?? undefined, [0.5, -4.5]);
   near(combined([-1, -2], [-0.5, -4], 0, weights) ?? undefined, [1, -4]);
   near(combined([-1, -2], null, 1, weights) ?? undefined, [0.5, 0.5]);
-  assert.equal(combined([-1, -2], null, 0, weights), null);
+  assert.deepEqual(combined([-1, -2], null, 0, weights), [0, 0]);
   assert.equal(combined([-1, -2], null, null, weights), null);
 });
 
