@@ -65,7 +65,7 @@ export function activate(context: ExtensionContext): void {
     const state = runtimeState();
     if (state === 'missing') {
       void offerSetUp(
-        'Apprentice has no local model yet: it needs Python packages and a model, some 1.5 GB.',
+        'Apprentice has no local model yet: it needs Python packages and a model, some 1.8 GB.',
       );
     } else if (state === 'installing') {
       void window.showInformationMessage('The local model is still being set up.');

@@ -56,5 +56,10 @@ await report(
     { name: 'serving alone', value: quiet, unit: 'tokens/s', aim: null, met: null },
     { name: 'serving while training', value: training, unit: 'tokens/s', aim: null, met: null },
   ],
-  { streams: STREAMS, rounds: ROUNDS, rowsPerBatch: ROWS },
+  {
+    streams: STREAMS,
+    rounds: ROUNDS,
+    rowsPerBatch: ROWS,
+    trainingSeconds: rounds.map(({ training: [from, to] }) => (to - from) / 1000),
+  },
 );
