@@ -13,6 +13,9 @@ const UNSCORED: Readonly<Partial<Record<CommitAction, string>>> = {
   other: 'It is not known how the commit was made.',
 };
 
+/** Worded by `git commit --fixup` and its like for a later autosquash, or by `git merge --squash`. */
+const GIT_WORDED = /^(?:(?:fixup|squash|amend)! |Squashed commit of the following:)/;
+
 /**
  * Committed as proposed, after trimming: +1. Committed with another message: -1, and that message is the
  * rewrite. An amend is the user's later wording and reads the same way. A message left empty says nothing.
@@ -30,6 +33,7 @@ export function readCommit(commit: CommitObservation, proposal: string): Reading
   const committed = cleanMessage(commit.message);
   const verb = commit.action === 'amend' ? 'Amended' : 'Committed';
   if (committed === '') return reading(null, `${verb} without a message.`, null);
+  if (GIT_WORDED.test(committed)) return reading(null, `${verb} with a message that git worded.`, null);
   if (committed === cleanMessage(proposal)) return reading(1, `${verb} as proposed.`, null);
   return reading(-1, `${verb} with another message.`, committed);
 }

@@ -6,31 +6,26 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { versionNumber } from '../../agent-server/protocol/ids.ts';
+import { Author, JUDGE_LIMIT_MS, words } from './harness/author.ts';
 import { missingVSCode, type OpenWindow, openWindow } from './harness/launch.ts';
-import { eventually } from './harness/process-group.ts';
 import { makeProfile, type Profile } from './harness/profile.ts';
-import { makeRepository, type SampleRepository } from './harness/sample-repository.ts';
-import { type Lineage, lineages } from './harness/stored.ts';
+import { makeRepository } from './harness/sample-repository.ts';
 import type { Workbench } from './harness/workbench.ts';
 
-/** Loading the model is part of the first answer. */
-const ANSWER_LIMIT_MS = 90_000;
 const TRAIN_LIMIT_MS = 120_000;
-const JUDGE_LIMIT_MS = 20_000;
-
-const words = (text: string): string => text.split(/\s+/).join(' ').trim();
 
 describe('A correction in VS Code', { skip: await missingVSCode() }, () => {
   let profile: Profile;
-  let repository: SampleRepository;
+  let author: Author;
   let window: OpenWindow;
   let workbench: Workbench;
 
   before(async () => {
     profile = makeProfile();
-    repository = makeRepository(join(profile.root, 'till'), profile.env);
+    const repository = makeRepository(join(profile.root, 'till'), profile.env);
     window = await openWindow(profile, repository.root);
     workbench = window.workbench;
+    author = new Author(workbench, repository, profile.apprenticeHome);
     await workbench.answerTrust('trust');
   });
   after(async () => {
@@ -42,55 +37,19 @@ describe('A correction in VS Code', { skip: await missingVSCode() }, () => {
     }
   });
 
-  function stage(path: string, text: string): void {
-    repository.write(path, text);
-    repository.git('add', '--all');
-  }
-
-  /** Presses the button and waits until it has written; returns what then stands in the box. */
-  async function propose(onPressed: () => Promise<void> = async () => undefined): Promise<string> {
-    await workbench.openSourceControl();
-    await workbench.pressCommitAction('Apprentice: Write Commit Message');
-    await onPressed();
-    await workbench.openSourceControl();
-    await workbench.commitMessageIs((text) => text !== '', ANSWER_LIMIT_MS);
-    await workbench.commitAction('Apprentice: Write Commit Message').waitFor({ timeout: ANSWER_LIMIT_MS });
-    return workbench.commitMessage();
-  }
-
-  async function committed(message: string): Promise<void> {
-    const done = await eventually(
-      () => repository.git('log', '-1', '--format=%B') === message,
-      JUDGE_LIMIT_MS,
-    );
-    assert.ok(done, `the last commit is "${repository.git('log', '-1', '--format=%B')}", not "${message}"`);
-  }
-
-  /** The turn's rows once `holds`; fails with the rows as they are when it never does. */
-  async function turn(index: number, limitMs: number, holds: (row: Lineage) => boolean): Promise<Lineage> {
-    const find = (): Lineage | undefined => lineages(profile.apprenticeHome)[index];
-    const done = await eventually(() => {
-      const row = find();
-      return row !== undefined && holds(row);
-    }, limitMs);
-    const row = find();
-    assert.ok(done && row, `turn ${index} stays ${JSON.stringify(row)}`);
-    return row;
-  }
-
   it('is asked for, and becomes a new serving version with a lineage from observation to weights', async () => {
-    stage('src/discount.js', 'export const discount = (total, rate) => total * (1 - rate);\n');
-    const proposal = await propose(() => workbench.answerDialog('Turn Learning On'));
-    const first = await turn(0, JUDGE_LIMIT_MS, (row) => row.turn_state === 'open');
+    author.stage('src/discount.js', 'export const discount = (total, rate) => total * (1 - rate);\n');
+    const proposal = await author.propose(() => workbench.answerDialog('Turn Learning On'));
+    const first = await author.turn(0, JUDGE_LIMIT_MS, (row) => row.turn_state === 'open');
     assert.equal(first.version, 'policy@v0');
     assert.ok(words(first.text ?? '').includes(words(proposal)), `box: ${proposal}\nstore: ${first.text}`);
 
     const rewrite = 'feat(till): add a discount';
     await workbench.typeCommitMessage(rewrite);
     await workbench.commit();
-    await committed(rewrite);
+    await author.committed(rewrite);
 
-    const learnt = await turn(0, TRAIN_LIMIT_MS, (row) => row.learnt_version_state === 'serving');
+    const learnt = await author.turn(0, TRAIN_LIMIT_MS, (row) => row.learnt_version_state === 'serving');
     assert.equal(learnt.observation_kind, 'commit');
     assert.equal(learnt.observation_source, 'editor');
     assert.equal(learnt.observation_state, 'attached');
@@ -106,26 +65,26 @@ describe('A correction in VS Code', { skip: await missingVSCode() }, () => {
   });
 
   it('lets the new weights answer, and a commit in a terminal is matched too', async () => {
-    stage('src/tax.js', 'export const tax = (total) => total * 0.19;\n');
-    const proposal = await propose();
-    const second = await turn(1, JUDGE_LIMIT_MS, (row) => row.turn_state === 'open');
+    author.stage('src/tax.js', 'export const tax = (total) => total * 0.19;\n');
+    const proposal = await author.propose();
+    const second = await author.turn(1, JUDGE_LIMIT_MS, (row) => row.turn_state === 'open');
     assert.ok(versionNumber(second.version) > 0, `answered by ${second.version}`);
     assert.ok(words(second.text ?? '').includes(words(proposal)));
 
     const rewrite = 'feat(till): add the tax';
     await workbench.typeInTerminal(`git commit --message '${rewrite}'`);
-    await committed(rewrite);
-    const judged = await turn(1, JUDGE_LIMIT_MS, (row) => row.score !== null);
+    await author.committed(rewrite);
+    const judged = await author.turn(1, JUDGE_LIMIT_MS, (row) => row.score !== null);
     assert.equal(judged.score, -1);
     assert.equal(judged.observation_source, 'terminal');
     assert.equal(words(judged.hint_text ?? ''), rewrite);
   });
 
   it('leaves an unchanged proposal with a score of +1, and the panel tells the story', async () => {
-    stage('src/currency.js', "export const currency = (total) => total.toFixed(2) + ' EUR';\n");
-    await propose();
+    author.stage('src/currency.js', "export const currency = (total) => total.toFixed(2) + ' EUR';\n");
+    await author.propose();
     await workbench.commit();
-    const accepted = await turn(2, JUDGE_LIMIT_MS, (row) => row.score !== null);
+    const accepted = await author.turn(2, JUDGE_LIMIT_MS, (row) => row.score !== null);
     assert.equal(accepted.score, 1);
 
     await workbench.openAgentImprovement();

@@ -92,6 +92,11 @@ export class Workbench {
     await this.commitAction(name).click();
   }
 
+  /** A notification with this text. */
+  notice(text: RegExp): Locator {
+    return this.page.locator('.notifications-toasts').getByText(text).first();
+  }
+
   /** Presses a button of VS Code's own modal dialog. */
   async answerDialog(name: string | RegExp): Promise<void> {
     const dialog = this.page.getByRole('dialog');

@@ -55,6 +55,18 @@ test('EVID-3: what git worded, or what bundles commits, has no score', () => {
   assert.equal(readObservation(commit('  \n# only a comment\n'), 'Fix bug.')?.score, null);
 });
 
+test('EVID-3: a note to a later squash, and a message that git collected, have no score', () => {
+  for (const message of [
+    'fixup! add a parser',
+    'squash! add a parser\n\nmore',
+    'amend! add a parser',
+    'Squashed commit of the following:\n\ncommit 1234',
+  ]) {
+    const reading = readObservation(commit(message), 'Fix bug.');
+    assert.deepEqual([reading?.score, reading?.rewrite], [null, null], message);
+  }
+});
+
 test('EVID-4: a thumb outranks a commit', () => {
   const thumb = ThumbObservation.parse({
     kind: 'thumb',

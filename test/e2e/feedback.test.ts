@@ -1,0 +1,113 @@
+/**
+ * What a user does with a proposal other than committing it once, in a real VS Code over the real model: nothing
+ * staged, writing stopped, thumbs, a cleared box, a second proposal, an amend, a squash.
+ */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Author, JUDGE_LIMIT_MS } from './harness/author.ts';
+import { missingVSCode, type OpenWindow, openWindow } from './harness/launch.ts';
+import { makeProfile, type Profile } from './harness/profile.ts';
+import { makeRepository, type SampleRepository } from './harness/sample-repository.ts';
+import type { Workbench } from './harness/workbench.ts';
+
+const WRITE = 'Apprentice: Write Commit Message';
+const STOP = 'Apprentice: Stop Writing';
+
+describe('Feedback on a proposal in VS Code', { skip: await missingVSCode() }, () => {
+  let profile: Profile;
+  let repository: SampleRepository;
+  let window: OpenWindow;
+  let workbench: Workbench;
+  let author: Author;
+
+  before(async () => {
+    profile = makeProfile();
+    repository = makeRepository(join(profile.root, 'till'), profile.env);
+    window = await openWindow(profile, repository.root);
+    workbench = window.workbench;
+    author = new Author(workbench, repository, profile.apprenticeHome);
+    await workbench.answerTrust('trust');
+  });
+  after(async () => {
+    try {
+      await workbench.screenshot('feedback-last');
+      await window.close();
+    } finally {
+      profile.remove();
+    }
+  });
+
+  it('says what to stage when nothing is, and stages it when asked', async () => {
+    repository.write('src/round.js', 'export const round = (total) => Math.round(total * 100) / 100;\n');
+    await workbench.openSourceControl();
+    await workbench.pressCommitAction(WRITE);
+    await workbench.answerDialog('Turn Learning On');
+    await workbench.notice(/Nothing is staged in till/).waitFor();
+    await workbench.button('Stage All').click();
+    // Consent showed the panel.
+    await workbench.openSourceControl();
+    await workbench.commitMessageIs((text) => text !== '', 90_000);
+    await workbench.commitAction(WRITE).waitFor({ timeout: 90_000 });
+    assert.equal(repository.git('diff', '--cached', '--name-only'), 'src/round.js');
+  });
+
+  it('lets a thumb outrank the commit that takes the proposal as it stood', async () => {
+    await workbench.openSourceControl();
+    await workbench.pressCommitAction('Apprentice: Thumbs Down for the Last Proposal');
+    await author.turn(0, JUDGE_LIMIT_MS, (row) => row.decided_by === 'evidence:thumb');
+    await workbench.commit();
+    const judged = await author.turn(0, JUDGE_LIMIT_MS, (row) => row.observation_kind === 'commit');
+    assert.equal(judged.score, -1);
+    assert.equal(judged.decided_by, 'evidence:thumb');
+  });
+
+  it('can be stopped, and the box is as before', async () => {
+    author.stage('src/vat.js', 'export const vat = 0.07;\n');
+    await workbench.openSourceControl();
+    await workbench.typeCommitMessage('my own words');
+    await workbench.pressCommitAction(WRITE);
+    await workbench.pressCommitAction(STOP);
+    await workbench.commitAction(WRITE).waitFor();
+    await workbench.commitMessageIs((text) => text === 'my own words', JUDGE_LIMIT_MS);
+  });
+
+  it('gives no score to a proposal that another overwrites, nor to one that is cleared', async () => {
+    await author.propose();
+    const overwritten = author.count() - 1;
+    author.stage('src/vat.js', 'export const vat = 0.19;\n');
+    await author.propose();
+    const first = await author.turn(overwritten, JUDGE_LIMIT_MS, (row) => row.turn_state === 'settled');
+    assert.equal(first.score, null);
+    assert.equal(first.decided_by, 'none:overwritten');
+
+    await workbench.typeCommitMessage('');
+    const second = await author.turn(overwritten + 1, JUDGE_LIMIT_MS, (row) => row.turn_state === 'settled');
+    assert.equal(second.score, null);
+    assert.equal(second.decided_by, 'none:cleared');
+  });
+
+  it('takes an amended message for the correction, and a squash for none', async () => {
+    await author.propose();
+    const index = author.count() - 1;
+    await workbench.commit();
+    await author.turn(index, JUDGE_LIMIT_MS, (row) => row.score === 1);
+    await workbench.typeInTerminal("git commit --amend --message 'feat(till): state the tax rate'");
+    await author.committed('feat(till): state the tax rate');
+    const amended = await author.turn(index, JUDGE_LIMIT_MS, (row) => row.score === -1);
+    assert.equal(amended.hint_text, 'feat(till): state the tax rate');
+
+    author.stage('src/bag.js', 'export const bag = [];\n');
+    await author.propose();
+    const noted = author.count() - 1;
+    await workbench.typeInTerminal(
+      'git commit --fixup HEAD && GIT_SEQUENCE_EDITOR=true git rebase -i --autosquash HEAD~2',
+    );
+    const fixup = await author.turn(noted, JUDGE_LIMIT_MS, (row) => row.turn_state === 'settled');
+    assert.equal(fixup.score, null);
+    assert.equal(fixup.observation_kind, 'commit');
+    assert.equal(fixup.hint_text, null);
+    const kept = await author.turn(index, JUDGE_LIMIT_MS, (row) => row.score !== null);
+    assert.equal(kept.hint_text, 'feat(till): state the tax rate');
+  });
+});
