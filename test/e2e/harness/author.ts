@@ -6,7 +6,7 @@ import { type Lineage, lineages } from './stored.ts';
 import type { Workbench } from './workbench.ts';
 
 /** Loading the model is part of the first answer. */
-const ANSWER_LIMIT_MS = 90_000;
+export const ANSWER_LIMIT_MS = 90_000;
 export const JUDGE_LIMIT_MS = 20_000;
 
 /** Text as a user reads it, however it was wrapped. */

@@ -1,4 +1,5 @@
 /** Reads a home's store while the agent-server writes it: the rows that a correction leaves, from turn to version. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
@@ -51,6 +52,26 @@ export function lineages(home: string): Lineage[] {
         ORDER BY t.created_at_ms`)
       .all();
     return z.array(Lineage).parse(rows);
+  } finally {
+    database.close();
+  }
+}
+
+/** The repository of each commit message that was proposed, oldest first; none while there is no store. */
+export function proposalRoots(home: string): string[] {
+  const file = join(home, 'store.sqlite');
+  if (!existsSync(file)) return [];
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    const rows = database
+      .prepare(
+        "SELECT repository_root AS root FROM turns WHERE subject_kind = 'commit_message' AND state = 'open' ORDER BY created_at_ms",
+      )
+      .all();
+    return z
+      .array(z.object({ root: z.string() }))
+      .parse(rows)
+      .map(({ root }) => root);
   } finally {
     database.close();
   }

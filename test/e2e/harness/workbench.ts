@@ -35,6 +35,11 @@ export class Workbench {
       .click();
   }
 
+  /** Chooses from the list that a command shows. */
+  async pick(label: string): Promise<void> {
+    await this.page.locator('.quick-input-widget').getByRole('option', { name: label }).click();
+  }
+
   async openSourceControl(): Promise<void> {
     const tab = this.page.locator('.part.activitybar').getByRole('tab', { name: /^Source Control/ });
     if ((await tab.getAttribute('aria-selected')) !== 'true') await tab.click();
