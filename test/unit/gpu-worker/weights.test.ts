@@ -4,6 +4,7 @@ import { appendFile, cp, mkdir, mkdtemp, readdir, rename, rm, unlink, writeFile 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, suite, test } from 'node:test';
+import { LearningConfig } from '../../../agent-server/learning/config.ts';
 import { ApprenticeError, type ErrorCode } from '../../../agent-server/protocol/errors.ts';
 import { BatchId, weightVersion } from '../../../agent-server/protocol/ids.ts';
 import { BATCH_FORMAT } from '../../../agent-server/protocol/training.ts';
@@ -33,19 +34,7 @@ suite('weights', () => {
       parent: weightVersion(n - 1),
       batchId: batchOf(n),
       sampleIds: [],
-      hyperparameters: {
-        learningRate: 1e-3,
-        steps: 1,
-        loraRank: 4,
-        loraAlpha: 8,
-        weightDecay: 0,
-        adamBeta1: 0.9,
-        adamBeta2: 0.999,
-        maxGradNorm: 1,
-        clipLow: 0.2,
-        clipHigh: 0.28,
-        seed: 0,
-      },
+      hyperparameters: LearningConfig.parse({}).hyperparameters,
       createdAt: '2026-01-01T00:00:00.000Z',
       metrics: { loss: 1, gradNorm: 1, klToParent: 0, trainedTokens: 1, tokens: 1, seconds: 1 },
     });
