@@ -31,11 +31,13 @@ export class Author {
   /** Presses the button and waits until it has written; returns what then stands in the box. */
   async propose(onPressed: () => Promise<void> = async () => undefined): Promise<string> {
     const workbench = this.#workbench;
+    const before = this.count();
     await workbench.openSourceControl();
     await workbench.pressCommitAction('Apprentice: Write Commit Message');
     await onPressed();
     await workbench.openSourceControl();
-    await workbench.commitMessageIs((text) => text !== '', ANSWER_LIMIT_MS);
+    // The box may still hold an earlier text, and the button turns to "Stop" a moment after the press.
+    assert.ok(await eventually(() => this.count() > before, ANSWER_LIMIT_MS), 'no message was written');
     await workbench.commitAction('Apprentice: Write Commit Message').waitFor({ timeout: ANSWER_LIMIT_MS });
     return workbench.commitMessage();
   }
@@ -46,15 +48,15 @@ export class Author {
     assert.ok(done, `the last commit is "${last()}", not "${message}"`);
   }
 
-  /** Proposals there are. */
+  /** Proposals that were written to their end. */
   count(): number {
-    return new Set(lineages(this.#home).map(({ turn_id }) => turn_id)).size;
+    return new Set(this.#written().map(({ turn_id }) => turn_id)).size;
   }
 
   /** The rows of the proposal of this place once `holds` of one; fails with the rows as they are when it never does. */
   async turn(index: number, limitMs: number, holds: (row: Lineage) => boolean): Promise<Lineage> {
     const rows = (): Lineage[] => {
-      const all = lineages(this.#home);
+      const all = this.#written();
       const turnId = [...new Set(all.map(({ turn_id }) => turn_id))][index];
       return all.filter(({ turn_id }) => turn_id === turnId);
     };
@@ -62,5 +64,10 @@ export class Author {
     const row = rows().find(holds);
     assert.ok(row, `turn ${index} stays ${JSON.stringify(rows())}`);
     return row;
+  }
+
+  /** A proposal that was stopped has no text. */
+  #written(): Lineage[] {
+    return lineages(this.#home).filter(({ text }) => text !== null);
   }
 }

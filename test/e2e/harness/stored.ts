@@ -27,9 +27,11 @@ const Lineage = z.object({
 });
 export type Lineage = z.infer<typeof Lineage>;
 
-/** Commit message turns, oldest first, each with everything that came of it. */
+/** Commit message turns, oldest first, each with everything that came of it; none while there is no store. */
 export function lineages(home: string): Lineage[] {
-  const database = new DatabaseSync(join(home, 'store.sqlite'), { readOnly: true });
+  const file = join(home, 'store.sqlite');
+  if (!existsSync(file)) return [];
+  const database = new DatabaseSync(file, { readOnly: true });
   try {
     const rows = database
       .prepare(`
