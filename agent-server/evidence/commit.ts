@@ -27,6 +27,7 @@ export function readCommit(commit: CommitObservation, proposal: string): Reading
     rank: RANK.commit,
     detail,
     rewrite,
+    words: null,
   });
   const unscored = UNSCORED[commit.action];
   if (unscored !== undefined) return reading(null, unscored, null);

@@ -6,6 +6,7 @@ import type { Observation } from '../protocol/observations.ts';
 import { readCommit } from './commit.ts';
 import type { Reading } from './reading.ts';
 import { readThumb } from './thumb.ts';
+import { readUserEdit } from './user-edit.ts';
 
 /** Reads one observation against the text that the turn proposed. Null: it is no next state. */
 export function readObservation(observation: Observation, proposal: string): Reading | null {
@@ -14,7 +15,9 @@ export function readObservation(observation: Observation, proposal: string): Rea
       return readCommit(observation, proposal);
     case 'thumb':
       return readThumb(observation);
-    case 'proposal_closed':
+    case 'user_edit':
+      return readUserEdit(observation, proposal);
+    default:
       return null;
   }
 }

@@ -57,9 +57,12 @@ export function settle(observed: readonly Observed[], due: Due): Verdict {
   };
 }
 
+/** Next states that show the user's own wording. */
+const WORDINGS: ReadonlySet<Reading['source']> = new Set(['commit', 'user_edit', 'patch_review']);
+
 /** The user's last wording, when it differs from the proposal. `scored` is in order of time. */
 function correction(scored: readonly Observed[]): Hint | null {
-  const rewrite = scored.findLast((one) => one.reading.source === 'commit')?.reading.rewrite ?? null;
+  const rewrite = scored.findLast(({ reading }) => WORDINGS.has(reading.source))?.reading.rewrite ?? null;
   return rewrite === null ? null : rewriteHint(rewrite);
 }
 

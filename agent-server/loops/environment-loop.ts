@@ -8,13 +8,7 @@ import { type CommitCandidate, matchCommit } from '../sessions/match-commit.ts';
 import type { Store } from '../store/store.ts';
 import type { StoredObservation } from '../store/types.ts';
 import { type Loop, type LoopOptions, type LoopWork, startLoop } from './loop.ts';
-import {
-  COMMIT_WINDOW_MS,
-  EXPIRY_CHECK_MS,
-  MAX_CANDIDATES,
-  PROPOSAL_LIFETIME_MS,
-  THUMB_WINDOW_MS,
-} from './settlement.ts';
+import { EXPIRY_CHECK_MS, MAX_CANDIDATES, PROPOSAL_LIFETIME_MS, SETTLE_WINDOW_MS } from './settlement.ts';
 
 type Item = { kind: 'observation'; stored: StoredObservation } | { kind: 'expiry' };
 
@@ -65,7 +59,7 @@ function place(
   if (observation.kind === 'commit') {
     const match = matchCommit(observation, candidates(store, observation, receivedAtMs));
     if (match.kind === 'matched') {
-      store.attach(observationId, match.turnId, 'commit', observedAtMs, nowMs + COMMIT_WINDOW_MS);
+      store.attach(observationId, match.turnId, 'commit', observedAtMs, nowMs + SETTLE_WINDOW_MS.commit);
     } else {
       store.setAside(observationId, match.kind, match.note);
     }
@@ -76,10 +70,11 @@ function place(
     store.setAside(observationId, 'unmatched', 'its turn is not in the store');
   } else if (state === 'running' || state === 'failed') {
     store.setAside(observationId, 'ignored', `its turn is ${state}: it has no complete answer`);
-  } else if (observation.kind === 'thumb') {
-    store.attach(observationId, observation.turnId, 'thumb', observedAtMs, nowMs + THUMB_WINDOW_MS);
-  } else {
+  } else if (observation.kind === 'proposal_closed') {
     store.closeTurn(observationId, observation.turnId, observation.reason);
+  } else {
+    const { kind, turnId } = observation;
+    store.attach(observationId, turnId, kind, observedAtMs, nowMs + SETTLE_WINDOW_MS[kind]);
   }
 }
 

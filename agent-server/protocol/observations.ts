@@ -76,10 +76,127 @@ export const ProposalClosedObservation = z.object({
 });
 export type ProposalClosedObservation = z.infer<typeof ProposalClosedObservation>;
 
+/** Longer texts are cut by whoever captures them, in the middle. */
+const Text = z.string().max(65_536);
+const ofTurn = { ...common, turnId: TurnId };
+
+/** What the user said next in the conversation. */
+export const UserReplyObservation = z.object({ kind: z.literal('user_reply'), ...ofTurn, text: Text });
+export type UserReplyObservation = z.infer<typeof UserReplyObservation>;
+
+/** The answer (or the patch it made) as the user left it. */
+export const UserEditObservation = z.object({
+  kind: z.literal('user_edit'),
+  ...ofTurn,
+  /** When it was looked at. `final`: the user is done with it. */
+  moment: z.enum(['30s', '5min', 'commit', 'final', 'rejected', 'reverted']),
+  /** The whole corrected text; null when only survival is known. */
+  text: Text.nullable(),
+  /** Share of the agent's lines still there, 0 to 1; null: read it from the text. */
+  survival: z.number().min(0).max(1).nullable(),
+});
+export type UserEditObservation = z.infer<typeof UserEditObservation>;
+
+export const PatchReviewObservation = z.object({
+  kind: z.literal('patch_review'),
+  ...ofTurn,
+  decision: z.enum(['accepted', 'rejected', 'edited']),
+  comment: Text.nullable(),
+  /** What the user made of it, for `edited`. */
+  text: Text.nullable(),
+});
+export type PatchReviewObservation = z.infer<typeof PatchReviewObservation>;
+
+const Run = { exitCode: z.number().int().nullable(), output: Text };
+export const TerminalObservation = z.object({
+  kind: z.literal('terminal'),
+  ...ofTurn,
+  source: z.enum(['user', 'agent']),
+  commandLine: Text,
+  cwd: z.string().max(4096).nullable(),
+  ...Run,
+});
+export type TerminalObservation = z.infer<typeof TerminalObservation>;
+
+export const TaskObservation = z.object({
+  kind: z.literal('task'),
+  ...ofTurn,
+  name: z.string().max(500),
+  ...Run,
+});
+export type TaskObservation = z.infer<typeof TaskObservation>;
+
+export const TestRunObservation = z.object({
+  kind: z.literal('test_run'),
+  ...ofTurn,
+  ...Run,
+  /** Output or report of the same tests before the turn; null: not known here. */
+  before: Text.nullable(),
+  /** Diff of the test files that the turn changed; null: not known, '' none. */
+  testDiff: Text.nullable(),
+});
+export type TestRunObservation = z.infer<typeof TestRunObservation>;
+
+export const Diagnostic = z.object({
+  path: z.string().max(4096),
+  line: z.number().int().min(0).nullable(),
+  severity: z.enum(['error', 'warning', 'info']),
+  /** Who says it: tsc, eslint, ... */
+  source: z.string().max(100),
+  code: z.string().max(100).nullable(),
+  message: z.string().max(8192),
+});
+export type Diagnostic = z.infer<typeof Diagnostic>;
+
+/** What a language server says now of the lines that a turn touched and did not say before, and the reverse. */
+export const DiagnosticsObservation = z.object({
+  kind: z.literal('diagnostics'),
+  ...ofTurn,
+  appeared: z.array(Diagnostic).max(200),
+  vanished: z.array(Diagnostic).max(200),
+});
+export type DiagnosticsObservation = z.infer<typeof DiagnosticsObservation>;
+
+export const ToolResultObservation = z.object({
+  kind: z.literal('tool_result'),
+  ...ofTurn,
+  callId: z.string().max(500),
+  toolName: z.string().max(500),
+  /** Null: the client does not say. */
+  isError: z.boolean().nullable(),
+  text: Text,
+});
+export type ToolResultObservation = z.infer<typeof ToolResultObservation>;
+
+/** What git did to the files that a turn changed. */
+export const GitObservation = z.object({
+  kind: z.literal('git'),
+  ...ofTurn,
+  action: z.enum(['revert', 'checkout_file', 'stash', 'switch', 'merge', 'reset']),
+  paths: z.array(z.string().max(4096)).max(1000),
+  /** Share of the turn's lines still there afterwards, 0 to 1; null: not known. */
+  survival: z.number().min(0).max(1).nullable(),
+});
+export type GitObservation = z.infer<typeof GitObservation>;
+
+/** Text of a screen (terminal application, browser) after the action. */
+export const ScreenObservation = z.object({ kind: z.literal('screen'), ...ofTurn, text: Text });
+export type ScreenObservation = z.infer<typeof ScreenObservation>;
+
 export const Observation = z.discriminatedUnion('kind', [
   CommitObservation,
   ThumbObservation,
   ProposalClosedObservation,
+  UserReplyObservation,
+  UserEditObservation,
+  PatchReviewObservation,
+  TerminalObservation,
+  TaskObservation,
+  TestRunObservation,
+  DiagnosticsObservation,
+  ToolResultObservation,
+  GitObservation,
+  ScreenObservation,
 ]);
 export type Observation = z.infer<typeof Observation>;
 

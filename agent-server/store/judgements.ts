@@ -51,7 +51,12 @@ export function judgementQueries(db: Database): JudgementQueries {
       };
     },
 
-    sampleOfTurn: (turnId) => db.get(SampleRow, 'SELECT * FROM samples WHERE turn_id = ?', turnId),
+    sampleOfTurn: (turnId) =>
+      db.get(
+        SampleRow,
+        'SELECT * FROM samples WHERE turn_id = ? ORDER BY created_at_ms DESC, rowid DESC LIMIT 1',
+        turnId,
+      ),
 
     sample: (sampleId) => db.get(SampleRow, 'SELECT * FROM samples WHERE sample_id = ?', sampleId),
 
@@ -93,10 +98,11 @@ export function judgementQueries(db: Database): JudgementQueries {
         // A sample that failed with its batch keeps its batch_id and is not made ready again by a later thumb.
         const replaceable = `turn_id = ? AND state IN ('ready', 'held') AND batch_id IS NULL`;
         db.run(`DELETE FROM samples WHERE ${replaceable}`, turnId);
-        if (sample !== null) {
+        const trained = db.get(SampleRow, 'SELECT * FROM samples WHERE turn_id = ?', turnId);
+        if (sample !== null && trained === undefined) {
           db.run(
             `INSERT INTO samples(sample_id, turn_id, score, hint_kind, hint_text, state, created_at_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT(turn_id) DO NOTHING`,
+             VALUES (?, ?, ?, ?, ?, ?, ?)`,
             sample.sampleId,
             turnId,
             sample.score,

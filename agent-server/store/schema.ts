@@ -175,4 +175,73 @@ export const MIGRATIONS: readonly string[] = [
   INSERT INTO versions(version, parent, state, created_at_ms, served_at_ms)
     VALUES ('policy@v0', NULL, 'serving', unixepoch() * 1000, unixepoch() * 1000);
   `,
+
+  /* 2: any agent's sessions, votes, several samples a turn, lessons, the gate, rollback and forgetting */ `
+  ALTER TABLE sessions ADD COLUMN origin TEXT NOT NULL DEFAULT 'editor' CHECK (origin IN ('header', 'prefix', 'editor'));
+  -- What the session was taken for: main work, or a side request of which shape.
+  ALTER TABLE sessions ADD COLUMN taken_for TEXT NOT NULL DEFAULT 'main';
+  ALTER TABLE sessions ADD COLUMN client TEXT;
+  -- A fork: the session whose history was edited, and the last turn that both share.
+  ALTER TABLE sessions ADD COLUMN forked_from TEXT REFERENCES sessions(session_id);
+  ALTER TABLE sessions ADD COLUMN forked_after TEXT REFERENCES turns(turn_id);
+
+  -- Canonical hash of the request's messages; of those and the answer, which is what a next request extends.
+  ALTER TABLE turns ADD COLUMN request_hash TEXT;
+  ALTER TABLE turns ADD COLUMN conversation_hash TEXT;
+  ALTER TABLE turns ADD COLUMN parent_turn_id TEXT REFERENCES turns(turn_id);
+  -- Why a side turn was taken for one.
+  ALTER TABLE turns ADD COLUMN side_reason TEXT;
+  -- JSON: the tools that were offered; the answer as a message (content, reasoning, tool calls).
+  ALTER TABLE turns ADD COLUMN tools TEXT;
+  ALTER TABLE turns ADD COLUMN answer TEXT;
+  -- JSON array of the lessons that stood in the prompt. prompt_ids are with them, messages without.
+  ALTER TABLE turns ADD COLUMN lesson_ids TEXT NOT NULL DEFAULT '[]';
+  CREATE INDEX turns_by_session ON turns(session_id, created_at_ms);
+  CREATE INDEX turns_by_conversation ON turns(conversation_hash) WHERE conversation_hash IS NOT NULL;
+  CREATE INDEX turns_by_request ON turns(request_hash, created_at_ms) WHERE request_hash IS NOT NULL;
+
+  ALTER TABLE votes ADD COLUMN judge TEXT NOT NULL DEFAULT '';
+  ALTER TABLE votes ADD COLUMN prompt_tokens INTEGER;
+  ALTER TABLE votes ADD COLUMN completion_tokens INTEGER;
+  ALTER TABLE votes ADD COLUMN cost_usd REAL;
+  ALTER TABLE votes ADD COLUMN created_at_ms INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE judge_queue ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+  -- All hints of a turn, best first; the first is also in hints.
+  CREATE TABLE hint_candidates (
+    turn_id TEXT NOT NULL REFERENCES turns(turn_id),
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('rewrite', 'words')),
+    source TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (turn_id, position)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Late, stronger evidence about a turn already trained makes another sample of it.
+  DROP INDEX samples_by_turn;
+  CREATE INDEX samples_by_turn ON samples(turn_id, created_at_ms);
+  ALTER TABLE samples ADD COLUMN note TEXT;
+  ALTER TABLE samples ADD COLUMN excluded INTEGER NOT NULL DEFAULT 0 CHECK (excluded IN (0, 1));
+
+  -- Turns whose requests a batch distilled lessons on; they need no sample.
+  CREATE TABLE batch_turns (
+    batch_id TEXT NOT NULL REFERENCES batches(batch_id),
+    turn_id TEXT NOT NULL REFERENCES turns(turn_id),
+    PRIMARY KEY (batch_id, turn_id)
+  ) STRICT, WITHOUT ROWID;
+  ALTER TABLE batches ADD COLUMN kind TEXT NOT NULL DEFAULT 'samples'
+    CHECK (kind IN ('samples', 'distillation', 'forget'));
+
+  -- Set when something that a version learnt from was deleted or excluded afterwards.
+  ALTER TABLE versions ADD COLUMN tainted TEXT;
+  -- JSON: the figures of the gate.
+  ALTER TABLE promotions ADD COLUMN figures TEXT;
+  CREATE INDEX promotions_by_version ON promotions(version);
+
+  ALTER TABLE lessons ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+  ALTER TABLE lessons ADD COLUMN workspace TEXT;
+  ALTER TABLE lessons ADD COLUMN edited INTEGER NOT NULL DEFAULT 0 CHECK (edited IN (0, 1));
+  ALTER TABLE lessons ADD COLUMN retired_by TEXT REFERENCES versions(version);
+  ALTER TABLE lessons ADD COLUMN passes INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX lessons_active ON lessons(kind, workspace) WHERE state = 'active';
+  `,
 ];

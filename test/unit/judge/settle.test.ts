@@ -15,7 +15,7 @@ const at = (
   score: Reading['score'],
   rewrite: string | null = null,
 ): Observed => ({
-  reading: { source, score, rank: RANK[source], detail: source, rewrite },
+  reading: { source, score, rank: RANK[source], detail: source, rewrite, words: null },
   observationId: ObservationId.parse(uuid(100 + observedAtMs)),
   observedAtMs,
 });
