@@ -77,6 +77,14 @@ export interface Hint {
   text: string;
 }
 
+/** Where a hint comes from. review: what the user said of the answer. tool: a command, a task or a tool call. */
+export type HintSource = 'rewrite' | 'review' | 'test' | 'compiler' | 'tool' | 'judge';
+
+/** One of a turn's hints; which of several in words teaches is settled by overlap when a batch is built. */
+export interface HintCandidate extends Hint {
+  source: HintSource;
+}
+
 export interface Verdict {
   turnId: TurnId;
   score: Score | null;

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rewriteHint } from '../../../agent-server/hindsight/hints.ts';
 import { HINT_MARKER, teacherMessages } from '../../../agent-server/hindsight/teacher-prompt.ts';
 import type { PlainMessage } from '../../../agent-server/protocol/gateway.ts';
 
@@ -30,5 +29,4 @@ test('without a request there is no teacher', () => {
   assert.throws(() => teacherMessages([{ role: 'system', content: 'S' }], { kind: 'words', text: 'x' }), {
     code: 'invalid_request',
   });
-  assert.equal(rewriteHint(' \n'), null);
 });
