@@ -55,7 +55,7 @@ export function observationQueries(db: Database): ObservationQueries {
         const { observationId } = observation;
         if (db.get(StateRow, 'SELECT state FROM observations WHERE observation_id = ?', observationId))
           return null;
-        const queued = db.get(Count, `SELECT count(*) AS n FROM observations WHERE state = 'queued'`);
+        const queued = db.get(Count, `SELECT value AS n FROM counters WHERE name = 'queued'`);
         if ((queued?.n ?? 0) >= MAX_QUEUED_OBSERVATIONS) {
           throw new ApprenticeError(
             'queue_full',

@@ -1,4 +1,8 @@
-/** What the panel shows, read in the user's terms. Reads only. */
+/**
+ * What the panel shows, read in the user's terms. Reads only, and never more than a bounded number of rows: a
+ * snapshot costs the same over a million turns. "Newest" is by the order in which rows were made, not by the
+ * clock, which may jump.
+ */
 import { z } from 'zod';
 import { BatchId, TurnId, WeightVersion } from '../protocol/ids.ts';
 import type { TurnOutcome } from '../protocol/panel.ts';
@@ -30,6 +34,9 @@ const PanelTurnRow = z.object({
 
 const SUBJECTS = { commit_message: 'Commit message', chat: 'Chat' } as const;
 
+/** The newest verdicts among which the curve looks for scores; most of them may have none. */
+const CURVE_WINDOW = 20_000;
+
 /** Source of a thumb's evidence, as it stands in `decided_by`. */
 const THUMB = 'evidence:thumb';
 
@@ -43,7 +50,7 @@ export function panelQueries(db: Database): PanelQueries {
           samplesReady: z.number(),
           samplesInBatch: z.number(),
         }),
-        `SELECT (SELECT count(*) FROM observations WHERE state = 'queued') AS observations,
+        `SELECT (SELECT value FROM counters WHERE name = 'queued') AS observations,
            (SELECT count(*) FROM judge_queue WHERE due_at_ms <= ?) AS judge,
            (SELECT count(*) FROM samples WHERE state = 'ready') AS samplesReady,
            (SELECT count(*) FROM samples WHERE state = 'batched') AS samplesInBatch`,
@@ -53,10 +60,10 @@ export function panelQueries(db: Database): PanelQueries {
     doneCounts: () =>
       db.get(
         z.object({ serve: z.number(), environment: z.number(), judge: z.number(), train: z.number() }),
-        `SELECT (SELECT count(*) FROM turns WHERE state IN ('open', 'settled')) AS serve,
-           (SELECT count(*) FROM observations WHERE state <> 'queued') AS environment,
-           (SELECT count(*) FROM verdicts) AS judge,
-           (SELECT count(*) FROM batches WHERE state = 'trained') AS train`,
+        `SELECT (SELECT value FROM counters WHERE name = 'served') AS serve,
+           (SELECT value FROM counters WHERE name = 'placed') AS environment,
+           (SELECT value FROM counters WHERE name = 'judged') AS judge,
+           (SELECT value FROM counters WHERE name = 'trained') AS train`,
       ) ?? { serve: 0, environment: 0, judge: 0, train: 0 },
 
     panelTurns: (limit) =>
@@ -67,8 +74,9 @@ export function panelQueries(db: Database): PanelQueries {
              t.text, v.score, v.decided_by, h.kind AS hint_kind, h.text AS hint_text, s.state AS sample_state,
              s.batch_id, CASE WHEN b.state = 'trained' THEN b.version END AS learnt_by
            FROM turns t LEFT JOIN verdicts v USING (turn_id) LEFT JOIN hints h USING (turn_id)
-             LEFT JOIN samples s USING (turn_id) LEFT JOIN batches b ON b.batch_id = s.batch_id
-           WHERE t.state IN ('open', 'settled') ORDER BY t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
+             LEFT JOIN samples s ON s.rowid = (SELECT max(rowid) FROM samples l WHERE l.turn_id = t.turn_id)
+             LEFT JOIN batches b ON b.batch_id = s.batch_id
+           WHERE t.state IN ('open', 'settled') ORDER BY t.rowid DESC LIMIT ?`,
           limit,
         )
         .map((row) => ({
@@ -93,7 +101,7 @@ export function panelQueries(db: Database): PanelQueries {
         .all(
           z.object({ sample_count: z.number() }).and(VersionRow),
           `SELECT v.*, (SELECT count(*) FROM batch_samples m WHERE m.batch_id = v.batch_id) AS sample_count
-           FROM versions v ORDER BY v.created_at_ms DESC, v.rowid DESC LIMIT ?`,
+           FROM versions v ORDER BY v.rowid DESC LIMIT ?`,
           limit,
         )
         .map((row) => ({
@@ -112,9 +120,11 @@ export function panelQueries(db: Database): PanelQueries {
         .all(
           z.object({ turn_id: TurnId, created_at_ms: z.number(), answered_by: WeightVersion, score: Score }),
           `SELECT t.turn_id, t.created_at_ms, t.answered_by, v.score
-           FROM turns t JOIN verdicts v USING (turn_id)
+           FROM (SELECT rowid AS seq, turn_id, score FROM verdicts ORDER BY rowid DESC LIMIT ?) v
+             JOIN turns t USING (turn_id)
            WHERE v.score IN (1, -1) AND t.kind = 'main' AND t.learnable = 1
-           ORDER BY t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
+           ORDER BY v.seq DESC LIMIT ?`,
+          CURVE_WINDOW,
           limit,
         )
         .reverse()

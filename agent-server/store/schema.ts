@@ -243,5 +243,35 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE lessons ADD COLUMN retired_by TEXT REFERENCES versions(version);
   ALTER TABLE lessons ADD COLUMN passes INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX lessons_active ON lessons(kind, workspace) WHERE state = 'active';
+
+  -- What the panel and the intake ask for all the time, counted as it happens: no query counts a million rows,
+  -- and as triggers no statement can forget it. What is deleted later has still been done.
+  CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO counters VALUES
+    ('served', (SELECT count(*) FROM turns WHERE state IN ('open', 'settled'))),
+    ('queued', (SELECT count(*) FROM observations WHERE state = 'queued')),
+    ('placed', (SELECT count(*) FROM observations WHERE state <> 'queued')),
+    ('judged', (SELECT count(*) FROM verdicts)),
+    ('trained', (SELECT count(*) FROM batches WHERE state = 'trained'));
+  CREATE TRIGGER count_served AFTER UPDATE OF state ON turns
+    WHEN OLD.state = 'running' AND NEW.state IN ('open', 'settled')
+    BEGIN UPDATE counters SET value = value + 1 WHERE name = 'served'; END;
+  CREATE TRIGGER count_reported AFTER INSERT ON observations
+    BEGIN
+      UPDATE counters SET value = value + 1 WHERE name = iif(NEW.state = 'queued', 'queued', 'placed');
+    END;
+  CREATE TRIGGER count_placed AFTER UPDATE OF state ON observations
+    WHEN OLD.state = 'queued' AND NEW.state <> 'queued'
+    BEGIN
+      UPDATE counters SET value = value - 1 WHERE name = 'queued';
+      UPDATE counters SET value = value + 1 WHERE name = 'placed';
+    END;
+  CREATE TRIGGER count_dropped AFTER DELETE ON observations WHEN OLD.state = 'queued'
+    BEGIN UPDATE counters SET value = value - 1 WHERE name = 'queued'; END;
+  CREATE TRIGGER count_judged AFTER INSERT ON verdicts
+    BEGIN UPDATE counters SET value = value + 1 WHERE name = 'judged'; END;
+  CREATE TRIGGER count_trained AFTER UPDATE OF state ON batches
+    WHEN OLD.state <> 'trained' AND NEW.state = 'trained'
+    BEGIN UPDATE counters SET value = value + 1 WHERE name = 'trained'; END;
   `,
 ];
