@@ -4,12 +4,17 @@
  */
 import type { Observation } from '../protocol/observations.ts';
 import { readCommit } from './commit.ts';
+import { type ObservationContext, UNKNOWN_CONTEXT } from './context.ts';
 import type { Reading } from './reading.ts';
 import { readThumb } from './thumb.ts';
 import { readUserEdit } from './user-edit.ts';
 
 /** Reads one observation against the text that the turn proposed. Null: it is no next state. */
-export function readObservation(observation: Observation, proposal: string): Reading | null {
+export function readObservation(
+  observation: Observation,
+  proposal: string,
+  _context: ObservationContext = UNKNOWN_CONTEXT,
+): Reading | null {
   switch (observation.kind) {
     case 'commit':
       return readCommit(observation, proposal);
