@@ -35,14 +35,14 @@ export function batchQueries(db: Database): BatchQueries {
     readySamples: (limit) =>
       db.all(
         SampleRow,
-        `SELECT * FROM samples WHERE state = 'ready' ORDER BY created_at_ms, rowid LIMIT ?`,
+        `SELECT * FROM samples WHERE state = 'ready' AND superseded = 0 ORDER BY created_at_ms, rowid LIMIT ?`,
         limit,
       ),
 
     replaySamples: (limit, exclude) =>
       db.all(
         SampleRow,
-        `SELECT * FROM samples WHERE state = 'trained' AND sample_id NOT IN (SELECT value FROM json_each(?))
+        `SELECT * FROM samples WHERE state = 'trained' AND superseded = 0 AND sample_id NOT IN (SELECT value FROM json_each(?))
          ORDER BY created_at_ms DESC, rowid DESC LIMIT ?`,
         JSON.stringify(exclude),
         limit,

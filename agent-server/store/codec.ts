@@ -1,6 +1,15 @@
 /** Between JavaScript values and SQLite columns: blobs of numbers, JSON text, and rows parsed into branded ids. */
 import { z } from 'zod';
-import { BatchId, ObservationId, SampleId, SessionId, TurnId, WeightVersion } from '../protocol/ids.ts';
+import { AnswerMessage, PlainMessage, TakenFor, ToolDefinition } from '../protocol/gateway.ts';
+import {
+  BatchId,
+  LessonId,
+  ObservationId,
+  SampleId,
+  SessionId,
+  TurnId,
+  WeightVersion,
+} from '../protocol/ids.ts';
 import { NextStateKind, Observation, TurnSubject } from '../protocol/observations.ts';
 import { BatchManifest, TrainMetrics } from '../protocol/training.ts';
 import type * as T from './types.ts';
@@ -36,7 +45,7 @@ function json<S extends z.ZodType>(shape: S) {
 }
 
 const Score = z.union([z.literal(1), z.literal(0), z.literal(-1)]);
-const Messages = z.array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }));
+const Messages = z.array(PlainMessage);
 const HintKind = z.enum(['rewrite', 'words']);
 
 export const TurnRow = z
@@ -57,7 +66,12 @@ export const TurnRow = z
     text: z.string().nullable(),
     finish_reason: z.enum(['stop', 'length', 'abort']).nullable(),
     answered_by: WeightVersion.nullable(),
-    closed_reason: z.enum(['cleared', 'overwritten', 'expired']).nullable(),
+    closed_reason: z.enum(['cleared', 'overwritten', 'expired', 'retried']).nullable(),
+    side_reason: TakenFor.nullable(),
+    parent_turn_id: TurnId.nullable(),
+    tools: json(z.array(ToolDefinition)).nullable(),
+    answer: json(AnswerMessage).nullable(),
+    lesson_ids: json(z.array(LessonId)),
   })
   .transform(
     (row): T.Turn => ({
@@ -72,6 +86,11 @@ export const TurnRow = z
       subject: row.subject,
       state: row.state,
       closed: row.closed_reason,
+      takenFor: row.side_reason ?? row.kind,
+      parentTurnId: row.parent_turn_id,
+      tools: row.tools ?? [],
+      answer: row.answer,
+      lessonIds: row.lesson_ids,
       response:
         row.response_ids !== null &&
         row.behaviour_logprobs !== null &&
@@ -139,6 +158,44 @@ export const EvidenceRow = z
 
 export const HintRow = z.object({ kind: HintKind, text: z.string() });
 
+export const HintCandidateRow = z.object({
+  kind: HintKind,
+  source: z.enum(['rewrite', 'review', 'test', 'compiler', 'tool', 'judge']),
+  text: z.string(),
+});
+
+export const VoteRow = z
+  .object({
+    score: Score.nullable(),
+    hints: json(z.array(z.string())),
+    seen: z.number(),
+    judge: z.string(),
+    model: z.string(),
+    prompt: z.string(),
+    raw: z.string(),
+    latency_ms: z.number(),
+    prompt_tokens: z.number().nullable(),
+    completion_tokens: z.number().nullable(),
+    cost_usd: z.number().nullable(),
+    created_at_ms: z.number(),
+  })
+  .transform(
+    (row): T.Vote => ({
+      score: row.score,
+      hints: row.hints,
+      seen: row.seen,
+      judge: row.judge,
+      model: row.model,
+      prompt: row.prompt,
+      raw: row.raw,
+      latencyMs: row.latency_ms,
+      promptTokens: row.prompt_tokens,
+      completionTokens: row.completion_tokens,
+      costUsd: row.cost_usd,
+      createdAtMs: row.created_at_ms,
+    }),
+  );
+
 export const VerdictRow = z.object({
   turn_id: TurnId,
   score: Score.nullable(),
@@ -172,6 +229,7 @@ export const SampleRow = z
 export const BatchRow = z
   .object({
     batch_id: BatchId,
+    kind: z.enum(['samples', 'distillation']),
     version: WeightVersion,
     parent: WeightVersion,
     state: z.enum(['building', 'submitted', 'trained', 'failed']),
@@ -183,6 +241,7 @@ export const BatchRow = z
   .transform(
     (row): T.Batch => ({
       batchId: row.batch_id,
+      kind: row.kind,
       version: row.version,
       parent: row.parent,
       state: row.state,
@@ -204,6 +263,7 @@ export const VersionRow = z
     metrics: json(TrainMetrics).nullable(),
     created_at_ms: z.number(),
     served_at_ms: z.number().nullable(),
+    tainted: z.enum(['deleted', 'excluded']).nullable(),
   })
   .transform(
     (row): T.Version => ({
@@ -216,6 +276,7 @@ export const VersionRow = z
       metrics: row.metrics,
       createdAtMs: row.created_at_ms,
       servedAtMs: row.served_at_ms,
+      tainted: row.tainted,
     }),
   );
 

@@ -7,6 +7,8 @@ export class Database {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #listeners = new Set<(what: StoreChange) => void>();
+  /** Changes of the transaction under way, null outside of one. */
+  #pending: Set<StoreChange> | null = null;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -32,22 +34,30 @@ export class Database {
 
   /**
    * `work` as one transaction; listeners hear of `changes` once it is committed. `work` may answer null to
-   * say that it changed nothing: then nobody is told.
+   * say that it changed nothing: then nobody is told. Inside another `write` it is part of that transaction.
    */
   write<R>(changes: readonly StoreChange[], work: () => R): R {
-    this.#db.exec('BEGIN IMMEDIATE');
+    if (this.#pending !== null) {
+      const result = work();
+      if (result !== null) for (const what of changes) this.#pending.add(what);
+      return result;
+    }
+    const pending = new Set<StoreChange>();
+    this.#pending = pending;
     let result: R;
     try {
+      this.#db.exec('BEGIN IMMEDIATE');
       result = work();
       this.#db.exec('COMMIT');
     } catch (error) {
       // SQLite has already rolled back by itself after some errors (a full disk); a second ROLLBACK would hide them.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw error;
+    } finally {
+      this.#pending = null;
     }
-    if (result !== null) {
-      for (const what of changes) for (const listener of this.#listeners) listener(what);
-    }
+    if (result !== null) for (const what of changes) pending.add(what);
+    for (const what of pending) for (const listener of this.#listeners) listener(what);
     return result;
   }
 

@@ -1,13 +1,22 @@
 /** The judge loop's queries: its queue, next states, verdicts, and the samples they make. */
 import { z } from 'zod';
 import { TurnId } from '../protocol/ids.ts';
-import { EvidenceRow, HintRow, NextStateRow, SampleRow, VerdictRow } from './codec.ts';
+import { EvidenceRow, HintCandidateRow, HintRow, NextStateRow, SampleRow, VerdictRow } from './codec.ts';
 import type { Database } from './database.ts';
+import { followVerdict } from './lessons.ts';
 import type { Store } from './store.ts';
+import type { HintCandidate, Sample, Verdict } from './types.ts';
 
 type JudgementQueries = Pick<
   Store,
-  'dueTurns' | 'nextJudgeDueMs' | 'nextStates' | 'verdict' | 'sampleOfTurn' | 'recordVerdict' | 'sample'
+  | 'dueTurns'
+  | 'nextJudgeDueMs'
+  | 'nextStates'
+  | 'verdict'
+  | 'sampleOfTurn'
+  | 'recordVerdict'
+  | 'hintCandidates'
+  | 'sample'
 >;
 
 export function judgementQueries(db: Database): JudgementQueries {
@@ -16,15 +25,18 @@ export function judgementQueries(db: Database): JudgementQueries {
       db
         .all(
           z.object({ turn_id: TurnId, reason: z.string() }),
-          'SELECT turn_id, reason FROM judge_queue WHERE due_at_ms <= ? ORDER BY due_at_ms, rowid LIMIT ?',
+          `SELECT turn_id, reason FROM judge_queue WHERE stage = 'evidence' AND due_at_ms <= ?
+           ORDER BY due_at_ms, rowid LIMIT ?`,
           nowMs,
           limit,
         )
         .map((row) => ({ turnId: row.turn_id, reason: row.reason })),
 
     nextJudgeDueMs: () =>
-      db.get(z.object({ due: z.number().nullable() }), 'SELECT min(due_at_ms) AS due FROM judge_queue')
-        ?.due ?? undefined,
+      db.get(
+        z.object({ due: z.number().nullable() }),
+        `SELECT min(due_at_ms) AS due FROM judge_queue WHERE stage = 'evidence'`,
+      )?.due ?? undefined,
 
     nextStates: (turnId) =>
       db.all(
@@ -54,13 +66,20 @@ export function judgementQueries(db: Database): JudgementQueries {
     sampleOfTurn: (turnId) =>
       db.get(
         SampleRow,
-        'SELECT * FROM samples WHERE turn_id = ? ORDER BY created_at_ms DESC, rowid DESC LIMIT 1',
+        'SELECT * FROM samples WHERE turn_id = ? ORDER BY superseded, created_at_ms DESC, rowid DESC LIMIT 1',
         turnId,
       ),
 
     sample: (sampleId) => db.get(SampleRow, 'SELECT * FROM samples WHERE sample_id = ?', sampleId),
 
-    recordVerdict: (verdict, sample) =>
+    hintCandidates: (turnId) =>
+      db.all(
+        HintCandidateRow,
+        'SELECT kind, source, text FROM hint_candidates WHERE turn_id = ? ORDER BY position',
+        turnId,
+      ),
+
+    recordVerdict: (verdict, sample, hints = []) =>
       db.write(['judge', 'turns', 'samples'], () => {
         const { turnId } = verdict;
         db.run(
@@ -72,46 +91,89 @@ export function judgementQueries(db: Database): JudgementQueries {
           verdict.decidedBy,
           verdict.decidedAtMs,
         );
-        db.run('DELETE FROM evidence WHERE turn_id = ?', turnId);
-        for (const item of verdict.evidence) {
-          db.run(
-            `INSERT INTO evidence(turn_id, source, observation_id, score, rank, detail) VALUES (?, ?, ?, ?, ?, ?)`,
-            turnId,
-            item.source,
-            item.observationId,
-            item.score,
-            item.rank,
-            item.detail,
-          );
-        }
-        db.run('DELETE FROM hints WHERE turn_id = ?', turnId);
-        if (verdict.hint !== null) {
-          db.run(
-            'INSERT INTO hints(turn_id, kind, text) VALUES (?, ?, ?)',
-            turnId,
-            verdict.hint.kind,
-            verdict.hint.text,
-          );
-        }
+        replaceEvidence(db, verdict);
+        replaceHints(db, verdict, hints);
         db.run(`UPDATE turns SET state = 'settled' WHERE turn_id = ? AND state = 'open'`, turnId);
         db.run('DELETE FROM judge_queue WHERE turn_id = ?', turnId);
-        // A sample that failed with its batch keeps its batch_id and is not made ready again by a later thumb.
-        const replaceable = `turn_id = ? AND state IN ('ready', 'held') AND batch_id IS NULL`;
-        db.run(`DELETE FROM samples WHERE ${replaceable}`, turnId);
-        const trained = db.get(SampleRow, 'SELECT * FROM samples WHERE turn_id = ?', turnId);
-        if (sample !== null && trained === undefined) {
-          db.run(
-            `INSERT INTO samples(sample_id, turn_id, score, hint_kind, hint_text, state, created_at_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?)`,
-            sample.sampleId,
-            turnId,
-            sample.score,
-            sample.hint?.kind ?? null,
-            sample.hint?.text ?? null,
-            sample.state,
-            sample.createdAtMs,
-          );
-        }
+        replaceSample(db, verdict, sample);
+        followVerdict(db, verdict, hints);
       }),
   };
+}
+
+function replaceEvidence(db: Database, { turnId, evidence }: Verdict): void {
+  db.run('DELETE FROM evidence WHERE turn_id = ?', turnId);
+  for (const item of evidence) {
+    db.run(
+      `INSERT INTO evidence(turn_id, source, observation_id, score, rank, detail) VALUES (?, ?, ?, ?, ?, ?)`,
+      turnId,
+      item.source,
+      item.observationId,
+      item.score,
+      item.rank,
+      item.detail,
+    );
+  }
+}
+
+function replaceHints(db: Database, { turnId, hint }: Verdict, candidates: readonly HintCandidate[]): void {
+  db.run('DELETE FROM hints WHERE turn_id = ?', turnId);
+  if (hint !== null) {
+    db.run('INSERT INTO hints(turn_id, kind, text) VALUES (?, ?, ?)', turnId, hint.kind, hint.text);
+  }
+  db.run('DELETE FROM hint_candidates WHERE turn_id = ?', turnId);
+  for (const [position, { kind, source, text }] of candidates.entries()) {
+    db.run(
+      'INSERT INTO hint_candidates(turn_id, position, kind, source, text) VALUES (?, ?, ?, ?, ?)',
+      turnId,
+      position,
+      kind,
+      source,
+      text,
+    );
+  }
+}
+
+/**
+ * The turn's samples after a verdict. One that is or was in a batch keeps its batch_id and stays; it counts as
+ * long as the verdict says what it says. What the user excluded stays excluded, also in its next form.
+ */
+function replaceSample(db: Database, verdict: Verdict, sample: Sample | null): void {
+  const { turnId } = verdict;
+  const excluded = db.get(
+    z.object({ excluded: z.number() }),
+    'SELECT coalesce(max(excluded), 0) AS excluded FROM samples WHERE turn_id = ?',
+    turnId,
+  );
+  db.run(`DELETE FROM samples WHERE turn_id = ? AND state IN ('ready', 'held') AND batch_id IS NULL`, turnId);
+  const kept = db.all(SampleRow, 'SELECT * FROM samples WHERE turn_id = ? ORDER BY rowid', turnId);
+  const same = sample === null ? undefined : kept.find((one) => saysTheSame(one, sample));
+  db.run(
+    'UPDATE samples SET superseded = (sample_id IS NOT ?) WHERE turn_id = ?',
+    same?.sampleId ?? null,
+    turnId,
+  );
+  if (sample === null || same !== undefined) return;
+  const last = kept.at(-1);
+  db.run(
+    `INSERT INTO samples(sample_id, turn_id, score, hint_kind, hint_text, state, created_at_ms, note, excluded)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    sample.sampleId,
+    turnId,
+    sample.score,
+    sample.hint?.kind ?? null,
+    sample.hint?.text ?? null,
+    sample.state,
+    sample.createdAtMs,
+    last === undefined
+      ? null
+      : `${verdict.decidedBy} came after sample ${last.sampleId} was in a batch, and takes its place.`,
+    excluded?.excluded ?? 0,
+  );
+}
+
+function saysTheSame(one: Sample, other: Sample): boolean {
+  return (
+    one.score === other.score && one.hint?.kind === other.hint?.kind && one.hint?.text === other.hint?.text
+  );
 }

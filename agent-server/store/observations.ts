@@ -42,7 +42,8 @@ export function observationQueries(db: Database): ObservationQueries {
   const queueForJudge = (turnId: TurnId | string, dueAtMs: number, reason: string): void => {
     db.run(
       `INSERT INTO judge_queue(turn_id, due_at_ms, reason) VALUES (?, ?, ?)
-       ON CONFLICT(turn_id) DO UPDATE SET due_at_ms = min(due_at_ms, excluded.due_at_ms), reason = excluded.reason`,
+       ON CONFLICT(turn_id) DO UPDATE SET due_at_ms = min(due_at_ms, excluded.due_at_ms), reason = excluded.reason,
+         stage = 'evidence', attempts = 0`,
       turnId,
       dueAtMs,
       reason,

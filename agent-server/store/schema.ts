@@ -189,6 +189,11 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE turns ADD COLUMN request_hash TEXT;
   ALTER TABLE turns ADD COLUMN conversation_hash TEXT;
   ALTER TABLE turns ADD COLUMN parent_turn_id TEXT REFERENCES turns(turn_id);
+  -- Of the system's messages, which the two above leave out; of the last messages before the answer, and the answer.
+  ALTER TABLE turns ADD COLUMN system_hash TEXT;
+  ALTER TABLE turns ADD COLUMN exchange_hash TEXT;
+  -- The first turn that was asked for just this.
+  ALTER TABLE turns ADD COLUMN retry_of TEXT REFERENCES turns(turn_id);
   -- Why a side turn was taken for one.
   ALTER TABLE turns ADD COLUMN side_reason TEXT;
   -- JSON: the tools that were offered; the answer as a message (content, reasoning, tool calls).
@@ -198,6 +203,9 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE turns ADD COLUMN lesson_ids TEXT NOT NULL DEFAULT '[]';
   CREATE INDEX turns_by_session ON turns(session_id, created_at_ms);
   CREATE INDEX turns_by_conversation ON turns(conversation_hash) WHERE conversation_hash IS NOT NULL;
+  CREATE INDEX turns_by_exchange ON turns(exchange_hash) WHERE exchange_hash IS NOT NULL;
+  CREATE INDEX turns_by_parent ON turns(parent_turn_id) WHERE parent_turn_id IS NOT NULL;
+  CREATE INDEX turns_by_retry ON turns(retry_of) WHERE retry_of IS NOT NULL;
   CREATE INDEX turns_by_request ON turns(request_hash, created_at_ms) WHERE request_hash IS NOT NULL;
 
   ALTER TABLE votes ADD COLUMN judge TEXT NOT NULL DEFAULT '';
@@ -205,7 +213,14 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE votes ADD COLUMN completion_tokens INTEGER;
   ALTER TABLE votes ADD COLUMN cost_usd REAL;
   ALTER TABLE votes ADD COLUMN created_at_ms INTEGER NOT NULL DEFAULT 0;
+  -- How many of the turn's next states the judge saw; JSON array of its hints.
+  ALTER TABLE votes ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE votes ADD COLUMN hints TEXT NOT NULL DEFAULT '[]';
   ALTER TABLE judge_queue ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+  -- evidence: to be read. votes: read, nothing in it gave a score; waits for the judge's votes.
+  ALTER TABLE judge_queue ADD COLUMN stage TEXT NOT NULL DEFAULT 'evidence' CHECK (stage IN ('evidence', 'votes'));
+  DROP INDEX judge_queue_due;
+  CREATE INDEX judge_queue_due ON judge_queue(stage, due_at_ms);
   -- All hints of a turn, best first; the first is also in hints.
   CREATE TABLE hint_candidates (
     turn_id TEXT NOT NULL REFERENCES turns(turn_id),
@@ -220,29 +235,56 @@ export const MIGRATIONS: readonly string[] = [
   DROP INDEX samples_by_turn;
   CREATE INDEX samples_by_turn ON samples(turn_id, created_at_ms);
   ALTER TABLE samples ADD COLUMN note TEXT;
+  -- The turn's verdict says something else since this sample was put in a batch: it stays trained, and is not replayed.
+  ALTER TABLE samples ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0 CHECK (superseded IN (0, 1));
   ALTER TABLE samples ADD COLUMN excluded INTEGER NOT NULL DEFAULT 0 CHECK (excluded IN (0, 1));
 
-  -- Turns whose requests a batch distilled lessons on; they need no sample.
+  -- Turns that a batch distilled: those of the requests and those of the lessons; they need no sample.
   CREATE TABLE batch_turns (
     batch_id TEXT NOT NULL REFERENCES batches(batch_id),
     turn_id TEXT NOT NULL REFERENCES turns(turn_id),
     PRIMARY KEY (batch_id, turn_id)
   ) STRICT, WITHOUT ROWID;
   ALTER TABLE batches ADD COLUMN kind TEXT NOT NULL DEFAULT 'samples'
-    CHECK (kind IN ('samples', 'distillation', 'forget'));
+    CHECK (kind IN ('samples', 'distillation'));
+  -- The batch came to nothing, or the user went back behind it: its samples may be new in another one.
+  ALTER TABLE batch_samples ADD COLUMN undone INTEGER NOT NULL DEFAULT 0 CHECK (undone IN (0, 1));
+  DROP INDEX batch_samples_new_once;
+  CREATE UNIQUE INDEX batch_samples_new_once ON batch_samples(sample_id) WHERE origin = 'new' AND undone = 0;
+  CREATE INDEX batch_samples_by_sample ON batch_samples(sample_id);
+  CREATE INDEX batch_turns_by_turn ON batch_turns(turn_id);
 
   -- Set when something that a version learnt from was deleted or excluded afterwards.
-  ALTER TABLE versions ADD COLUMN tainted TEXT;
+  ALTER TABLE versions ADD COLUMN tainted TEXT CHECK (tainted IN ('deleted', 'excluded'));
+  CREATE INDEX versions_by_parent ON versions(parent);
   -- JSON: the figures of the gate.
   ALTER TABLE promotions ADD COLUMN figures TEXT;
   CREATE INDEX promotions_by_version ON promotions(version);
 
-  ALTER TABLE lessons ADD COLUMN kind TEXT NOT NULL DEFAULT '';
-  ALTER TABLE lessons ADD COLUMN workspace TEXT;
-  ALTER TABLE lessons ADD COLUMN edited INTEGER NOT NULL DEFAULT 0 CHECK (edited IN (0, 1));
-  ALTER TABLE lessons ADD COLUMN retired_by TEXT REFERENCES versions(version);
-  ALTER TABLE lessons ADD COLUMN passes INTEGER NOT NULL DEFAULT 0;
-  CREATE INDEX lessons_active ON lessons(kind, workspace) WHERE state = 'active';
+  -- No version before this one wrote lessons: the table is made anew, with all that a lesson is.
+  DROP TABLE lessons;
+  CREATE TABLE lessons (
+    -- Never given twice: turns.lesson_ids name lessons that may be gone.
+    lesson_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    turn_id TEXT NOT NULL UNIQUE REFERENCES turns(turn_id),
+    -- The turn's subject kind, and the repository where it has one.
+    kind TEXT NOT NULL,
+    workspace TEXT,
+    request TEXT NOT NULL,
+    -- '' where there is only a hint in words.
+    rewrite TEXT NOT NULL,
+    hint TEXT,
+    -- deleted: by the user; the row stays, empty, so that a later verdict on the turn does not bring it back.
+    state TEXT NOT NULL CHECK (state IN ('active', 'off', 'retired', 'deleted')),
+    -- Worded by the user: verdicts leave it alone.
+    edited INTEGER NOT NULL DEFAULT 0 CHECK (edited IN (0, 1)),
+    created_at_ms INTEGER NOT NULL,
+    retired_by TEXT REFERENCES versions(version),
+    -- The last version that was asked whether it can do without.
+    checked_by TEXT REFERENCES versions(version)
+  ) STRICT;
+  CREATE INDEX lessons_active ON lessons(lesson_id) WHERE state = 'active';
+  CREATE INDEX turns_with_lessons ON turns(subject_kind, repository_root, created_at_ms) WHERE lesson_ids <> '[]';
 
   -- What the panel and the intake ask for all the time, counted as it happens: no query counts a million rows,
   -- and as triggers no statement can forget it. What is deleted later has still been done.

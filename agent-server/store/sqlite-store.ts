@@ -5,12 +5,15 @@
 import { batchQueries } from './batches.ts';
 import { Database } from './database.ts';
 import { judgementQueries } from './judgements.ts';
+import { lessonQueries } from './lessons.ts';
 import { observationQueries } from './observations.ts';
 import { openFile } from './open-file.ts';
 import { panelQueries } from './panel.ts';
 import type { Store } from './store.ts';
+import { sessionQueries } from './sessions.ts';
 import { turnQueries } from './turns.ts';
 import { versionQueries } from './versions.ts';
+import { voteQueries } from './votes.ts';
 
 export interface OpenedStore {
   store: Store;
@@ -27,12 +30,16 @@ export async function openStore(file: string, nowMs: number = Date.now()): Promi
   const store: Store = {
     close: () => db.close(),
     onChange: (listener) => db.onChange(listener),
+    together: (work) => db.write([], work),
     ...turnQueries(db),
+    ...sessionQueries(db),
     ...observationQueries(db),
     ...judgementQueries(db),
+    ...voteQueries(db),
     ...batchQueries(db),
     ...versionQueries(db),
     ...panelQueries(db),
+    ...lessonQueries(db),
   };
   return { store, fresh, setAside };
 }

@@ -1,7 +1,7 @@
 /** The store as the loops see it. `sqlite-store.ts` is the one implementation and the only place with SQL. */
 import type { LearningState } from '../protocol/editor.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { BatchId, ObservationId, SampleId, TurnId, WeightVersion } from '../protocol/ids.ts';
+import type { BatchId, LessonId, ObservationId, SampleId, SessionId, TurnId, WeightVersion } from '../protocol/ids.ts';
 import type { NextStateKind, Observation } from '../protocol/observations.ts';
 import type { CurvePoint, LoopName, PanelTurn, PanelVersion } from '../protocol/panel.ts';
 import type { BatchManifest, TrainMetrics } from '../protocol/training.ts';
@@ -14,28 +14,39 @@ export type StoreChange =
   | 'judge'
   | 'samples'
   | 'batches'
-  | 'versions';
+  | 'versions'
+  | 'lessons';
 
 /** Every method is one transaction: it is durable when it returns, or it threw and changed nothing. */
 export interface Store {
   close(): void;
   /** Called after every committed change, in the writer's call: it must be quick and not throw. Returns the disposer. */
   onChange(listener: (what: StoreChange) => void): () => void;
+  /** All that `work` writes is one transaction: durable together, or not at all when it throws. */
+  together<R>(work: () => R): R;
 
   learning(): LearningState;
   setLearning(state: Exclude<LearningState, 'unasked'>): void;
 
   // serve loop
-  beginTurn(turn: T.NewTurn): void;
+  /**
+   * Without `context`: an editor's turn without tools, whose session is its own. A turn that goes on from one
+   * closed as `retried` makes that one the answer that counts.
+   */
+  beginTurn(turn: T.NewTurn, context?: T.TurnContext): void;
   /**
    * running -> open; a side turn, or one that is not learnable, -> settled. Earlier proposals that this one
-   * overwrites (same repository, same HEAD, still open) are closed in the same transaction.
+   * overwrites (same repository, same HEAD, still open) are closed in the same transaction, and of several
+   * retries all but one. Without `answer` the whole text is its content, and no next request finds it.
    */
-  finishTurn(turnId: TurnId, response: T.TurnResponse): void;
+  finishTurn(turnId: TurnId, response: T.TurnResponse, answer?: T.AnswerContext): void;
   failTurn(turnId: TurnId, code: ErrorCode): void;
   /** At start: turns that an earlier process left running can have no answer. Returns how many. */
   failInterruptedTurns(): number;
   turn(turnId: TurnId): T.Turn | undefined;
+  /** Turns with this hash of their request, their conversation or their last exchange, newest first. */
+  earlierTurns(by: 'request' | 'conversation' | 'exchange', hash: string, limit: number): T.EarlierTurn[];
+  session(sessionId: SessionId): T.Session | undefined;
 
   // environment loop
   /** Throws `queue_full` at 10,000 queued. An id seen before changes nothing. */
@@ -58,17 +69,32 @@ export interface Store {
   expireTurns(beforeMs: number, nowMs: number): number;
 
   // judge loop
+  /** Turns whose next states are to be read now, the longest due first; those that wait for votes are not among them. */
   dueTurns(nowMs: number, limit: number): { turnId: TurnId; reason: string }[];
   nextJudgeDueMs(): number | undefined;
+  /** The evidence gave no score: the turn waits for the judge's votes, from now on. A new next state ends the wait. */
+  awaitVotes(turnId: TurnId, nowMs: number): void;
+  turnsAwaitingVotes(nowMs: number, limit: number): { turnId: TurnId; attempts: number }[];
+  nextVoteDueMs(): number | undefined;
+  addVote(turnId: TurnId, vote: T.Vote): void;
+  /** In the order in which they were given. */
+  votes(turnId: TurnId): T.Vote[];
+  /** The judge could not be had: asked again at `dueAtMs`, attempts + 1. */
+  postponeVotes(turnId: TurnId, dueAtMs: number): void;
+  /** Waits no longer for votes: read again now. */
+  endVoting(turnId: TurnId, reason: 'votes' | 'judge_unavailable', nowMs: number): void;
   nextStates(turnId: TurnId): T.NextState[];
   verdict(turnId: TurnId): T.Verdict | undefined;
   sampleOfTurn(turnId: TurnId): T.Sample | undefined;
   /**
-   * Replaces the turn's verdict, evidence and hint, settles it and takes it off the queue. The sample of the
-   * turn is inserted, or replaced while it is ready or held; one already batched or trained stays as it is.
-   * Null removes a sample that is ready or held.
+   * Replaces the turn's verdict, evidence and hints, settles it and takes it off the queue. The sample of the
+   * turn is inserted, or replaced while it is ready or held and in no batch; null removes it. One that is or was
+   * in a batch stays; when `sample` says something else (score, hint) it is superseded, and `sample` stands beside
+   * it with a note. A superseded sample that is said again counts again.
    */
-  recordVerdict(verdict: T.Verdict, sample: T.Sample | null): void;
+  recordVerdict(verdict: T.Verdict, sample: T.Sample | null, hints?: readonly T.HintCandidate[]): void;
+  /** All hints of a turn, best first. */
+  hintCandidates(turnId: TurnId): T.HintCandidate[];
 
   // train loop
   readySamples(limit: number): T.Sample[];
@@ -107,6 +133,27 @@ export interface Store {
   rejectVersion(version: WeightVersion, reason: string, atMs: number): void;
   anchors(): T.Anchor[];
   addAnchor(anchor: T.Anchor): void;
+
+  // lessons: recordVerdict makes, changes and removes them
+  lesson(lessonId: LessonId): T.Lesson | undefined;
+  /** All but the deleted, newest first. */
+  lessons(limit: number): T.Lesson[];
+  /** Newest first. */
+  activeLessons(limit: number): T.Lesson[];
+  /** Throws `not_found`, and `invalid_request` when no text would be left. New words make a retired lesson active. */
+  updateLesson(lessonId: LessonId, change: T.LessonChange): T.Lesson;
+  deleteLesson(lessonId: LessonId): void;
+  /**
+   * The oldest active lesson that `version` has not been asked about, with `answers` accepted answers to check it
+   * by; none after `limit` lessons have been checked against this version.
+   */
+  nextLessonCheck(version: WeightVersion, bounds: { answers: number; limit: number }): T.Lesson | undefined;
+  /** Accepted answers of the lesson's kind and workspace given with lessons since it was made, newest first. */
+  turnsWithLessons(of: Pick<T.Lesson, 'kind' | 'workspace' | 'createdAtMs'>, limit: number): T.Turn[];
+  /** learnt: the lesson retires. */
+  recordLessonCheck(lessonId: LessonId, version: WeightVersion, outcome: 'learnt' | 'needed'): void;
+  /** The user's latest requests that an active lesson of another turn serves, the least often distilled first. */
+  turnsToDistil(limit: number): T.Turn[];
 
   // panel
   queueLengths(nowMs: number): T.QueueLengths;

@@ -1,6 +1,21 @@
 /** Rows as the rest of the agent-server sees them: parsed, branded, never SQL. Times are epoch milliseconds. */
-import type { PlainMessage, TurnKind } from '../protocol/gateway.ts';
-import type { BatchId, ObservationId, SampleId, SessionId, TurnId, WeightVersion } from '../protocol/ids.ts';
+import type {
+  AnswerMessage,
+  PlainMessage,
+  SessionOrigin,
+  TakenFor,
+  ToolDefinition,
+  TurnKind,
+} from '../protocol/gateway.ts';
+import type {
+  BatchId,
+  LessonId,
+  ObservationId,
+  SampleId,
+  SessionId,
+  TurnId,
+  WeightVersion,
+} from '../protocol/ids.ts';
 import type { NextStateKind, Observation, TurnSubject } from '../protocol/observations.ts';
 import type { BatchManifest, TrainMetrics } from '../protocol/training.ts';
 
@@ -20,6 +35,33 @@ export interface NewTurn {
   subject: TurnSubject;
 }
 
+/** Hashes by which a later request finds a turn (`sessions/conversation-hash.ts`). */
+export interface RequestHashes {
+  /** Of every message but those of the system. */
+  dialogue: string;
+  /** Of the messages of the system. */
+  system: string;
+}
+
+/** How a turn came to be asked: its session, its place among the turns before it, what else was in its prompt. */
+export interface TurnContext {
+  origin: SessionOrigin;
+  /** The client's own name for itself; null: not known. */
+  client: string | null;
+  takenFor: TakenFor;
+  /** The turn whose conversation this one extends. */
+  parentTurnId: TurnId | null;
+  /** The first turn that was asked for just this. */
+  retryOf: TurnId | null;
+  /** Set for the first turn of a session that an edit of history split off. */
+  fork: { from: SessionId; after: TurnId } | null;
+  /** Null: nothing looks for it by its messages. */
+  hashes: RequestHashes | null;
+  tools: readonly ToolDefinition[];
+  /** Lessons that stand in the prompt: `promptIds` are with them, `messages` without. */
+  lessonIds: readonly LessonId[];
+}
+
 export interface TurnResponse {
   responseIds: number[];
   /** log pi of each response id when it was generated; NaN where the engine gave none. */
@@ -31,6 +73,39 @@ export interface TurnResponse {
   finishedAtMs: number;
 }
 
+/** The answer taken apart, and the hashes by which a next request finds it. */
+export interface AnswerContext {
+  message: AnswerMessage;
+  /** Null: nothing looks for it by its messages. */
+  hashes: { conversation: string; exchange: string } | null;
+}
+
+export interface Session {
+  sessionId: SessionId;
+  createdAtMs: number;
+  origin: SessionOrigin;
+  takenFor: TakenFor;
+  client: string | null;
+  fork: { from: SessionId; after: TurnId } | null;
+}
+
+/** What tells whether a request goes on from a turn, or repeats it. */
+export interface EarlierTurn {
+  turnId: TurnId;
+  sessionId: SessionId;
+  kind: TurnKind;
+  state: TurnState;
+  createdAtMs: number;
+  finishedAtMs: number | null;
+  systemHash: string | null;
+  parentTurnId: TurnId | null;
+  retryOf: TurnId | null;
+  /** Main work went on from it. */
+  continued: boolean;
+  /** Something was observed of it. */
+  followed: boolean;
+}
+
 /**
  * running: being generated. open: answered, waiting for its next state. settled: judged, or closed without a
  * score. failed: no complete answer (error, cancelled); never trained on.
@@ -38,13 +113,19 @@ export interface TurnResponse {
 export type TurnState = 'running' | 'open' | 'settled' | 'failed';
 
 /** Why no next state is to come for a turn. */
-export type ClosedReason = 'cleared' | 'overwritten' | 'expired';
+export type ClosedReason = 'cleared' | 'overwritten' | 'expired' | 'retried';
 
 export interface Turn extends NewTurn {
   state: TurnState;
   response: TurnResponse | null;
   /** Set once the turn is known to get no next state; a commit is not matched to it any more. */
   closed: ClosedReason | null;
+  takenFor: TakenFor;
+  parentTurnId: TurnId | null;
+  tools: readonly ToolDefinition[];
+  /** Null until answered, and for turns of the format before. */
+  answer: AnswerMessage | null;
+  lessonIds: readonly LessonId[];
 }
 
 export interface StoredObservation {
@@ -85,6 +166,26 @@ export interface HintCandidate extends Hint {
   source: HintSource;
 }
 
+/** One judge's opinion of a turn, as it was asked for and given. */
+export interface Vote {
+  /** Null: the answer was no vote. */
+  score: Score | null;
+  /** Its hints, best first; none without a score. */
+  hints: string[];
+  /** How many of the turn's next states it saw: votes that saw fewer than there are do not count. */
+  seen: number;
+  judge: string;
+  model: string;
+  prompt: string;
+  raw: string;
+  latencyMs: number;
+  /** Null where the judge does not say. */
+  promptTokens: number | null;
+  completionTokens: number | null;
+  costUsd: number | null;
+  createdAtMs: number;
+}
+
 export interface Verdict {
   turnId: TurnId;
   score: Score | null;
@@ -110,8 +211,12 @@ export interface Sample {
 
 export type BatchState = 'building' | 'submitted' | 'trained' | 'failed';
 
+/** samples: judged turns. distillation: what lessons in the prompt bring about, on the user's earlier requests. */
+export type BatchKind = 'samples' | 'distillation';
+
 export interface Batch {
   batchId: BatchId;
+  kind: BatchKind;
   version: WeightVersion;
   parent: WeightVersion;
   state: BatchState;
@@ -135,7 +240,11 @@ export interface Version {
   metrics: TrainMetrics | null;
   createdAtMs: number;
   servedAtMs: number | null;
+  /** Something that it learnt from was deleted, or excluded, afterwards. */
+  tainted: Taint | null;
 }
+
+export type Taint = 'deleted' | 'excluded';
 
 /** The base model's own answer to an unrelated prompt, with its top ids: trained on so that it stays put. */
 export interface Anchor {
@@ -150,4 +259,33 @@ export interface QueueLengths {
   judge: number;
   samplesReady: number;
   samplesInBatch: number;
+}
+
+/** active: may stand in prompts. off: switched off by the user. retired: the weights of `retiredBy` do without it. */
+export type LessonState = 'active' | 'off' | 'retired';
+
+/** An earlier exchange that acts at once, in the prompt, until the weights have learnt it. */
+export interface Lesson {
+  lessonId: LessonId;
+  turnId: TurnId;
+  /** Of the turn's subject: a lesson serves requests of its own kind and workspace only. */
+  kind: TurnSubject['kind'];
+  /** Repository root; null where the subject has none. */
+  workspace: string | null;
+  request: string;
+  /** '' where there is only a hint in words. */
+  rewrite: string;
+  hint: string | null;
+  state: LessonState;
+  /** Worded by the user. */
+  edited: boolean;
+  createdAtMs: number;
+  retiredBy: WeightVersion | null;
+}
+
+/** What a user may change of a lesson. */
+export interface LessonChange {
+  rewrite?: string | undefined;
+  hint?: string | null | undefined;
+  state?: 'active' | 'off' | undefined;
 }

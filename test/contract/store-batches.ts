@@ -17,7 +17,7 @@ import {
 
 /** `store` is asked for within a test: each has one of its own. */
 export function batchRules(store: () => Store): void {
-  it('a later verdict replaces a sample that waits, and leaves one that is in a batch', () => {
+  it('SETTLE-6: a later verdict replaces a sample that waits; beside one in a batch it makes another', () => {
     const turnId = answeredTurn(store());
     store().recordVerdict(corrected(turnId, 'one'), sample(turnId));
     const second = sample(turnId, { hint: { kind: 'rewrite', text: 'two' } });
@@ -30,9 +30,12 @@ export function batchRules(store: () => Store): void {
     assert.equal(store().sampleOfTurn(turnId), undefined);
     store().recordVerdict(corrected(turnId, 'two'), second);
     beginBatch(store(), [second.sampleId]);
-    store().recordVerdict(corrected(turnId, 'three'), sample(turnId));
+    store().recordVerdict(corrected(turnId, 'two'), sample(turnId, { hint: second.hint }));
     assert.equal(store().sampleOfTurn(turnId)?.sampleId, second.sampleId);
-    assert.equal(store().verdict(turnId)?.hint?.text, 'three');
+    const third = sample(turnId, { hint: { kind: 'rewrite', text: 'three' } });
+    store().recordVerdict(corrected(turnId, 'three'), third);
+    assert.equal(store().sample(second.sampleId)?.state, 'batched');
+    assert.deepEqual(store().readySamples(5), [third]);
   });
 
   it('STORE-3: a sample is new in one batch, a version has one batch, and one batch is open at a time', () => {

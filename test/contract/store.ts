@@ -22,6 +22,7 @@ import {
   turn,
 } from '../fixtures/records.ts';
 import { batchRules } from './store-batches.ts';
+import { judgementRules } from './store-judgements.ts';
 
 export interface StoreUnderTest {
   open(): Promise<Store>;
@@ -44,6 +45,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     });
 
     batchRules(() => store);
+    judgementRules(() => store);
 
     it('keeps the exact ids and logprobs of a turn', () => {
       const begun = turn({ promptIds: [0, 49_151, 7] });

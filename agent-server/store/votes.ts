@@ -1,0 +1,88 @@
+/** The votes' queries: turns that wait for the judge, and what it said of them. What votes add up to is judge/'s. */
+import { z } from 'zod';
+import { TurnId } from '../protocol/ids.ts';
+import { VoteRow } from './codec.ts';
+import type { Database } from './database.ts';
+import type { Store } from './store.ts';
+
+type VoteQueries = Pick<
+  Store,
+  'awaitVotes' | 'turnsAwaitingVotes' | 'nextVoteDueMs' | 'addVote' | 'votes' | 'postponeVotes' | 'endVoting'
+>;
+
+export function voteQueries(db: Database): VoteQueries {
+  return {
+    awaitVotes: (turnId, nowMs) => {
+      db.write(['judge'], () =>
+        db.run(
+          `UPDATE judge_queue SET stage = 'votes', attempts = 0, due_at_ms = ? WHERE turn_id = ?`,
+          nowMs,
+          turnId,
+        ),
+      );
+    },
+
+    turnsAwaitingVotes: (nowMs, limit) =>
+      db
+        .all(
+          z.object({ turn_id: TurnId, attempts: z.number() }),
+          `SELECT turn_id, attempts FROM judge_queue WHERE stage = 'votes' AND due_at_ms <= ?
+           ORDER BY due_at_ms, rowid LIMIT ?`,
+          nowMs,
+          limit,
+        )
+        .map((row) => ({ turnId: row.turn_id, attempts: row.attempts })),
+
+    nextVoteDueMs: () =>
+      db.get(
+        z.object({ due: z.number().nullable() }),
+        `SELECT min(due_at_ms) AS due FROM judge_queue WHERE stage = 'votes'`,
+      )?.due ?? undefined,
+
+    addVote: (turnId, vote) => {
+      // Nobody waits for a single vote: the turn is told of when its voting ends.
+      db.write([], () =>
+        db.run(
+          `INSERT INTO votes(turn_id, score, hints, seen, judge, model, prompt, raw, latency_ms, prompt_tokens,
+             completion_tokens, cost_usd, created_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          turnId,
+          vote.score,
+          JSON.stringify(vote.hints),
+          vote.seen,
+          vote.judge,
+          vote.model,
+          vote.prompt,
+          vote.raw,
+          vote.latencyMs,
+          vote.promptTokens,
+          vote.completionTokens,
+          vote.costUsd,
+          vote.createdAtMs,
+        ),
+      );
+    },
+
+    votes: (turnId) => db.all(VoteRow, 'SELECT * FROM votes WHERE turn_id = ? ORDER BY vote_id', turnId),
+
+    postponeVotes: (turnId, dueAtMs) => {
+      db.write(['judge'], () =>
+        db.run(
+          `UPDATE judge_queue SET attempts = attempts + 1, due_at_ms = ? WHERE turn_id = ? AND stage = 'votes'`,
+          dueAtMs,
+          turnId,
+        ),
+      );
+    },
+
+    endVoting: (turnId, reason, nowMs) => {
+      db.write(['judge'], () =>
+        db.run(
+          `UPDATE judge_queue SET stage = 'evidence', reason = ?, due_at_ms = ? WHERE turn_id = ? AND stage = 'votes'`,
+          reason,
+          nowMs,
+          turnId,
+        ),
+      );
+    },
+  };
+}
