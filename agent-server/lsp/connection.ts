@@ -133,6 +133,9 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
   });
   on(editorRequests.setLearning, ({ state }) => service.setLearning(state));
   on(editorRequests.getLearning, () => service.learning());
+  on(editorRequests.lessons, () => service.lessons());
+  on(editorRequests.updateLesson, ({ lessonId, ...change }) => service.updateLesson(lessonId, change));
+  on(editorRequests.deleteLesson, ({ lessonId }) => service.deleteLesson(lessonId));
   on(editorRequests.stop, () => {
     setTimeout(() => service.stop(), ANSWER_GRACE_MS);
     return null;

@@ -3,9 +3,15 @@
 import { MAX_CANDIDATES, PROPOSAL_LIFETIME_MS } from '../loops/settlement.ts';
 import type { LearningState, OpenProposal, Proposal, StagedChange } from '../protocol/editor.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
+import type { LessonId } from '../protocol/ids.ts';
 import type { Observation } from '../protocol/observations.ts';
-import type { PanelSnapshot } from '../protocol/panel.ts';
+import type { PanelLesson, PanelSnapshot } from '../protocol/panel.ts';
 import type { Store } from '../store/store.ts';
+import type { LessonChange } from '../store/types.ts';
+import { panelLesson, panelLessons } from './lessons.ts';
+
+/** A list longer than this is no list for a person. */
+const MAX_LESSONS_LISTED = 500;
 
 /** Makes the turn that proposes a message; `onText` gets each new piece. Throws `aborted` after `signal`. */
 export type WriteCommitMessage = (
@@ -22,6 +28,9 @@ export interface EditorService {
   panel(): PanelSnapshot;
   setLearning(state: Exclude<LearningState, 'unasked'>): { state: LearningState };
   learning(): { state: LearningState };
+  lessons(): PanelLesson[];
+  updateLesson(lessonId: LessonId, change: LessonChange): PanelLesson;
+  deleteLesson(lessonId: LessonId): null;
   stop(): void;
 }
 
@@ -70,6 +79,12 @@ export function createEditorService(options: EditorServiceOptions): EditorServic
       return { state };
     },
     learning: () => ({ state: store.learning() }),
+    lessons: () => panelLessons(store, MAX_LESSONS_LISTED),
+    updateLesson: (lessonId, change) => panelLesson(store.updateLesson(lessonId, change)),
+    deleteLesson: (lessonId) => {
+      store.deleteLesson(lessonId);
+      return null;
+    },
     stop: options.stop,
   };
 }

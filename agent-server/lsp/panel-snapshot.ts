@@ -3,6 +3,7 @@ import type { Progress, WorkerStatus } from '../loops/worker-link.ts';
 import type { LoopStatus, PanelSnapshot } from '../protocol/panel.ts';
 import type { Store } from '../store/store.ts';
 import type { Batch } from '../store/types.ts';
+import { panelLessons } from './lessons.ts';
 
 /** What a snapshot takes from outside the store. */
 export interface PanelSources {
@@ -17,6 +18,7 @@ export interface PanelSources {
 const MAX_TURNS = 50;
 const MAX_VERSIONS = 50;
 const MAX_CURVE_POINTS = 500;
+const MAX_LESSONS = 50;
 
 export function panelSnapshot(sources: PanelSources, nowMs: number): PanelSnapshot {
   const { store, loops, worker, training } = sources;
@@ -30,6 +32,7 @@ export function panelSnapshot(sources: PanelSources, nowMs: number): PanelSnapsh
     versions: store.panelVersions(MAX_VERSIONS),
     turns: store.panelTurns(MAX_TURNS),
     curve: store.curve(MAX_CURVE_POINTS),
+    lessons: panelLessons(store, MAX_LESSONS),
     gateway: { url: sources.gatewayUrl },
   };
 }

@@ -3,9 +3,9 @@
  * `initializationOptions: InitializationOptions`; without the token every request is refused.
  */
 import { z } from 'zod';
-import { TurnId, WeightVersion } from './ids.ts';
+import { LessonId, TurnId, WeightVersion } from './ids.ts';
 import { Observation, TurnSubject } from './observations.ts';
-import { PanelSnapshot } from './panel.ts';
+import { MAX_LESSON_CHARS, PanelLesson, PanelSnapshot } from './panel.ts';
 
 export const InitializationOptions = z.object({ token: z.string(), client: z.string().max(200) });
 
@@ -71,6 +71,25 @@ export const editorRequests = {
     method: 'apprentice/getLearning',
     params: z.object({}),
     result: z.object({ state: LearningState }),
+  },
+  /** Newest first. */
+  lessons: { method: 'apprentice/lessons', params: z.object({}), result: z.array(PanelLesson) },
+  /** A lesson that is given another text is the user's own from then on: no later verdict changes it. */
+  updateLesson: {
+    method: 'apprentice/updateLesson',
+    params: z.object({
+      lessonId: LessonId,
+      rewrite: z.string().max(MAX_LESSON_CHARS).optional(),
+      hint: z.string().max(MAX_LESSON_CHARS).nullable().optional(),
+      state: z.enum(['active', 'off']).optional(),
+    }),
+    result: PanelLesson,
+  },
+  /** For good: a later verdict on its turn does not bring it back. */
+  deleteLesson: {
+    method: 'apprentice/deleteLesson',
+    params: z.object({ lessonId: LessonId }),
+    result: z.null(),
   },
   /** Ends the agent-server (and its worker) in good order. */
   stop: { method: 'apprentice/stop', params: z.object({}), result: z.null() },

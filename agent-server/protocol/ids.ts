@@ -16,6 +16,9 @@ export type SampleId = z.infer<typeof SampleId>;
 export const BatchId = z.uuid().brand('BatchId');
 export type BatchId = z.infer<typeof BatchId>;
 
+export const LessonId = z.number().int().min(1).brand('LessonId');
+export type LessonId = z.infer<typeof LessonId>;
+
 /** `policy@v0` is the base model without an adapter; every trained adapter is `policy@vN`, N >= 1. */
 export const WeightVersion = z
   .string()

@@ -1,6 +1,6 @@
 /** What the "Agent improvement" panel draws. A snapshot is whole: the panel keeps no state of its own. */
 import { z } from 'zod';
-import { BatchId, TurnId, WeightVersion } from './ids.ts';
+import { BatchId, LessonId, TurnId, WeightVersion } from './ids.ts';
 import { ProcessState } from './link.ts';
 import { TrainMetrics } from './training.ts';
 
@@ -64,6 +64,32 @@ export const PanelTurn = z.object({
 });
 export type PanelTurn = z.infer<typeof PanelTurn>;
 
+/** Longest text of a lesson: what is longer never fits into a prompt beside the request. */
+export const MAX_LESSON_CHARS = 4_000;
+
+/** off: switched off by the user. retired: the weights of `retiredBy` do without it. */
+export const LessonState = z.enum(['active', 'off', 'retired']);
+export type LessonState = z.infer<typeof LessonState>;
+
+/** A correction that acts at once: an earlier exchange that stands in the prompt of requests like it. */
+export const PanelLesson = z.object({
+  lessonId: LessonId,
+  turnId: TurnId,
+  subject: z.string(),
+  repository: z.string().nullable(),
+  /** The beginning of the request. */
+  request: z.string(),
+  /** '' where there is only a hint in words. */
+  rewrite: z.string(),
+  hint: z.string().nullable(),
+  state: LessonState,
+  /** Worded by the user. */
+  edited: z.boolean(),
+  createdAt: z.iso.datetime(),
+  retiredBy: WeightVersion.nullable(),
+});
+export type PanelLesson = z.infer<typeof PanelLesson>;
+
 export const CurvePoint = z.object({
   turnId: TurnId,
   at: z.iso.datetime(),
@@ -85,6 +111,8 @@ export const PanelSnapshot = z.object({
   versions: z.array(PanelVersion),
   turns: z.array(PanelTurn),
   curve: z.array(CurvePoint),
+  /** Newest first. */
+  lessons: z.array(PanelLesson),
   gateway: z.object({ url: z.string() }),
 });
 export type PanelSnapshot = z.infer<typeof PanelSnapshot>;

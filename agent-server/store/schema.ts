@@ -239,11 +239,12 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE samples ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0 CHECK (superseded IN (0, 1));
   ALTER TABLE samples ADD COLUMN excluded INTEGER NOT NULL DEFAULT 0 CHECK (excluded IN (0, 1));
 
-  -- Turns that a batch distilled: those of the requests and those of the lessons; they need no sample.
+  -- Turns that a batch distilled, without a sample: those of the requests, and those that the lessons came from.
   CREATE TABLE batch_turns (
     batch_id TEXT NOT NULL REFERENCES batches(batch_id),
     turn_id TEXT NOT NULL REFERENCES turns(turn_id),
-    PRIMARY KEY (batch_id, turn_id)
+    role TEXT NOT NULL CHECK (role IN ('request', 'lesson')),
+    PRIMARY KEY (batch_id, turn_id, role)
   ) STRICT, WITHOUT ROWID;
   ALTER TABLE batches ADD COLUMN kind TEXT NOT NULL DEFAULT 'samples'
     CHECK (kind IN ('samples', 'distillation'));

@@ -1,0 +1,222 @@
+/**
+ * Queries about lessons: made of a verdict in the verdict's own transaction, changed by the user, retired when the
+ * weights do without. Which of them stand in a prompt is hindsight/'s.
+ */
+import { z } from 'zod';
+import { ApprenticeError } from '../protocol/errors.ts';
+import { LessonId, TurnId, WeightVersion } from '../protocol/ids.ts';
+import { MAX_LESSON_CHARS } from '../protocol/panel.ts';
+import { TurnRow } from './codec.ts';
+import type { Database } from './database.ts';
+import type { Store } from './store.ts';
+import type { HintCandidate, Lesson, Verdict } from './types.ts';
+
+type LessonQueries = Pick<
+  Store,
+  | 'lesson'
+  | 'lessons'
+  | 'activeLessons'
+  | 'updateLesson'
+  | 'deleteLesson'
+  | 'nextLessonCheck'
+  | 'recordLessonCheck'
+  | 'turnsWithLessons'
+  | 'turnsToDistil'
+>;
+
+const LessonRow = z
+  .object({
+    lesson_id: LessonId,
+    turn_id: TurnId,
+    kind: z.enum(['commit_message', 'chat']),
+    workspace: z.string().nullable(),
+    request: z.string(),
+    rewrite: z.string(),
+    hint: z.string().nullable(),
+    state: z.enum(['active', 'off', 'retired']),
+    edited: z.number(),
+    created_at_ms: z.number(),
+    retired_by: WeightVersion.nullable(),
+  })
+  .transform(
+    (row): Lesson => ({
+      lessonId: row.lesson_id,
+      turnId: row.turn_id,
+      kind: row.kind,
+      workspace: row.workspace,
+      request: row.request,
+      rewrite: row.rewrite,
+      hint: row.hint,
+      state: row.state,
+      edited: row.edited === 1,
+      createdAtMs: row.created_at_ms,
+      retiredBy: row.retired_by,
+    }),
+  );
+
+/** Turns with the user's own right answer that were given with lessons in the prompt. */
+const ACCEPTED_WITH_LESSONS = `FROM turns t JOIN verdicts v USING (turn_id)
+  WHERE v.score = 1 AND t.kind = 'main' AND t.learnable = 1 AND t.lesson_ids <> '[]'`;
+
+/** Distillation looks no further back, so that its query costs the same in a large store. */
+const RECENT_TURNS = 5_000;
+
+export function lessonQueries(db: Database): LessonQueries {
+  const lesson = (lessonId: LessonId): Lesson | undefined =>
+    db.get(LessonRow, `SELECT * FROM lessons WHERE lesson_id = ? AND state <> 'deleted'`, lessonId);
+  const required = (lessonId: LessonId): Lesson => {
+    const found = lesson(lessonId);
+    if (found !== undefined) return found;
+    throw new ApprenticeError('not_found', `There is no lesson ${lessonId}.`, 'Read the list again.');
+  };
+
+  return {
+    lesson,
+
+    lessons: (limit) =>
+      db.all(
+        LessonRow,
+        `SELECT * FROM lessons WHERE state <> 'deleted' ORDER BY lesson_id DESC LIMIT ?`,
+        limit,
+      ),
+
+    activeLessons: (limit) =>
+      db.all(
+        LessonRow,
+        `SELECT * FROM lessons WHERE state = 'active' ORDER BY lesson_id DESC LIMIT ?`,
+        limit,
+      ),
+
+    updateLesson: (lessonId, change) =>
+      db.write(['lessons'], () => {
+        const before = required(lessonId);
+        const rewrite = change.rewrite ?? before.rewrite;
+        const hint = change.hint === undefined ? before.hint : change.hint || null;
+        if (rewrite.trim() === '' && hint === null)
+          throw new ApprenticeError(
+            'invalid_request',
+            `Lesson ${lessonId} would have no text.`,
+            'Delete it, or give it a rewrite or a hint.',
+          );
+        const reworded = rewrite !== before.rewrite || hint !== before.hint;
+        // The weights learnt the old words, not the new ones.
+        const state = change.state ?? (reworded && before.state === 'retired' ? 'active' : before.state);
+        db.run(
+          `UPDATE lessons SET rewrite = ?, hint = ?, state = ?, edited = max(edited, ?),
+             retired_by = CASE WHEN ? = 'retired' THEN retired_by END,
+             checked_by = CASE WHEN ? THEN NULL ELSE checked_by END WHERE lesson_id = ?`,
+          rewrite,
+          hint,
+          state,
+          reworded ? 1 : 0,
+          state,
+          reworded || state !== before.state ? 1 : 0,
+          lessonId,
+        );
+        return required(lessonId);
+      }),
+
+    deleteLesson: (lessonId) => {
+      db.write(['lessons'], () => {
+        required(lessonId);
+        db.run(
+          `UPDATE lessons SET state = 'deleted', request = '', rewrite = '', hint = NULL, retired_by = NULL
+           WHERE lesson_id = ?`,
+          lessonId,
+        );
+      });
+    },
+
+    nextLessonCheck: (version, { answers, limit }) => {
+      const checked = db.get(
+        z.object({ n: z.number() }),
+        `SELECT count(*) AS n FROM lessons WHERE checked_by = ?`,
+        version,
+      );
+      if ((checked?.n ?? 0) >= limit) return undefined;
+      // Oldest first: what was taught first had the most steps to be learnt.
+      return db.get(
+        LessonRow,
+        `SELECT * FROM lessons l WHERE state = 'active' AND rewrite <> '' AND checked_by IS NOT ?1
+           AND (SELECT count(*) FROM (SELECT 1 ${ACCEPTED_WITH_LESSONS} AND t.subject_kind = l.kind
+                  AND t.repository_root IS l.workspace AND t.created_at_ms >= l.created_at_ms LIMIT ?2)) = ?2
+         ORDER BY lesson_id LIMIT 1`,
+        version,
+        answers,
+      );
+    },
+
+    turnsWithLessons: (of, limit) =>
+      db.all(
+        TurnRow,
+        `SELECT t.* ${ACCEPTED_WITH_LESSONS} AND t.subject_kind = ? AND t.repository_root IS ?
+           AND t.created_at_ms >= ? ORDER BY t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
+        of.kind,
+        of.workspace,
+        of.createdAtMs,
+        limit,
+      ),
+
+    recordLessonCheck: (lessonId, version, outcome) => {
+      db.write(['lessons'], () => {
+        db.run(
+          outcome === 'learnt'
+            ? `UPDATE lessons SET checked_by = ?1, state = 'retired', retired_by = ?1
+               WHERE lesson_id = ?2 AND state = 'active'`
+            : `UPDATE lessons SET checked_by = ?1 WHERE lesson_id = ?2 AND state = 'active'`,
+          version,
+          lessonId,
+        );
+      });
+    },
+
+    turnsToDistil: (limit) =>
+      db.all(
+        TurnRow,
+        `SELECT t.* FROM turns t WHERE t.kind = 'main' AND t.learnable = 1 AND t.state IN ('open', 'settled')
+           AND t.finish_reason = 'stop' AND t.rowid > (SELECT max(rowid) FROM turns) - ${RECENT_TURNS}
+           AND EXISTS (SELECT 1 FROM lessons l WHERE l.state = 'active' AND l.kind = t.subject_kind
+                         AND l.workspace IS t.repository_root AND l.turn_id <> t.turn_id)
+         ORDER BY (SELECT count(*) FROM batch_turns b WHERE b.turn_id = t.turn_id), t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
+        limit,
+      ),
+  };
+}
+
+/**
+ * The lesson of a turn follows its verdict: made, given the new words, or taken away with the correction. The text is
+ * the user's rewrite and what they said of the answer; what a program or a judge said is about one fault of it and
+ * teaches nothing for the next request. A lesson that the user worded or deleted stays as they left it. To be called
+ * inside the transaction that records the verdict.
+ */
+export function followVerdict(db: Database, verdict: Verdict, hints: readonly HintCandidate[]): void {
+  db.write(['lessons'], () => (lessonFollows(db, verdict, hints) ? true : null));
+}
+
+/** Returns whether a lesson changed. */
+function lessonFollows(db: Database, verdict: Verdict, hints: readonly HintCandidate[]): boolean {
+  const { turnId, hint } = verdict;
+  const rewrite = hint?.kind === 'rewrite' ? hint.text : '';
+  const said = hint === null ? undefined : hints.find(({ source }) => source === 'review')?.text;
+  if ((rewrite === '' && said === undefined) || rewrite.length > MAX_LESSON_CHARS)
+    return db.run(`DELETE FROM lessons WHERE turn_id = ? AND edited = 0 AND state <> 'deleted'`, turnId) > 0;
+  const turn = db.get(TurnRow, 'SELECT * FROM turns WHERE turn_id = ?', turnId);
+  // What the user had asked, cut at its end.
+  const request = turn?.messages.findLast(({ role }) => role === 'user')?.content.slice(0, MAX_LESSON_CHARS);
+  if (turn === undefined || request === undefined || turn.kind !== 'main' || !turn.learnable) return false;
+  const changed = db.run(
+    `INSERT INTO lessons(turn_id, kind, workspace, request, rewrite, hint, state, created_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, 'active', ?)
+     ON CONFLICT(turn_id) DO UPDATE SET rewrite = excluded.rewrite, hint = excluded.hint, checked_by = NULL,
+       retired_by = NULL, state = CASE state WHEN 'retired' THEN 'active' ELSE state END
+     WHERE edited = 0 AND state <> 'deleted' AND (rewrite, hint) IS NOT (excluded.rewrite, excluded.hint)`,
+    turnId,
+    turn.subject.kind,
+    turn.subject.kind === 'commit_message' ? turn.subject.repositoryRoot : null,
+    request,
+    rewrite,
+    said ?? null,
+    verdict.decidedAtMs,
+  );
+  return changed > 0;
+}
