@@ -10,7 +10,6 @@ import {
 } from '../protocol/gateway.ts';
 import { BASE_VERSION, SessionId, WeightVersion } from '../protocol/ids.ts';
 import { TurnSubject } from '../protocol/observations.ts';
-import { sessionOfRequest } from '../sessions/session-of-request.ts';
 import { plainMessages } from './chat-template.ts';
 import type { TurnRequest } from './turn-runner.ts';
 
@@ -46,10 +45,14 @@ export function readChatRequest(
   const subject = header(SUBJECT_HEADER);
   return {
     turn: {
-      sessionId:
-        session === undefined ? sessionOfRequest(messages) : parse(SessionId, session, SESSION_HEADER),
-      kind: parse(TurnKind, header(TURN_HEADER) ?? 'main', TURN_HEADER),
+      session:
+        session === undefined
+          ? { origin: 'prefix' }
+          : { origin: 'header', id: parse(SessionId, session, SESSION_HEADER) },
+      client: header('user-agent')?.slice(0, 200) ?? null,
+      takenFor: parse(TurnKind, header(TURN_HEADER) ?? 'main', TURN_HEADER),
       messages,
+      tools: [],
       subject:
         subject === undefined
           ? { kind: 'chat' }

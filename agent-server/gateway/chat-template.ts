@@ -71,7 +71,10 @@ export class ChatPrompt {
     return [...this.tokenizer.encodePlain(text), this.#endOfTurn];
   }
 
-  #render(messages: readonly PlainMessage[], generationPrompt: 'with' | 'without'): string {
+  #render(
+    messages: readonly { role: string; content: string }[],
+    generationPrompt: 'with' | 'without',
+  ): string {
     try {
       const add_generation_prompt = generationPrompt === 'with';
       return this.#template.render({ ...this.#tokens, messages, add_generation_prompt });

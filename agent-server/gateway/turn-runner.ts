@@ -9,8 +9,8 @@ import { topList } from '../engine/http-engine.ts';
 import type { Lease, Serving } from '../engine/serving.ts';
 import type { GenerateRequestInput, GenerateResponse } from '../protocol/engine.ts';
 import { ApprenticeError, type ErrorCode, toApprenticeError } from '../protocol/errors.ts';
-import type { PlainMessage, TurnKind } from '../protocol/gateway.ts';
-import { loraPath, type SessionId, TurnId, WeightVersion } from '../protocol/ids.ts';
+import type { PlainMessage, TakenFor, ToolDefinition } from '../protocol/gateway.ts';
+import { type LessonId, loraPath, SessionId, TurnId, WeightVersion } from '../protocol/ids.ts';
 import type { TurnSubject } from '../protocol/observations.ts';
 import type { Store } from '../store/store.ts';
 import type { ChatPrompt } from './chat-template.ts';
@@ -27,9 +27,14 @@ export interface TurnSampling {
 }
 
 export interface TurnRequest {
-  sessionId: SessionId;
-  kind: TurnKind;
+  /** `prefix`: its messages tell which session it belongs to. */
+  session: { origin: 'header' | 'editor'; id: SessionId } | { origin: 'prefix' };
+  /** The client's own name for itself; null: not known. */
+  client: string | null;
+  takenFor: TakenFor;
   messages: PlainMessage[];
+  /** Those that the model may call; empty: none. */
+  tools: readonly ToolDefinition[];
   subject: TurnSubject;
   /** `serving`: the version that the pointer names when the turn begins. */
   version: WeightVersion | 'serving';
@@ -56,6 +61,24 @@ export type TurnEvent =
       cachedTokens: number;
     };
 
+/** A request whose session and place are known, before its prompt is made. */
+export interface PlacedRequest {
+  sessionId: SessionId;
+  takenFor: TakenFor;
+  messages: readonly PlainMessage[];
+  tools: readonly ToolDefinition[];
+  subject: TurnSubject;
+  /** The version that will answer. */
+  version: WeightVersion;
+  prompt: ChatPrompt;
+}
+
+/** The messages that stand in the prompt, and the lessons among them. */
+export interface PreparedPrompt {
+  messages: readonly PlainMessage[];
+  lessonIds: readonly LessonId[];
+}
+
 export interface TurnRunnerOptions {
   store: Pick<Store, 'learning' | 'beginTurn' | 'finishTurn' | 'failTurn'>;
   engine: Pick<Engine, 'generate'>;
@@ -64,6 +87,11 @@ export interface TurnRunnerOptions {
   /** Turns in the making at once, those that wait in the engine's queue included. */
   maxTurns: number;
   nowMs: () => number;
+  /**
+   * Puts lessons into a prompt. What the store keeps as the turn's messages, and what a next request is compared
+   * with, stays without them. A prompt that grows over the context is made again without. Must not throw.
+   */
+  prepare?: (request: PlacedRequest) => PreparedPrompt;
 }
 
 /** A small model that finds no end would otherwise fill the whole context. */
@@ -102,7 +130,10 @@ export class TurnRunner {
         request.version === 'serving' ? undefined : request.version,
       );
       const prompt = await this.#options.prompts.get(signal);
-      const promptIds = prompt.ids(request.messages);
+      const { version } = lease;
+      const sessionId =
+        request.session.origin === 'prefix' ? SessionId.parse(randomUUID()) : request.session.id;
+      const { promptIds, lessonIds } = this.#prompt({ ...request, sessionId, version, prompt });
       const roomTokens = prompt.tokenizer.contextLength - promptIds.length;
       if (roomTokens < 1)
         throw new ApprenticeError(
@@ -110,30 +141,55 @@ export class TurnRunner {
           `The prompt has ${promptIds.length} tokens; the model's context is ${prompt.tokenizer.contextLength}.`,
           'Shorten the messages.',
         );
-      const turnId = this.#begin(request, promptIds, lease.version);
-      yield* this.#answer(request, { turnId, prompt, promptIds, roomTokens, version: lease.version }, signal);
+      const turnId = this.#begin(request, { sessionId, promptIds, lessonIds, version });
+      yield* this.#answer(request, { turnId, prompt, promptIds, roomTokens, version }, signal);
     } finally {
       lease?.release();
       this.#running--;
     }
   }
 
-  #begin(request: TurnRequest, promptIds: number[], version: WeightVersion): TurnId {
+  /** With what `prepare` adds, where that fits. */
+  #prompt(request: PlacedRequest): { promptIds: number[]; lessonIds: readonly LessonId[] } {
+    const { messages, prompt } = request;
+    const prepared = this.#options.prepare?.(request);
+    if (prepared !== undefined && prepared.lessonIds.length > 0) {
+      const promptIds = prompt.ids(prepared.messages);
+      if (promptIds.length < prompt.tokenizer.contextLength)
+        return { promptIds, lessonIds: prepared.lessonIds };
+    }
+    return { promptIds: prompt.ids(messages), lessonIds: [] };
+  }
+
+  #begin(
+    { messages, subject, session, client, takenFor, tools }: TurnRequest,
+    turn: {
+      sessionId: SessionId;
+      promptIds: number[];
+      lessonIds: readonly LessonId[];
+      version: WeightVersion;
+    },
+  ): TurnId {
     const turnId = TurnId.parse(randomUUID());
-    const { sessionId, kind, messages, subject } = request;
-    const learnable = this.#options.store.learning() === 'on';
-    const createdAtMs = this.#options.nowMs();
-    this.#options.store.beginTurn({
-      turnId,
-      sessionId,
-      kind,
-      learnable,
-      createdAtMs,
-      messages,
-      promptIds,
-      version,
-      subject,
-    });
+    const { store, nowMs } = this.#options;
+    const { sessionId, promptIds, lessonIds, version } = turn;
+    const kind = takenFor === 'main' ? 'main' : 'side';
+    const learnable = store.learning() === 'on';
+    const createdAtMs = nowMs();
+    store.beginTurn(
+      { turnId, sessionId, kind, learnable, createdAtMs, messages, promptIds, version, subject },
+      {
+        origin: session.origin,
+        client,
+        takenFor,
+        parentTurnId: null,
+        retryOf: null,
+        fork: null,
+        hashes: null,
+        tools,
+        lessonIds,
+      },
+    );
     return turnId;
   }
 

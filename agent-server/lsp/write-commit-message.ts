@@ -27,8 +27,10 @@ export function commitMessageWriter(parts: {
     const sampling = COMMIT_MESSAGE_SAMPLING.explore;
     const events = parts.turns.run(
       {
-        sessionId: SessionId.parse(`commit-${randomUUID()}`),
-        kind: 'main',
+        session: { origin: 'editor', id: SessionId.parse(`commit-${randomUUID()}`) },
+        client: null,
+        takenFor: 'main',
+        tools: [],
         messages: commitMessageMessages(change.diff, DIFF_BUDGET_TOKENS, countTokens),
         subject: {
           kind: 'commit_message',

@@ -271,6 +271,8 @@ export const MIGRATIONS: readonly string[] = [
     -- The turn's subject kind, and the repository where it has one.
     kind TEXT NOT NULL,
     workspace TEXT,
+    -- How the agent's own instructions begin: another agent's requests are other work.
+    system_opening TEXT NOT NULL,
     request TEXT NOT NULL,
     -- '' where there is only a hint in words.
     rewrite TEXT NOT NULL,

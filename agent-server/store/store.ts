@@ -1,7 +1,15 @@
 /** The store as the loops see it. `sqlite-store.ts` is the one implementation and the only place with SQL. */
 import type { LearningState } from '../protocol/editor.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { BatchId, LessonId, ObservationId, SampleId, SessionId, TurnId, WeightVersion } from '../protocol/ids.ts';
+import type {
+  BatchId,
+  LessonId,
+  ObservationId,
+  SampleId,
+  SessionId,
+  TurnId,
+  WeightVersion,
+} from '../protocol/ids.ts';
 import type { NextStateKind, Observation } from '../protocol/observations.ts';
 import type { CurvePoint, LoopName, PanelTurn, PanelVersion } from '../protocol/panel.ts';
 import type { BatchManifest, TrainMetrics } from '../protocol/training.ts';

@@ -5,8 +5,9 @@ import { ApprenticeError } from '../protocol/errors.ts';
 import type { TurnId } from '../protocol/ids.ts';
 import { idsToBlob, logprobsToBlob, TurnRow } from './codec.ts';
 import type { Database } from './database.ts';
+import { insertSession, settleRetries } from './sessions.ts';
 import type { Store } from './store.ts';
-import type { NewTurn, Turn } from './types.ts';
+import type { NewTurn, Turn, TurnContext } from './types.ts';
 
 type TurnQueries = Pick<
   Store,
@@ -38,16 +39,13 @@ export function turnQueries(db: Database): TurnQueries {
         );
       }),
 
-    beginTurn: (begun) =>
+    beginTurn: (begun, context = EDITOR_TURN) =>
       db.write(['turns'], () => {
-        db.run(
-          'INSERT INTO sessions(session_id, created_at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING',
-          begun.sessionId,
-          begun.createdAtMs,
-        );
+        insertSession(db, begun, context);
         db.run(
           `INSERT INTO turns(turn_id, session_id, kind, learnable, state, created_at_ms, messages, prompt_ids,
-             version, subject) VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?)`,
+             version, subject, request_hash, system_hash, parent_turn_id, retry_of, side_reason, tools, lesson_ids)
+           VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
           begun.turnId,
           begun.sessionId,
           begun.kind,
@@ -57,10 +55,18 @@ export function turnQueries(db: Database): TurnQueries {
           idsToBlob(begun.promptIds),
           begun.version,
           JSON.stringify(begun.subject),
+          context.hashes?.dialogue ?? null,
+          context.hashes?.system ?? null,
+          context.parentTurnId,
+          context.retryOf,
+          context.takenFor === 'main' ? null : context.takenFor,
+          context.tools.length === 0 ? null : JSON.stringify(context.tools),
+          JSON.stringify(context.lessonIds),
         );
+        if (begun.kind === 'main' && context.parentTurnId !== null) settleRetries(db, context.parentTurnId);
       }),
 
-    finishTurn: (turnId, response) =>
+    finishTurn: (turnId, response, answer) =>
       db.write(['turns', 'judge'], () => {
         if (response.responseIds.length !== response.behaviourLogprobs.length) {
           throw new ApprenticeError(
@@ -72,18 +78,25 @@ export function turnQueries(db: Database): TurnQueries {
         const changed = db.run(
           `UPDATE turns SET state = CASE WHEN kind = 'main' AND learnable = 1 THEN 'open' ELSE 'settled' END,
              finished_at_ms = ?, response_ids = ?, behaviour_logprobs = ?, text = ?, finish_reason = ?,
-             answered_by = ? WHERE turn_id = ? AND state = 'running'`,
+             answered_by = ?, answer = ?, conversation_hash = ?, exchange_hash = ?
+           WHERE turn_id = ? AND state = 'running'`,
           response.finishedAtMs,
           idsToBlob(response.responseIds),
           logprobsToBlob(response.behaviourLogprobs),
           response.text,
           response.finishReason,
           response.version,
+          JSON.stringify(answer?.message ?? { content: response.text, reasoning: '', toolCalls: [] }),
+          answer?.hashes?.conversation ?? null,
+          answer?.hashes?.exchange ?? null,
           turnId,
         );
         if (changed !== 1) throw notRunning(turnId);
         const finished = turn(turnId);
-        if (finished?.state === 'open') overwriteEarlier(db, finished, response.finishedAtMs);
+        if (finished?.state === 'open') {
+          overwriteEarlier(db, finished, response.finishedAtMs);
+          settleRetries(db, turnId);
+        }
       }),
 
     failTurn: (turnId, code) =>
@@ -114,6 +127,18 @@ export function turnQueries(db: Database): TurnQueries {
       ),
   };
 }
+
+const EDITOR_TURN: TurnContext = {
+  origin: 'editor',
+  client: null,
+  takenFor: 'main',
+  parentTurnId: null,
+  retryOf: null,
+  fork: null,
+  hashes: null,
+  tools: [],
+  lessonIds: [],
+};
 
 /** There is one input box a repository: the newer proposal replaced the earlier ones made on the same HEAD. */
 function overwriteEarlier(db: Database, newer: NewTurn, nowMs: number): void {

@@ -268,10 +268,12 @@ export type LessonState = 'active' | 'off' | 'retired';
 export interface Lesson {
   lessonId: LessonId;
   turnId: TurnId;
-  /** Of the turn's subject: a lesson serves requests of its own kind and workspace only. */
+  /** Of the turn's subject: a lesson serves requests of its own kind, workspace and agent only. */
   kind: TurnSubject['kind'];
   /** Repository root; null where the subject has none. */
   workspace: string | null;
+  /** How the system message begins, '' without one: another agent's requests are other work. */
+  systemOpening: string;
   request: string;
   /** '' where there is only a hint in words. */
   rewrite: string;

@@ -55,6 +55,11 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         state: 'running',
         response: null,
         closed: null,
+        takenFor: 'main',
+        parentTurnId: null,
+        tools: [],
+        answer: null,
+        lessonIds: [],
       });
       const answer = response({ behaviourLogprobs: [-0.1234567890123, Number.NaN] });
       store.finishTurn(begun.turnId, answer);
