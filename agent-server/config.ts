@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { LessonsConfig } from './hindsight/lessons-config.ts';
+import { JudgeConfig } from './judge/config.ts';
 import { LearningConfig } from './learning/config.ts';
 import { ApprenticeError } from './protocol/errors.ts';
 
@@ -24,6 +26,8 @@ export const Config = z.strictObject({
     .prefault({}),
   gateway: z.strictObject({ port: z.number().int().min(0).max(65_535).default(0) }).prefault({}),
   learning: LearningConfig.prefault({}),
+  lessons: LessonsConfig.prefault({}),
+  judge: JudgeConfig.prefault({}),
 });
 export type Config = z.infer<typeof Config>;
 

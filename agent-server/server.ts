@@ -9,7 +9,8 @@ import { HttpEngine } from './engine/http-engine.ts';
 import { Serving } from './engine/serving.ts';
 import { startGateway } from './gateway/gateway.ts';
 import { PromptSource } from './gateway/prompt-source.ts';
-import { TurnRunner } from './gateway/turn-runner.ts';
+import { type PlacedRequest, TurnRunner } from './gateway/turn-runner.ts';
+import { LessonBook } from './hindsight/lesson-book.ts';
 import type { Lock } from './lock.ts';
 import type { Log } from './log.ts';
 import { batchFolders } from './loops/batch-folder.ts';
@@ -108,7 +109,10 @@ async function start(
   });
   const prompts = new PromptSource(engine);
   const maxTurns = config.worker.maxRunning * TURNS_PER_SLOT;
-  const turns = new TurnRunner({ store, engine, serving, prompts, maxTurns, nowMs: Date.now });
+  const lessons = new LessonBook(store, config.lessons);
+  undo.push(() => lessons.close());
+  const prepare = (request: PlacedRequest) => lessons.prepare(request);
+  const turns = new TurnRunner({ store, engine, serving, prompts, maxTurns, nowMs: Date.now, prepare });
   undo.push(() => drained(turns));
 
   const link = new WorkerLink({ endpoint: worker.endpoint, log: log.warn });

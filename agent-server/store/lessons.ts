@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { ApprenticeError } from '../protocol/errors.ts';
+import type { PlainMessage } from '../protocol/gateway.ts';
 import { LessonId, TurnId, WeightVersion } from '../protocol/ids.ts';
 import { MAX_LESSON_CHARS } from '../protocol/panel.ts';
 import { TurnRow } from './codec.ts';
@@ -16,6 +17,7 @@ type LessonQueries = Pick<
   | 'lesson'
   | 'lessons'
   | 'activeLessons'
+  | 'lessonsOfSession'
   | 'updateLesson'
   | 'deleteLesson'
   | 'nextLessonCheck'
@@ -24,12 +26,18 @@ type LessonQueries = Pick<
   | 'turnsToDistil'
 >;
 
+const LessonIds = z
+  .string()
+  .transform((text): unknown => JSON.parse(text))
+  .pipe(z.array(LessonId));
+
 const LessonRow = z
   .object({
     lesson_id: LessonId,
     turn_id: TurnId,
     kind: z.enum(['commit_message', 'chat']),
     workspace: z.string().nullable(),
+    system_opening: z.string(),
     request: z.string(),
     rewrite: z.string(),
     hint: z.string().nullable(),
@@ -44,6 +52,7 @@ const LessonRow = z
       turnId: row.turn_id,
       kind: row.kind,
       workspace: row.workspace,
+      systemOpening: row.system_opening,
       request: row.request,
       rewrite: row.rewrite,
       hint: row.hint,
@@ -60,6 +69,15 @@ const ACCEPTED_WITH_LESSONS = `FROM turns t JOIN verdicts v USING (turn_id)
 
 /** Distillation looks no further back, so that its query costs the same in a large store. */
 const RECENT_TURNS = 5_000;
+
+/** An agent's instructions begin with what it is; what changes from day to day (date, folder) comes later. */
+const OPENING_CHARS = 200;
+
+/** The beginning of a conversation's leading system message; '' without one. */
+export function systemOpening(messages: readonly PlainMessage[]): string {
+  const [first] = messages;
+  return first?.role === 'system' ? first.content.slice(0, OPENING_CHARS) : '';
+}
 
 export function lessonQueries(db: Database): LessonQueries {
   const lesson = (lessonId: LessonId): Lesson | undefined =>
@@ -86,6 +104,14 @@ export function lessonQueries(db: Database): LessonQueries {
         `SELECT * FROM lessons WHERE state = 'active' ORDER BY lesson_id DESC LIMIT ?`,
         limit,
       ),
+
+    lessonsOfSession: (sessionId) =>
+      db.get(
+        z.object({ lesson_ids: LessonIds }),
+        `SELECT lesson_ids FROM turns WHERE session_id = ? AND lesson_ids <> '[]'
+         ORDER BY created_at_ms DESC, rowid DESC LIMIT 1`,
+        sessionId,
+      )?.lesson_ids ?? [],
 
     updateLesson: (lessonId, change) =>
       db.write(['lessons'], () => {
@@ -193,6 +219,24 @@ export function followVerdict(db: Database, verdict: Verdict, hints: readonly Hi
   db.write(['lessons'], () => (lessonFollows(db, verdict, hints) ? true : null));
 }
 
+/**
+ * The serving pointer moved: a lesson that is retired by a version which the serving one does not descend from acts
+ * again, as the weights that had learnt it serve no more. To be called inside the transaction that moves it.
+ */
+export function followServing(db: Database, serving: WeightVersion): void {
+  db.write(['lessons'], () => {
+    const changed = db.run(
+      `WITH RECURSIVE line(version, parent) AS (
+         SELECT version, parent FROM versions WHERE version = ?
+         UNION SELECT v.version, v.parent FROM versions v JOIN line l ON v.version = l.parent)
+       UPDATE lessons SET state = 'active', retired_by = NULL, checked_by = NULL
+       WHERE state = 'retired' AND retired_by NOT IN (SELECT version FROM line)`,
+      serving,
+    );
+    return changed > 0 ? true : null;
+  });
+}
+
 /** Returns whether a lesson changed. */
 function lessonFollows(db: Database, verdict: Verdict, hints: readonly HintCandidate[]): boolean {
   const { turnId, hint } = verdict;
@@ -205,14 +249,15 @@ function lessonFollows(db: Database, verdict: Verdict, hints: readonly HintCandi
   const request = turn?.messages.findLast(({ role }) => role === 'user')?.content.slice(0, MAX_LESSON_CHARS);
   if (turn === undefined || request === undefined || turn.kind !== 'main' || !turn.learnable) return false;
   const changed = db.run(
-    `INSERT INTO lessons(turn_id, kind, workspace, request, rewrite, hint, state, created_at_ms)
-     VALUES (?, ?, ?, ?, ?, ?, 'active', ?)
+    `INSERT INTO lessons(turn_id, kind, workspace, system_opening, request, rewrite, hint, state, created_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?)
      ON CONFLICT(turn_id) DO UPDATE SET rewrite = excluded.rewrite, hint = excluded.hint, checked_by = NULL,
        retired_by = NULL, state = CASE state WHEN 'retired' THEN 'active' ELSE state END
      WHERE edited = 0 AND state <> 'deleted' AND (rewrite, hint) IS NOT (excluded.rewrite, excluded.hint)`,
     turnId,
     turn.subject.kind,
     turn.subject.kind === 'commit_message' ? turn.subject.repositoryRoot : null,
+    systemOpening(turn.messages),
     request,
     rewrite,
     said ?? null,

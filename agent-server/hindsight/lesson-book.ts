@@ -1,0 +1,128 @@
+/**
+ * The lessons that stand in the prompt of a request: chosen once for a session and then kept, so that each turn's
+ * prompt extends the one before it; within the budget, and never at the cost of the room for the answer. Search is
+ * lesson-search.ts, the place in the prompt lesson-prompt.ts.
+ */
+import type { PlainMessage, TakenFor } from '../protocol/gateway.ts';
+import type { LessonId, SessionId, TurnId } from '../protocol/ids.ts';
+import type { TurnSubject } from '../protocol/observations.ts';
+import { systemOpening } from '../store/lessons.ts';
+import type { Store } from '../store/store.ts';
+import type { Lesson } from '../store/types.ts';
+import { type Exchange, fitLessons, withLessons } from './lesson-prompt.ts';
+import { type Audience, LessonIndex, MAX_SEARCHED_LESSONS } from './lesson-search.ts';
+import type { LessonsConfig } from './lessons-config.ts';
+
+/** One model's chat template and tokenizer, as far as lessons need them. */
+export interface PromptRenderer {
+  ids(messages: readonly PlainMessage[]): number[];
+  readonly tokenizer: { readonly contextLength: number; encodePlain(text: string): number[] };
+}
+
+export interface LessonRequest {
+  messages: readonly PlainMessage[];
+  subject: TurnSubject;
+  prompt: PromptRenderer;
+}
+
+export interface LessonPrompt {
+  messages: readonly PlainMessage[];
+  lessonIds: readonly LessonId[];
+}
+
+/** What stays free for the answer: more than most answers need, a quarter of a small context at most. */
+const ANSWER_ROOM_TOKENS = 1_024;
+const ANSWER_ROOM_SHARE = 0.25;
+const MESSAGE_OVERHEAD_TOKENS = 5;
+
+export class LessonBook {
+  readonly #store: Pick<Store, 'activeLessons' | 'lesson' | 'lessonsOfSession' | 'onChange'>;
+  readonly #config: LessonsConfig;
+  readonly #unsubscribe: () => void;
+  /** Made anew at the first request after lessons changed. */
+  #index: LessonIndex | undefined;
+
+  constructor(
+    store: Pick<Store, 'activeLessons' | 'lesson' | 'lessonsOfSession' | 'onChange'>,
+    config: LessonsConfig,
+  ) {
+    this.#store = store;
+    this.#config = config;
+    this.#unsubscribe = store.onChange((what) => {
+      if (what === 'lessons') this.#index = undefined;
+    });
+  }
+
+  close(): void {
+    this.#unsubscribe();
+  }
+
+  /** The prompt of a turn. Side turns get no lessons; nor does a request that leaves no room for them. */
+  prepare(request: LessonRequest & { sessionId: SessionId; takenFor: TakenFor }): LessonPrompt {
+    if (!this.#config.enabled || request.takenFor !== 'main') return without(request);
+    const kept = this.#ofSession(request.sessionId);
+    return this.#assemble(request, kept.length > 0 ? kept : this.#search(request));
+  }
+
+  /** The same for a teacher who answers an earlier turn: with the lessons of other turns. */
+  teach(request: LessonRequest & { turnId: TurnId }): LessonPrompt {
+    // One more is asked for, as the turn's own may be among them.
+    const lessons = this.#search(request, this.#config.max + 1).filter(
+      ({ turnId }) => turnId !== request.turnId,
+    );
+    return this.#assemble(request, lessons);
+  }
+
+  /** What an earlier turn of the session was given, less what the user has taken out since. */
+  #ofSession(sessionId: SessionId): Lesson[] {
+    return this.#store.lessonsOfSession(sessionId).flatMap((lessonId) => {
+      const lesson = this.#store.lesson(lessonId);
+      return lesson === undefined || lesson.state === 'off' ? [] : [lesson];
+    });
+  }
+
+  #search({ messages, subject }: LessonRequest, limit: number = this.#config.max): Lesson[] {
+    const request = messages.findLast(({ role }) => role === 'user')?.content;
+    if (request === undefined) return [];
+    this.#index ??= new LessonIndex(this.#store.activeLessons(MAX_SEARCHED_LESSONS));
+    return this.#index.best(audienceOf(subject, messages), request, limit);
+  }
+
+  #assemble(request: LessonRequest, lessons: readonly Lesson[]): LessonPrompt {
+    if (lessons.length === 0) return without(request);
+    const { messages, prompt } = request;
+    const countTokens = (text: string): number => prompt.tokenizer.encodePlain(text).length;
+    let exchanges = fitLessons(lessons, this.#config, countTokens);
+    while (exchanges.length > 0 && !hasRoom(withLessons(messages, exchanges), prompt))
+      exchanges = exchanges.slice(1);
+    return exchanges.length === 0 ? without(request) : assembled(messages, exchanges);
+  }
+}
+
+/** Whose request it is. */
+export function audienceOf(subject: TurnSubject, messages: readonly PlainMessage[]): Audience {
+  const workspace = subject.kind === 'commit_message' ? subject.repositoryRoot : null;
+  return { kind: subject.kind, workspace, systemOpening: systemOpening(messages) };
+}
+
+function without({ messages }: LessonRequest): LessonPrompt {
+  return { messages, lessonIds: [] };
+}
+
+function assembled(messages: readonly PlainMessage[], exchanges: readonly Exchange[]): LessonPrompt {
+  return {
+    messages: withLessons(messages, exchanges),
+    lessonIds: exchanges.map(({ lessonId }) => lessonId),
+  };
+}
+
+function hasRoom(messages: readonly PlainMessage[], prompt: PromptRenderer): boolean {
+  const { contextLength } = prompt.tokenizer;
+  const room = contextLength - Math.min(ANSWER_ROOM_TOKENS, Math.floor(contextLength * ANSWER_ROOM_SHARE));
+  // No text has more tokens than bytes; most requests are far from the limit and need no second tokenising.
+  const most = messages.reduce(
+    (sum, { content }) => sum + Buffer.byteLength(content) + MESSAGE_OVERHEAD_TOKENS,
+    0,
+  );
+  return most <= room || prompt.ids(messages).length <= room;
+}
