@@ -21,11 +21,13 @@ export const ErrorCode = z.enum([
   'engine_unavailable',
   'trainer_unavailable',
   'worker_unavailable',
+  'judge_unavailable',
   'timeout',
   'aborted',
   'consent_required',
   'nothing_staged',
   'store_unavailable',
+  'disk_full',
   'setup_failed',
   'internal',
 ]);
@@ -44,10 +46,18 @@ export class ApprenticeError extends Error {
   }
 }
 
+/** What the system says when a file could not be written for want of space. */
+const NO_SPACE: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
+
 /** Any thrown value as an ApprenticeError; what is already one passes through unchanged. */
 export function toApprenticeError(thrown: unknown, code: ErrorCode = 'internal'): ApprenticeError {
   if (thrown instanceof ApprenticeError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
+  if (thrown instanceof Error && 'code' in thrown && NO_SPACE.has(thrown.code)) {
+    return new ApprenticeError('disk_full', message, 'Free some space; then it goes on by itself.', {
+      cause: thrown,
+    });
+  }
   return new ApprenticeError(code, message, 'See the log of the process that reported it.', {
     cause: thrown,
   });
@@ -76,7 +86,9 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   engine_unavailable: 503,
   trainer_unavailable: 503,
   worker_unavailable: 503,
+  judge_unavailable: 503,
   store_unavailable: 503,
+  disk_full: 507,
   timeout: 504,
   aborted: 499,
   internal: 500,

@@ -2,10 +2,11 @@
  * Opens the store's file: finds node:sqlite, sets the pragmas, migrates, and sets a corrupted file aside. Knows
  * the schema's version and nothing of its tables.
  */
-import { existsSync, renameSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { ApprenticeError } from '../protocol/errors.ts';
 import { MIGRATIONS } from './schema.ts';
+import { isDamage } from './sqlite-errors.ts';
 
 export interface OpenedFile {
   db: DatabaseSync;
@@ -15,8 +16,11 @@ export interface OpenedFile {
   setAside: string | null;
 }
 
-/** SQLITE_CORRUPT and SQLITE_NOTADB (https://sqlite.org/rescode.html). */
-const CORRUPT = new Set([11, 26]);
+/**
+ * Files up to this size are looked through at every start (0.2 s). Looking through gigabytes takes a minute, and
+ * a process that was killed damages nothing: a larger file is looked through once a page of it was found damaged.
+ */
+const CHECKED_SIZE_BYTES = 64 * 1024 * 1024;
 
 class CorruptFile extends Error {}
 
@@ -29,15 +33,27 @@ export async function openFile(file: string, nowMs: number): Promise<OpenedFile>
   const open = (): DatabaseSync =>
     new DatabaseSync(file, { timeout: 5000, enableForeignKeyConstraints: true });
   try {
-    return { ...prepare(open, file), setAside: null };
+    const opened = prepare(open, file);
+    rmSync(markOf(file), { force: true });
+    return { ...opened, setAside: null };
   } catch (error) {
     if (!(error instanceof CorruptFile)) throw error;
     const setAside = `${file}.corrupt-${new Date(nowMs).toISOString().replaceAll(':', '-')}`;
     for (const suffix of ['', '-wal', '-shm']) {
       if (existsSync(file + suffix)) renameSync(file + suffix, setAside + suffix);
     }
+    rmSync(markOf(file), { force: true });
     return { ...prepare(open, file), setAside };
   }
+}
+
+/** Leaves word for the next `openFile` that a page of the file was found damaged, so that it looks through all. */
+export function markDamaged(file: string): void {
+  if (file !== ':memory:') writeFileSync(markOf(file), '');
+}
+
+function markOf(file: string): string {
+  return `${file}.damaged`;
 }
 
 /** node:sqlite, or `store_unavailable` naming the Node that has it. */
@@ -61,13 +77,16 @@ function prepare(open: () => DatabaseSync, file: string): { db: DatabaseSync; fr
     db.exec('PRAGMA journal_mode = WAL');
     // With WAL a commit survives the death of the process; only a power cut can take the last ones.
     db.exec('PRAGMA synchronous = NORMAL');
-    const check = db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
-    if (check !== 'ok') throw new CorruptFile(String(check));
+    // Checkpoints block the one thread there is: larger and rarer is less work, as the same pages change again.
+    db.exec('PRAGMA wal_autocheckpoint = 4000');
+    db.exec('PRAGMA journal_size_limit = 67108864');
+    db.exec('PRAGMA cache_size = -16000');
+    check(db, file);
     return { db, fresh: migrate(db, file) };
   } catch (error) {
     db?.close();
     if (error instanceof ApprenticeError || error instanceof CorruptFile) throw error;
-    if (CORRUPT.has(sqliteCode(error))) throw new CorruptFile('not a database', { cause: error });
+    if (isDamage(error)) throw new CorruptFile('not a database', { cause: error });
     throw new ApprenticeError(
       'store_unavailable',
       `The store ${file} cannot be opened: ${error instanceof Error ? error.message : String(error)}.`,
@@ -77,10 +96,15 @@ function prepare(open: () => DatabaseSync, file: string): { db: DatabaseSync; fr
   }
 }
 
-/** Low byte of SQLite's result code, -1 when the error is none of SQLite's. */
-function sqliteCode(error: unknown): number {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return -1;
-  return error.errcode & 0xff;
+/** Throws CorruptFile for a file that is damaged, as far as it is looked through. */
+function check(db: DatabaseSync, file: string): void {
+  const found = existsSync(markOf(file));
+  const sizeBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (!found && sizeBytes > CHECKED_SIZE_BYTES) return;
+  // The full check also reads the indices, where the damage may have been met.
+  const pragma = found ? 'integrity_check' : 'quick_check';
+  const answer = db.prepare(`PRAGMA ${pragma}(1)`).get()?.[pragma];
+  if (answer !== 'ok') throw new CorruptFile(String(answer));
 }
 
 /** Runs the migrations that the file lacks, in one transaction. Returns whether the file was new. */

@@ -4,13 +4,16 @@
  */
 import { batchQueries } from './batches.ts';
 import { Database } from './database.ts';
+import { forgettingQueries } from './forgetting.ts';
 import { judgementQueries } from './judgements.ts';
 import { lessonQueries } from './lessons.ts';
 import { observationQueries } from './observations.ts';
-import { openFile } from './open-file.ts';
+import { markDamaged, openFile } from './open-file.ts';
 import { panelQueries } from './panel.ts';
+import { rollbackQueries } from './rollback.ts';
 import { sessionQueries } from './sessions.ts';
 import type { Store } from './store.ts';
+import { teacherCheckQueries } from './teacher-checks.ts';
 import { turnQueries } from './turns.ts';
 import { versionQueries } from './versions.ts';
 import { voteQueries } from './votes.ts';
@@ -26,18 +29,26 @@ export interface OpenedStore {
 /** Opens or makes the store at `file` (or ':memory:'). Throws `store_unavailable`; see open-file.ts. */
 export async function openStore(file: string, nowMs: number = Date.now()): Promise<OpenedStore> {
   const { db: connection, fresh, setAside } = await openFile(file, nowMs);
-  const db = new Database(connection);
+  const damaged = Promise.withResolvers<Error>();
+  const db = new Database(connection, (error) => {
+    markDamaged(file);
+    damaged.resolve(error);
+  });
   const store: Store = {
     close: () => db.close(),
+    damaged: () => damaged.promise,
+    together: (work) => db.together(work),
     onChange: (listener) => db.onChange(listener),
-    together: (work) => db.write([], work),
     ...turnQueries(db),
     ...sessionQueries(db),
     ...observationQueries(db),
     ...judgementQueries(db),
     ...voteQueries(db),
+    ...teacherCheckQueries(db),
     ...batchQueries(db),
     ...versionQueries(db),
+    ...rollbackQueries(db),
+    ...forgettingQueries(db),
     ...panelQueries(db),
     ...lessonQueries(db),
   };

@@ -12,6 +12,7 @@ import type {
 } from '../protocol/ids.ts';
 import type { NextStateKind, Observation } from '../protocol/observations.ts';
 import type { CurvePoint, LoopName, PanelTurn, PanelVersion } from '../protocol/panel.ts';
+import type { GateFigures } from '../protocol/promotion.ts';
 import type { BatchManifest, TrainMetrics } from '../protocol/training.ts';
 import type * as T from './types.ts';
 
@@ -28,10 +29,15 @@ export type StoreChange =
 /** Every method is one transaction: it is durable when it returns, or it threw and changed nothing. */
 export interface Store {
   close(): void;
+  /** Resolves when a damaged page was met. The store is of no more use; opening the file again sets it aside. */
+  damaged(): Promise<Error>;
+  /**
+   * All that `work` writes is one transaction, durable when this returns. A method that throws within it has
+   * changed nothing itself; the rest stands if `work` catches the error, and is undone if it does not.
+   */
+  together<R>(work: () => R): R;
   /** Called after every committed change, in the writer's call: it must be quick and not throw. Returns the disposer. */
   onChange(listener: (what: StoreChange) => void): () => void;
-  /** All that `work` writes is one transaction: durable together, or not at all when it throws. */
-  together<R>(work: () => R): R;
 
   learning(): LearningState;
   setLearning(state: Exclude<LearningState, 'unasked'>): void;
@@ -112,10 +118,13 @@ export interface Store {
   /** Samples ready -> batched, the version's row in state training. Refuses while another batch is open. */
   beginBatch(batch: {
     batchId: BatchId;
+    kind: T.BatchKind;
     version: WeightVersion;
     parent: WeightVersion;
     newSamples: readonly SampleId[];
     replaySamples: readonly SampleId[];
+    /** Every turn whose text the batch takes without a sample of it: when one is deleted, the version is tainted. */
+    turns: readonly T.BatchTurn[];
     createdAtMs: number;
   }): void;
   /** The folder is complete on disk. */
@@ -123,7 +132,9 @@ export interface Store {
   /** building or submitted -> submitted, attempts + 1. */
   submitBatch(batchId: BatchId): T.Batch;
   openBatch(): T.Batch | undefined;
+  batch(batchId: BatchId): T.Batch | undefined;
   batchSamples(batchId: BatchId): { sampleId: SampleId; origin: 'new' | 'replay' }[];
+  batchTurns(batchId: BatchId): T.BatchTurn[];
   /** Batch, its new samples and its version -> trained. Repeating it changes nothing. */
   completeBatch(
     batchId: BatchId,
@@ -132,15 +143,62 @@ export interface Store {
   /** For good: batch and version -> failed, new samples -> held, with the error kept. */
   failBatch(batchId: BatchId, error: string): void;
   sample(sampleId: SampleId): T.Sample | undefined;
+  /** What was found of the sample's teacher when a batch was built of it; undefined before. */
+  teacherCheck(sampleId: SampleId): T.TeacherCheck | undefined;
+  /** Replaces an earlier one. */
+  recordTeacherCheck(sampleId: SampleId, check: T.TeacherCheck): void;
   versions(): T.Version[];
   version(version: WeightVersion): T.Version | undefined;
   serving(): WeightVersion;
-  /** The serving version retires and this one serves; the decision is written down. */
-  promote(version: WeightVersion, reason: string, atMs: number): void;
-  /** trained -> failed, the decision written down. */
-  rejectVersion(version: WeightVersion, reason: string, atMs: number): void;
+  /** The oldest version that is trained and not decided on. */
+  undecidedVersion(): T.Version | undefined;
+  /**
+   * trained -> serving, and the version that served retires. Throws `invalid_request` unless the version was
+   * trained from the one that serves: what it was measured against, and nobody has gone back behind.
+   */
+  promote(version: WeightVersion, reason: string, atMs: number, figures?: GateFigures): void;
+  /** trained -> failed; its new samples are held with the reason: the same step again would fail again. */
+  rejectVersion(version: WeightVersion, reason: string, atMs: number, figures?: GateFigures): void;
+  /** Newest first. */
+  promotions(limit: number): T.Promotion[];
+  /** A version, its parent, ... down to the base. */
+  lineage(version: WeightVersion): WeightVersion[];
+  /**
+   * The user goes back (or forward again) to a retired version. What was under way is given up, its samples are
+   * ready again. Samples follow the weights: those that the version's lineage has learnt are trained, those that
+   * only others have are held. Throws `invalid_request` for a version that cannot serve.
+   */
+  goBack(version: WeightVersion, reason: string, atMs: number): void;
+  /**
+   * The serving version cannot be used any more. Its nearest ancestor that can serves from now on, and what the
+   * lost ones had learnt is ready to be trained again. Returns that ancestor.
+   */
+  fallBack(lost: WeightVersion, fate: 'failed' | 'retired', reason: string, atMs: number): WeightVersion;
+  /**
+   * Goes back to the last version that learnt nothing which is deleted or excluded by now, and makes ready what
+   * later ones had learnt besides. Tainted versions fail and lose their folder: the caller deletes it.
+   */
+  forget(atMs: number): { serving: WeightVersion; forgotten: WeightVersion[]; samplesReady: number };
   anchors(): T.Anchor[];
   addAnchor(anchor: T.Anchor): void;
+
+  // forgetting
+  /**
+   * Deletes a turn with all that was said of it, every retry of it, and the later turns of its conversation,
+   * which repeat its text; an open batch that has any of it is given up. Rows are overwritten on the disk.
+   * Versions that learnt from it are tainted. Throws `not_found`.
+   */
+  deleteTurn(turnId: TurnId): T.Deleted;
+  /** The same for all turns of a session, and the turns of sessions that forked from it. Throws `not_found`. */
+  deleteSession(sessionId: SessionId): T.Deleted;
+  /** Everything but the settings and the anchors, which are the base's own. Version numbers go on. */
+  deleteEverything(atMs: number): void;
+  /**
+   * excluded: not trained any more, neither as new nor in replay, and versions that learnt from it are tainted.
+   * included: takes that back, and gives a sample that was held after a failed step or a rollback another try.
+   * Throws `not_found` for a turn without a sample.
+   */
+  excludeTurn(turnId: TurnId, state: 'excluded' | 'included'): void;
 
   // lessons: recordVerdict makes, changes and removes them
   lesson(lessonId: LessonId): T.Lesson | undefined;
@@ -148,6 +206,8 @@ export interface Store {
   lessons(limit: number): T.Lesson[];
   /** Newest first. */
   activeLessons(limit: number): T.Lesson[];
+  /** Those that stood in the prompt of the session's latest turn with lessons. */
+  lessonsOfSession(sessionId: SessionId): LessonId[];
   /** Throws `not_found`, and `invalid_request` when no text would be left. New words make a retired lesson active. */
   updateLesson(lessonId: LessonId, change: T.LessonChange): T.Lesson;
   deleteLesson(lessonId: LessonId): void;
