@@ -1,7 +1,7 @@
 /** The train loop's queries: samples into batches, batches into versions. A sample is new in one batch only. */
 import { z } from 'zod';
 import { ApprenticeError } from '../protocol/errors.ts';
-import { type BatchId, SampleId } from '../protocol/ids.ts';
+import { type BatchId, SampleId, TurnId } from '../protocol/ids.ts';
 import { BatchRow, SampleRow } from './codec.ts';
 import type { Database } from './database.ts';
 import type { Store } from './store.ts';
@@ -15,7 +15,9 @@ type BatchQueries = Pick<
   | 'setManifest'
   | 'submitBatch'
   | 'openBatch'
+  | 'batch'
   | 'batchSamples'
+  | 'batchTurns'
   | 'completeBatch'
   | 'failBatch'
 >;
@@ -35,14 +37,16 @@ export function batchQueries(db: Database): BatchQueries {
     readySamples: (limit) =>
       db.all(
         SampleRow,
-        `SELECT * FROM samples WHERE state = 'ready' AND superseded = 0 ORDER BY created_at_ms, rowid LIMIT ?`,
+        `SELECT * FROM samples WHERE state = 'ready' AND superseded = 0 AND excluded = 0
+         ORDER BY created_at_ms, rowid LIMIT ?`,
         limit,
       ),
 
     replaySamples: (limit, exclude) =>
       db.all(
         SampleRow,
-        `SELECT * FROM samples WHERE state = 'trained' AND superseded = 0 AND sample_id NOT IN (SELECT value FROM json_each(?))
+        `SELECT * FROM samples WHERE state = 'trained' AND superseded = 0 AND excluded = 0
+           AND sample_id NOT IN (SELECT value FROM json_each(?))
          ORDER BY created_at_ms DESC, rowid DESC LIMIT ?`,
         JSON.stringify(exclude),
         limit,
@@ -53,8 +57,10 @@ export function batchQueries(db: Database): BatchQueries {
         const open = openBatch();
         if (open !== undefined) throw invalid(`Batch ${open.batchId} (${open.version}) is still under way.`);
         db.run(
-          `INSERT INTO batches(batch_id, version, parent, state, created_at_ms) VALUES (?, ?, ?, 'building', ?)`,
+          `INSERT INTO batches(batch_id, kind, version, parent, state, created_at_ms)
+           VALUES (?, ?, ?, ?, 'building', ?)`,
           batch.batchId,
+          batch.kind,
           batch.version,
           batch.parent,
           batch.createdAtMs,
@@ -69,6 +75,14 @@ export function batchQueries(db: Database): BatchQueries {
           insertMember(db, batch.batchId, sampleId, 'new');
         }
         for (const sampleId of batch.replaySamples) insertMember(db, batch.batchId, sampleId, 'replay');
+        for (const { turnId, role } of batch.turns) {
+          db.run(
+            'INSERT INTO batch_turns(batch_id, turn_id, role) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+            batch.batchId,
+            turnId,
+            role,
+          );
+        }
         db.run(
           `INSERT INTO versions(version, parent, state, batch_id, created_at_ms) VALUES (?, ?, 'training', ?, ?)`,
           batch.version,
@@ -102,6 +116,8 @@ export function batchQueries(db: Database): BatchQueries {
 
     openBatch,
 
+    batch: (batchId) => db.get(BatchRow, 'SELECT * FROM batches WHERE batch_id = ?', batchId),
+
     batchSamples: (batchId) =>
       db
         .all(
@@ -110,6 +126,15 @@ export function batchQueries(db: Database): BatchQueries {
           batchId,
         )
         .map((row) => ({ sampleId: row.sample_id, origin: row.origin })),
+
+    batchTurns: (batchId) =>
+      db
+        .all(
+          z.object({ turn_id: TurnId, role: z.enum(['request', 'lesson']) }),
+          'SELECT turn_id, role FROM batch_turns WHERE batch_id = ? ORDER BY turn_id, role',
+          batchId,
+        )
+        .map((row) => ({ turnId: row.turn_id, role: row.role })),
 
     completeBatch: (batchId, made) => {
       db.write(['batches', 'samples', 'versions'], () => {
@@ -137,7 +162,7 @@ export function batchQueries(db: Database): BatchQueries {
         if (batch.state === 'failed') return null;
         if (batch.state === 'trained') throw invalid(`Batch ${batchId} is trained already.`);
         db.run(`UPDATE batches SET state = 'failed', error = ? WHERE batch_id = ?`, error, batchId);
-        db.run(`UPDATE samples SET state = 'held' WHERE batch_id = ?`, batchId);
+        db.run(`UPDATE samples SET state = 'held', note = ? WHERE batch_id = ?`, error, batchId);
         db.run(`UPDATE versions SET state = 'failed' WHERE version = ?`, batch.version);
         return true;
       });

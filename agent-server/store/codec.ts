@@ -11,6 +11,7 @@ import {
   WeightVersion,
 } from '../protocol/ids.ts';
 import { NextStateKind, Observation, TurnSubject } from '../protocol/observations.ts';
+import { GateFigures } from '../protocol/promotion.ts';
 import { BatchManifest, TrainMetrics } from '../protocol/training.ts';
 import type * as T from './types.ts';
 
@@ -164,6 +165,24 @@ export const HintCandidateRow = z.object({
   text: z.string(),
 });
 
+export const TeacherCheckRow = z
+  .object({
+    teacher: WeightVersion,
+    hint_kind: HintKind,
+    hint_source: HintCandidateRow.shape.source,
+    hint_text: z.string(),
+    verdict: z.enum(['better', 'worse', 'unknown']),
+    detail: z.string(),
+  })
+  .transform(
+    (row): T.TeacherCheck => ({
+      teacher: row.teacher,
+      hint: { kind: row.hint_kind, source: row.hint_source, text: row.hint_text },
+      verdict: row.verdict,
+      detail: row.detail,
+    }),
+  );
+
 export const VoteRow = z
   .object({
     score: Score.nullable(),
@@ -277,6 +296,24 @@ export const VersionRow = z
       createdAtMs: row.created_at_ms,
       servedAtMs: row.served_at_ms,
       tainted: row.tainted,
+    }),
+  );
+
+export const PromotionRow = z
+  .object({
+    version: WeightVersion,
+    promoted: z.number(),
+    reason: z.string(),
+    figures: json(GateFigures).nullable(),
+    decided_at_ms: z.number(),
+  })
+  .transform(
+    (row): T.Promotion => ({
+      version: row.version,
+      promoted: row.promoted === 1,
+      reason: row.reason,
+      figures: row.figures,
+      decidedAtMs: row.decided_at_ms,
     }),
   );
 

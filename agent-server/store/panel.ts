@@ -52,7 +52,7 @@ export function panelQueries(db: Database): PanelQueries {
         }),
         `SELECT (SELECT value FROM counters WHERE name = 'queued') AS observations,
            (SELECT count(*) FROM judge_queue WHERE due_at_ms <= ?) AS judge,
-           (SELECT count(*) FROM samples WHERE state = 'ready') AS samplesReady,
+           (SELECT count(*) FROM samples WHERE state = 'ready' AND superseded = 0 AND excluded = 0) AS samplesReady,
            (SELECT count(*) FROM samples WHERE state = 'batched') AS samplesInBatch`,
         nowMs,
       ) ?? { observations: 0, judge: 0, samplesReady: 0, samplesInBatch: 0 },

@@ -231,6 +231,18 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (turn_id, position)
   ) STRICT, WITHOUT ROWID;
 
+  -- Whether the teacher's own answer is better than the student's, under the hint that was chosen for it.
+  CREATE TABLE teacher_checks (
+    sample_id TEXT PRIMARY KEY REFERENCES samples(sample_id) ON DELETE CASCADE,
+    -- The version that taught.
+    teacher TEXT NOT NULL,
+    hint_kind TEXT NOT NULL CHECK (hint_kind IN ('rewrite', 'words')),
+    hint_source TEXT NOT NULL,
+    hint_text TEXT NOT NULL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('better', 'worse', 'unknown')),
+    detail TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
   -- Late, stronger evidence about a turn already trained makes another sample of it.
   DROP INDEX samples_by_turn;
   CREATE INDEX samples_by_turn ON samples(turn_id, created_at_ms);

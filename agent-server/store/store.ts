@@ -58,6 +58,7 @@ export interface Store {
   /** At start: turns that an earlier process left running can have no answer. Returns how many. */
   failInterruptedTurns(): number;
   turn(turnId: TurnId): T.Turn | undefined;
+  turnState(turnId: TurnId): T.TurnState | undefined;
   /** Turns with this hash of their request, their conversation or their last exchange, newest first. */
   earlierTurns(by: 'request' | 'conversation' | 'exchange', hash: string, limit: number): T.EarlierTurn[];
   session(sessionId: SessionId): T.Session | undefined;
@@ -88,16 +89,26 @@ export interface Store {
   nextJudgeDueMs(): number | undefined;
   /** The evidence gave no score: the turn waits for the judge's votes, from now on. A new next state ends the wait. */
   awaitVotes(turnId: TurnId, nowMs: number): void;
-  turnsAwaitingVotes(nowMs: number, limit: number): { turnId: TurnId; attempts: number }[];
+  turnsAwaitingVotes(nowMs: number, limit: number): TurnId[];
   nextVoteDueMs(): number | undefined;
   addVote(turnId: TurnId, vote: T.Vote): void;
   /** In the order in which they were given. */
   votes(turnId: TurnId): T.Vote[];
-  /** The judge could not be had: asked again at `dueAtMs`, attempts + 1. */
-  postponeVotes(turnId: TurnId, dueAtMs: number): void;
-  /** Waits no longer for votes: read again now. */
-  endVoting(turnId: TurnId, reason: 'votes' | 'judge_unavailable', nowMs: number): void;
+  /** The votes are in: the turn is read again now. Changes nothing when the turn waits for none any more. */
+  endVoting(turnId: TurnId, nowMs: number): void;
+  /**
+   * A judge could not be asked about this turn, or about any turn that is due: attempts + 1, and asked again after
+   * `firstWaitMs` at first, twice as long each time. At `maxAttempts` the turn is read again instead, with the
+   * reason judge_unavailable.
+   */
+  postponeVotes(
+    of: TurnId | 'all due',
+    nowMs: number,
+    patience: { readonly firstWaitMs: number; readonly maxAttempts: number },
+  ): void;
   nextStates(turnId: TurnId): T.NextState[];
+  /** Next states of the session's newest `turns` turns up to this one, in the order in which they came. */
+  sessionNextStates(turnId: TurnId, turns: number): T.NextState[];
   verdict(turnId: TurnId): T.Verdict | undefined;
   sampleOfTurn(turnId: TurnId): T.Sample | undefined;
   /**

@@ -17,6 +17,7 @@ import type {
   WeightVersion,
 } from '../protocol/ids.ts';
 import type { NextStateKind, Observation, TurnSubject } from '../protocol/observations.ts';
+import type { GateFigures } from '../protocol/promotion.ts';
 import type { BatchManifest, TrainMetrics } from '../protocol/training.ts';
 
 export type Score = 1 | 0 | -1;
@@ -161,6 +162,19 @@ export interface Hint {
 /** Where a hint comes from. review: what the user said of the answer. tool: a command, a task or a tool call. */
 export type HintSource = 'rewrite' | 'review' | 'test' | 'compiler' | 'tool' | 'judge';
 
+/**
+ * The teacher's own answer beside the student's. worse: nothing is distilled from it. unknown: nothing tells, so it
+ * teaches as it did without a check.
+ */
+export interface TeacherCheck {
+  teacher: WeightVersion;
+  /** The hint that it saw: of those in words, the one that was chosen. */
+  hint: HintCandidate;
+  verdict: 'better' | 'worse' | 'unknown';
+  /** One sentence for the panel. */
+  detail: string;
+}
+
 /** One of a turn's hints; which of several in words teaches is settled by overlap when a batch is built. */
 export interface HintCandidate extends Hint {
   source: HintSource;
@@ -227,6 +241,12 @@ export interface Batch {
   error: string | null;
 }
 
+/** A turn that a batch distils: its request, or the lesson that came of it. */
+export interface BatchTurn {
+  turnId: TurnId;
+  role: 'request' | 'lesson';
+}
+
 /** trained: on disk, not yet promoted. failed: kept and shown, never served. */
 export type VersionState = 'training' | 'trained' | 'serving' | 'retired' | 'failed';
 
@@ -245,6 +265,24 @@ export interface Version {
 }
 
 export type Taint = 'deleted' | 'excluded';
+
+/** A decision on which version serves. */
+export interface Promotion {
+  version: WeightVersion;
+  /** Did the version get to serve by it? */
+  promoted: boolean;
+  reason: string;
+  /** Null where nothing was measured: a rollback, a version whose numbers were broken. */
+  figures: GateFigures | null;
+  decidedAtMs: number;
+}
+
+/** What a deletion came to. */
+export interface Deleted {
+  turns: number;
+  /** Versions that had learnt from what is deleted, and those trained from them. */
+  tainted: WeightVersion[];
+}
 
 /** The base model's own answer to an unrelated prompt, with its top ids: trained on so that it stays put. */
 export interface Anchor {

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { ApprenticeError } from '../protocol/errors.ts';
 import { BASE_VERSION, WeightVersion, weightVersion } from '../protocol/ids.ts';
-import { AnchorRow, idsToBlob, VersionRow } from './codec.ts';
+import { AnchorRow, idsToBlob, PromotionRow, VersionRow } from './codec.ts';
 import type { Database } from './database.ts';
+import { decide, lineageOf, serve } from './lineage.ts';
 import type { Store } from './store.ts';
 
 /** Orders `policy@v10` after `policy@v9`. */
@@ -11,58 +12,80 @@ const NUMBER = `CAST(substr(version, ${'policy@v'.length + 1}) AS INTEGER)`;
 
 type VersionQueries = Pick<
   Store,
-  'nextVersion' | 'versions' | 'version' | 'serving' | 'promote' | 'rejectVersion' | 'anchors' | 'addAnchor'
+  | 'nextVersion'
+  | 'versions'
+  | 'version'
+  | 'serving'
+  | 'undecidedVersion'
+  | 'promote'
+  | 'rejectVersion'
+  | 'promotions'
+  | 'lineage'
+  | 'anchors'
+  | 'addAnchor'
 >;
 
 export function versionQueries(db: Database): VersionQueries {
-  const decide = (version: WeightVersion, promoted: 0 | 1, reason: string, atMs: number): void => {
-    db.run(
-      'INSERT INTO promotions(version, decided_at_ms, promoted, reason) VALUES (?, ?, ?, ?)',
-      version,
-      atMs,
-      promoted,
-      reason,
-    );
-  };
+  const find = (version: WeightVersion) =>
+    db.get(VersionRow, 'SELECT * FROM versions WHERE version = ?', version);
+  const serving = (): WeightVersion =>
+    db.get(z.object({ version: WeightVersion }), `SELECT version FROM versions WHERE state = 'serving'`)
+      ?.version ?? BASE_VERSION;
 
   return {
+    // The setting outlives the deletion of everything: a number is never given to other weights.
     nextVersion: () =>
       weightVersion(
-        (db.get(z.object({ n: z.number() }), `SELECT max(${NUMBER}) AS n FROM versions`)?.n ?? 0) + 1,
+        (db.get(
+          z.object({ n: z.number() }),
+          `SELECT max((SELECT max(${NUMBER}) FROM versions),
+             coalesce((SELECT CAST(value AS INTEGER) FROM settings WHERE key = 'versions_made'), 0)) AS n`,
+        )?.n ?? 0) + 1,
       ),
 
     versions: () => db.all(VersionRow, `SELECT * FROM versions ORDER BY ${NUMBER}`),
 
-    version: (version) => db.get(VersionRow, 'SELECT * FROM versions WHERE version = ?', version),
+    version: find,
 
-    serving: () =>
-      db.get(z.object({ version: WeightVersion }), `SELECT version FROM versions WHERE state = 'serving'`)
-        ?.version ?? BASE_VERSION,
+    serving,
 
-    promote: (version, reason, atMs) => {
+    undecidedVersion: () =>
+      db.get(VersionRow, `SELECT * FROM versions WHERE state = 'trained' ORDER BY ${NUMBER}`),
+
+    promote: (version, reason, atMs, figures) => {
       db.write(['versions'], () => {
-        const row = db.get(VersionRow, 'SELECT * FROM versions WHERE version = ?', version);
+        const row = find(version);
         if (row?.state === 'serving') return null;
-        if (row?.state !== 'trained' && row?.state !== 'retired') {
-          throw cannot(version, row?.state, 'serve');
+        if (row?.state !== 'trained') throw cannot(version, row?.state, 'serve');
+        if (row.parent !== serving()) {
+          throw cannot(version, `trained from ${row.parent}, which does not serve,`, 'serve');
         }
-        db.run(`UPDATE versions SET state = 'retired' WHERE state = 'serving'`);
-        db.run(`UPDATE versions SET state = 'serving', served_at_ms = ? WHERE version = ?`, atMs, version);
-        decide(version, 1, reason, atMs);
+        serve(db, version, 'retired', atMs);
+        decide(db, version, 1, reason, atMs, figures ? JSON.stringify(figures) : null);
         return true;
       });
     },
 
-    rejectVersion: (version, reason, atMs) => {
-      db.write(['versions'], () => {
-        const row = db.get(VersionRow, 'SELECT * FROM versions WHERE version = ?', version);
+    rejectVersion: (version, reason, atMs, figures) => {
+      db.write(['versions', 'samples'], () => {
+        const row = find(version);
         if (row?.state === 'failed') return null;
         if (row?.state !== 'trained') throw cannot(version, row?.state, 'be rejected');
         db.run(`UPDATE versions SET state = 'failed' WHERE version = ?`, version);
-        decide(version, 0, reason, atMs);
+        db.run(
+          `UPDATE samples SET state = 'held', note = ? WHERE batch_id = ? AND state = 'trained'`,
+          `${version} did not pass: ${reason}.`,
+          row.batchId,
+        );
+        decide(db, version, 0, reason, atMs, figures ? JSON.stringify(figures) : null);
         return true;
       });
     },
+
+    promotions: (limit) =>
+      db.all(PromotionRow, 'SELECT * FROM promotions ORDER BY promotion_id DESC LIMIT ?', limit),
+
+    lineage: (version) => lineageOf(db, version).map((one) => one.version),
 
     anchors: () =>
       db.all(AnchorRow, 'SELECT prompt_ids, response_ids, base_top FROM anchors ORDER BY anchor_id'),
@@ -84,10 +107,11 @@ export function versionQueries(db: Database): VersionQueries {
   };
 }
 
-function cannot(version: WeightVersion, state: string | undefined, what: string): ApprenticeError {
+/** What is asked of a version cannot be: it is in the wrong state, or unknown. */
+export function cannot(version: WeightVersion, state: string | undefined, what: string): ApprenticeError {
   return new ApprenticeError(
     'invalid_request',
     `${version} ${state === undefined ? 'does not exist' : `is ${state}`} and cannot ${what}.`,
-    'Name a version that is trained.',
+    'Name a version that the panel lists as retired.',
   );
 }

@@ -90,7 +90,7 @@ export function batchRules(store: () => Store): void {
     store().completeBatch(second, made(weightVersion(2)));
     store().rejectVersion(weightVersion(2), 'worse', T0);
     assert.equal(store().version(weightVersion(2))?.state, 'failed');
-    store().promote(BASE_VERSION, 'undone', T0);
+    store().goBack(BASE_VERSION, 'undone', T0);
     assert.equal(store().serving(), BASE_VERSION);
   });
 }

@@ -22,6 +22,7 @@ import {
   turn,
 } from '../fixtures/records.ts';
 import { batchRules } from './store-batches.ts';
+import { forgettingRules } from './store-forgetting.ts';
 import { judgementRules } from './store-judgements.ts';
 
 export interface StoreUnderTest {
@@ -45,6 +46,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     });
 
     batchRules(() => store);
+    forgettingRules(() => store);
     judgementRules(() => store);
 
     it('keeps the exact ids and logprobs of a turn', () => {

@@ -1,0 +1,166 @@
+/**
+ * The train loop's steps: begin a batch, build its folder, have it trained, decide on the version. Each reads what
+ * it needs from the store and may be done again after a crash. Which step comes next is train-items.ts; retries
+ * are train-loop.ts.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Engine } from '../engine/engine.ts';
+import type { Serving } from '../engine/serving.ts';
+import type { PromptSource } from '../gateway/prompt-source.ts';
+import type { LearningConfig } from '../learning/config.ts';
+import { pickReplay } from '../learning/replay.ts';
+import { needsOf } from '../learning/sample-rows.ts';
+import type { Log } from '../log.ts';
+import { judgeMetrics, probe } from '../promotion/promote.ts';
+import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
+import { BatchId } from '../protocol/ids.ts';
+import type { BatchManifest } from '../protocol/training.ts';
+import type { Store } from '../store/store.ts';
+import type { Batch, Sample, Version } from '../store/types.ts';
+import { makeAnchor } from './anchor-maker.ts';
+import { BatchBuilder } from './batch-builder.ts';
+import type { BatchFolders } from './batch-folder.ts';
+import { describeItem, type TrainItem } from './train-items.ts';
+import type { Trainer } from './worker-link.ts';
+
+/** Makes the rows of one kind of batch. The same batch gives the same rows when it is built again. */
+export interface BuildsBatch {
+  build(batch: Batch, signal: AbortSignal): Promise<{ manifest: BatchManifest; tensors: Uint8Array }>;
+}
+
+export interface TrainStepsParts {
+  store: Store;
+  engine: Engine;
+  serving: Serving;
+  prompts: PromptSource;
+  folders: BatchFolders;
+  trainer: Trainer;
+  config: LearningConfig;
+  log: Log;
+  /** Builds batches of the kind `distillation`. */
+  distillation?: BuildsBatch;
+}
+
+/** Earlier samples that replay chooses from. */
+const REPLAY_POOL = 512;
+/** A step takes seconds; one that takes this long hangs. */
+const TRAIN_LIMIT_MS = 30 * 60_000;
+/** Submissions of one batch, crashes of either side included, before it is given up. */
+export const MAX_SUBMISSIONS = 20;
+
+export class TrainSteps {
+  readonly #parts: TrainStepsParts;
+  readonly #samples: BuildsBatch;
+  /** Training goes on with the anchors there are; they are tried again when the process starts anew. */
+  anchorsFailed = false;
+
+  constructor(parts: TrainStepsParts) {
+    this.#parts = parts;
+    this.#samples = new BatchBuilder(parts);
+  }
+
+  async run(item: TrainItem, nowMs: number, signal: AbortSignal): Promise<void> {
+    switch (item.kind) {
+      case 'decide':
+        return this.#decide(item.version, nowMs, signal);
+      case 'batch':
+        return this.#train(item.batch, nowMs, signal);
+      case 'anchor':
+        return makeAnchor(this.#parts, item.prompt, signal);
+      case 'samples':
+        return this.#begin(item.samples, nowMs);
+      case 'idle':
+        return item.task.run(nowMs, signal);
+    }
+  }
+
+  giveUp(item: TrainItem, nowMs: number, error: ApprenticeError): void {
+    const { store, log } = this.#parts;
+    log.error(`train loop: gave up on ${describeItem(item)}: ${error.message}`);
+    if (item.kind === 'anchor') this.anchorsFailed = true;
+    if (item.kind === 'batch') store.failBatch(item.batch.batchId, error.message);
+    if (item.kind === 'decide') store.rejectVersion(item.version.version, error.message, nowMs);
+    if (item.kind === 'idle') item.task.giveUp(nowMs, error);
+  }
+
+  #begin(samples: readonly Sample[], nowMs: number): void {
+    const { store, config } = this.#parts;
+    const newSamples = samples.map(({ sampleId }) => sampleId);
+    const pool = store
+      .replaySamples(REPLAY_POOL, newSamples)
+      .filter((sample) => needsOf(config, sample) !== null);
+    store.beginBatch({
+      batchId: BatchId.parse(randomUUID()),
+      version: store.nextVersion(),
+      parent: store.serving(),
+      kind: 'samples',
+      newSamples,
+      replaySamples: pickReplay(pool, config.replay).map(({ sampleId }) => sampleId),
+      turns: [],
+      createdAtMs: nowMs,
+    });
+  }
+
+  async #train(batch: Batch, nowMs: number, signal: AbortSignal): Promise<void> {
+    const { store, folders, trainer } = this.#parts;
+    const { batchId } = batch;
+    // Built and then submitted in the next step. A manifest without its folder is a disk that lost it.
+    if (batch.manifest === null || !(await folders.exists(batchId))) return this.#build(batch, signal);
+    if (batch.attempts >= MAX_SUBMISSIONS)
+      throw new ApprenticeError(
+        'batch_invalid',
+        `Batch ${batchId} was submitted ${batch.attempts} times without an end.`,
+        'Its samples are held.',
+      );
+    store.submitBatch(batchId);
+    try {
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(TRAIN_LIMIT_MS)]);
+      const { folder, adapterSha256, metrics } = await trainer.train(batchId, folders.path(batchId), limited);
+      store.completeBatch(batchId, { folder, adapterSha256, metrics, atMs: nowMs });
+    } catch (thrown) {
+      // The disk or somebody changed the folder: written again from the store, then submitted again.
+      if (toApprenticeError(thrown).code === 'batch_tampered') await this.#build(batch, signal);
+      throw thrown;
+    }
+    await folders.remove(batchId);
+  }
+
+  async #build(batch: Batch, signal: AbortSignal): Promise<void> {
+    const { store, serving, folders } = this.#parts;
+    const builder = this.#builderOf(batch);
+    const lease = await serving.acquire(signal, batch.parent);
+    try {
+      const { manifest, tensors } = await builder.build(batch, signal);
+      await folders.write(manifest, tensors);
+      store.setManifest(batch.batchId, manifest);
+    } finally {
+      lease.release();
+    }
+  }
+
+  #builderOf(batch: Batch): BuildsBatch {
+    if (batch.kind === 'samples') return this.#samples;
+    const { distillation } = this.#parts;
+    if (distillation) return distillation;
+    throw new ApprenticeError(
+      'batch_invalid',
+      `Batch ${batch.batchId} distils lessons, and lessons are switched off.`,
+      'The batch is given up; nothing of the user is lost with it.',
+    );
+  }
+
+  async #decide({ version, metrics }: Version, nowMs: number, signal: AbortSignal): Promise<void> {
+    const { store, serving, engine, prompts } = this.#parts;
+    const verdict = metrics ? judgeMetrics(metrics) : { promoted: false, reason: 'it has no metrics' };
+    if (!verdict.promoted) {
+      store.rejectVersion(version, verdict.reason, nowMs);
+      return;
+    }
+    const prompt = await prompts.get(signal);
+    const decide = async () => {
+      await probe(engine, version, prompt, signal);
+      store.promote(version, verdict.reason, nowMs);
+    };
+    await serving.swap(version, decide, signal);
+  }
+}

@@ -1,0 +1,82 @@
+/** The serving pointer moved other than by promotion: the user goes back, a version is lost, or one is forgotten. */
+import { ApprenticeError } from '../protocol/errors.ts';
+import type { WeightVersion } from '../protocol/ids.ts';
+import { VersionRow } from './codec.ts';
+import type { Database } from './database.ts';
+import { abandonUndecided, decide, followLineage, lineageOf, release, serve } from './lineage.ts';
+import type { Store } from './store.ts';
+import type { Version } from './types.ts';
+import { cannot } from './versions.ts';
+
+type RollbackQueries = Pick<Store, 'goBack' | 'fallBack' | 'forget'>;
+
+export function rollbackQueries(db: Database): RollbackQueries {
+  const serving = (): Version => {
+    const row = db.get(VersionRow, `SELECT * FROM versions WHERE state = 'serving'`);
+    if (row) return row;
+    throw new ApprenticeError('internal', 'No version serves, not even the base.', 'Report this.');
+  };
+
+  return {
+    goBack: (version, reason, atMs) => {
+      db.write(['versions', 'batches', 'samples'], () => {
+        const row = db.get(VersionRow, 'SELECT * FROM versions WHERE version = ?', version);
+        if (row?.state === 'serving') return null;
+        if (row?.state !== 'retired') throw cannot(version, row?.state, 'serve');
+        abandonUndecided(db, `The user went back to ${version}.`, atMs);
+        serve(db, version, 'retired', atMs);
+        followLineage(db, version, `Undone: the user went back to ${version}.`);
+        decide(db, version, 1, reason, atMs, null);
+        return true;
+      });
+    },
+
+    fallBack: (lost, fate, reason, atMs) =>
+      db.write(['versions', 'batches', 'samples'], () => {
+        const from = serving();
+        if (from.version !== lost) return from.version;
+        const [, ...ancestors] = lineageOf(db, lost);
+        const to = ancestors.find(({ state }) => state === 'retired');
+        if (to === undefined) throw cannot(lost, 'without an ancestor', 'be replaced');
+        abandonUndecided(db, `${lost} was lost.`, atMs);
+        release(db, upTo(lineageOf(db, lost), to.version));
+        serve(db, to.version, fate, atMs);
+        decide(db, lost, 0, reason, atMs, null);
+        decide(db, to.version, 1, `${lost} could not be loaded`, atMs, null);
+        return to.version;
+      }),
+
+    forget: (atMs) =>
+      db.write(['versions', 'batches', 'samples'], () => {
+        const line = lineageOf(db, serving().version);
+        const clean = line.find((one) => one.tainted === null && one.state !== 'failed');
+        if (clean === undefined) throw cannot(serving().version, 'without a clean ancestor', 'be forgotten');
+        const tainted = db.all(
+          VersionRow,
+          `SELECT * FROM versions WHERE tainted IS NOT NULL AND (state <> 'failed' OR folder IS NOT NULL)`,
+        );
+        if (tainted.length === 0) return { serving: clean.version, forgotten: [], samplesReady: 0 };
+        abandonUndecided(db, 'What its parent had learnt was deleted or excluded.', atMs);
+        const samplesReady = release(db, upTo(line, clean.version));
+        if (clean.version !== line[0]?.version) {
+          serve(db, clean.version, 'retired', atMs);
+          decide(db, clean.version, 1, 'the last version without what is to be forgotten', atMs, null);
+        }
+        for (const { version, tainted: why } of tainted) {
+          db.run(`UPDATE versions SET state = 'failed', folder = NULL WHERE version = ?`, version);
+          decide(db, version, 0, `forgotten: something it learnt from was ${why}`, atMs, null);
+        }
+        return {
+          serving: clean.version,
+          forgotten: tainted.map(({ version }) => version),
+          samplesReady,
+        };
+      }),
+  };
+}
+
+/** The part of a lineage that is newer than `version`. */
+function upTo(lineage: readonly Version[], version: WeightVersion): WeightVersion[] {
+  const end = lineage.findIndex((one) => one.version === version);
+  return lineage.slice(0, end === -1 ? lineage.length : end).map((one) => one.version);
+}

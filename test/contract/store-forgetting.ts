@@ -1,0 +1,256 @@
+/** The part of Store's contract that is about going back, losing a version, excluding, deleting and forgetting. */
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
+import {
+  BASE_VERSION,
+  type SampleId,
+  SessionId,
+  type TurnId,
+  weightVersion,
+} from '../../agent-server/protocol/ids.ts';
+import type { Store } from '../../agent-server/store/store.ts';
+import {
+  answeredTurn,
+  beginBatch,
+  corrected,
+  made,
+  newTurnId,
+  readySample,
+  sample,
+  T0,
+  thumb,
+} from '../fixtures/records.ts';
+
+const [V1, V2, V3] = [weightVersion(1), weightVersion(2), weightVersion(3)];
+
+/** Has the next version learn one new sample, and serve. */
+function learn(store: Store, replay: SampleId[] = []): SampleId {
+  const learnt = readySample(store);
+  const version = store.nextVersion();
+  store.completeBatch(beginBatch(store, [learnt], replay), made(version));
+  store.promote(version, 'better', T0);
+  return learnt;
+}
+
+const stateOf = (store: Store, sampleId: SampleId) => store.sample(sampleId)?.state;
+function turnOf(store: Store, sampleId: SampleId): TurnId {
+  const found = store.sample(sampleId);
+  assert.ok(found);
+  return found.turnId;
+}
+const tainted = (store: Store) =>
+  store.versions().flatMap(({ version, tainted: why }) => (why === null ? [] : [`${version} ${why}`]));
+
+/** `store` is asked for within a test: each has one of its own. */
+export function forgettingRules(store: () => Store): void {
+  it('PROMOTE-6: a version serves only over the one that it was trained from', () => {
+    learn(store());
+    const late = beginBatch(store(), [readySample(store())]);
+    store().completeBatch(late, made(V2));
+    store().goBack(BASE_VERSION, 'undone', T0);
+    assert.throws(() => store().promote(V2, 'better', T0), ApprenticeError);
+    assert.equal(store().serving(), BASE_VERSION);
+  });
+
+  it('ROLLBACK-1: going back retires what came later, holds what only that had learnt, and can be undone', () => {
+    const [first, second, third] = [learn(store()), learn(store()), learn(store())];
+    store().goBack(V1, 'the user asked for it', T0 + 5);
+    assert.deepEqual(
+      store()
+        .versions()
+        .map(({ state }) => state),
+      ['retired', 'serving', 'retired', 'retired'],
+    );
+    assert.deepEqual(
+      [first, second, third].map((id) => stateOf(store(), id)),
+      ['trained', 'held', 'held'],
+    );
+    assert.deepEqual(
+      store()
+        .replaySamples(9, [])
+        .map(({ sampleId }) => sampleId),
+      [first],
+      'what was undone is not taught again by replay',
+    );
+    const fourth = learn(store());
+    assert.equal(store().version(weightVersion(4))?.parent, V1);
+    store().goBack(V3, 'forward again', T0 + 6);
+    assert.deepEqual(
+      [first, second, third, fourth].map((id) => stateOf(store(), id)),
+      ['trained', 'trained', 'trained', 'held'],
+    );
+    assert.equal(store().promotions(1)[0]?.reason, 'forward again');
+    assert.throws(() => store().goBack(weightVersion(9), 'no such', T0), ApprenticeError);
+  });
+
+  it('ROLLBACK-2: what was under way when the user went back never serves, and its samples are ready again', () => {
+    learn(store());
+    const [undecided, open] = [readySample(store()), readySample(store())];
+    store().completeBatch(beginBatch(store(), [undecided]), made(V2));
+    const batchId = beginBatch(store(), [open]);
+    store().goBack(BASE_VERSION, 'undone', T0);
+    assert.deepEqual(
+      [V2, V3].map((version) => store().version(version)?.state),
+      ['failed', 'failed'],
+    );
+    assert.equal(store().batch(batchId)?.state, 'failed');
+    assert.throws(() => store().completeBatch(batchId, made(V3)), ApprenticeError);
+    assert.deepEqual(
+      new Set(
+        store()
+          .readySamples(9)
+          .map(({ sampleId }) => sampleId),
+      ),
+      new Set([undecided, open]),
+    );
+    beginBatch(store(), [undecided, open]);
+  });
+
+  it('FALLBACK-1: a lost version fails, its nearest usable ancestor serves, what they had learnt is ready', () => {
+    const [first, second] = [learn(store()), learn(store())];
+    assert.equal(store().fallBack(V2, 'failed', 'its folder is damaged', T0), V1);
+    assert.deepEqual([store().serving(), store().version(V2)?.state], [V1, 'failed']);
+    assert.deepEqual([stateOf(store(), first), stateOf(store(), second)], ['trained', 'ready']);
+    assert.equal(store().fallBack(V2, 'failed', 'again', T0), V1, 'told twice, done once');
+    assert.equal(store().fallBack(V1, 'retired', 'another base', T0), BASE_VERSION);
+    assert.equal(store().version(V1)?.state, 'retired');
+  });
+
+  it('FORGET-1: excluding marks every version that learnt from it in any role, and can be taken back', () => {
+    const first = learn(store());
+    learn(store());
+    const third = learn(store(), [first]);
+    store().excludeTurn(turnOf(store(), third), 'excluded');
+    assert.deepEqual(tainted(store()), [`${V3} excluded`]);
+    store().excludeTurn(turnOf(store(), first), 'excluded');
+    assert.deepEqual(tainted(store()), [`${V1} excluded`, `${V2} excluded`, `${V3} excluded`]);
+    assert.ok(
+      !store()
+        .replaySamples(9, [])
+        .some(({ sampleId }) => sampleId === first),
+    );
+    store().excludeTurn(turnOf(store(), first), 'included');
+    assert.deepEqual(tainted(store()), [`${V3} excluded`]);
+    assert.throws(() => store().excludeTurn(newTurnId(), 'excluded'), ApprenticeError);
+  });
+
+  it('FORGET-2: a sample excluded while it waits or is in a batch is not trained, and its neighbours are', () => {
+    const [waiting, batched, neighbour] = [readySample(store()), readySample(store()), readySample(store())];
+    const batchId = beginBatch(store(), [batched, neighbour]);
+    store().excludeTurn(turnOf(store(), waiting), 'excluded');
+    assert.equal(store().openBatch()?.batchId, batchId);
+    store().excludeTurn(turnOf(store(), batched), 'excluded');
+    assert.equal(store().openBatch(), undefined);
+    assert.deepEqual(
+      store()
+        .readySamples(9)
+        .map(({ sampleId }) => sampleId),
+      [neighbour],
+    );
+    assert.equal(store().queueLengths(T0).samplesReady, 1);
+    store().excludeTurn(turnOf(store(), batched), 'included');
+    beginBatch(store(), [batched, neighbour]);
+  });
+
+  it('FORGET-3: a sample held after a failed step gets another try when it is included', () => {
+    const held = readySample(store());
+    store().completeBatch(beginBatch(store(), [held]), made(V1));
+    store().rejectVersion(V1, 'worse', T0);
+    assert.equal(stateOf(store(), held), 'held');
+    store().excludeTurn(turnOf(store(), held), 'included');
+    assert.equal(stateOf(store(), held), 'ready');
+    beginBatch(store(), [held]);
+  });
+
+  it('FORGET-4: a deleted turn is gone with all that was said of it, and its versions are marked for good', () => {
+    const sampleId = learn(store());
+    const other = learn(store(), [sampleId]);
+    const turnId = turnOf(store(), sampleId);
+    const seen = thumb(turnId, -1);
+    store().addObservation(seen, T0);
+    store().attach(seen.observationId, turnId, 'thumb', T0, T0);
+    const waiting = thumb(turnId, 1);
+    store().addObservation(waiting, T0);
+    assert.deepEqual(store().deleteTurn(turnId), { turns: 1, tainted: [V1, V2] });
+    assert.deepEqual(
+      [store().turn(turnId), store().sample(sampleId), store().verdict(turnId)],
+      [undefined, undefined, undefined],
+    );
+    assert.deepEqual([store().nextStates(turnId), store().queuedObservations(9)], [[], []]);
+    assert.equal(store().addObservation(seen, T0), 'added', 'nothing remembers that it was seen');
+    assert.deepEqual(tainted(store()), [`${V1} deleted`, `${V2} deleted`]);
+    store().excludeTurn(turnOf(store(), other), 'excluded');
+    store().excludeTurn(turnOf(store(), other), 'included');
+    assert.deepEqual(tainted(store()), [`${V1} deleted`, `${V2} deleted`], 'a deletion is not taken back');
+    assert.throws(() => store().deleteTurn(turnId), ApprenticeError);
+  });
+
+  it('FORGET-5: deleting a session deletes its turns and no other; an open batch with one of them is given up', () => {
+    const session = SessionId.parse('to be deleted');
+    const doomed = answeredTurn(store(), { sessionId: session, subject: { kind: 'chat' } });
+    const ready = sample(doomed);
+    store().recordVerdict(corrected(doomed, 'no'), ready);
+    const kept = readySample(store());
+    beginBatch(store(), [ready.sampleId, kept]);
+    assert.equal(store().deleteSession(session).turns, 1);
+    assert.equal(store().turn(doomed), undefined);
+    assert.deepEqual(
+      store()
+        .readySamples(9)
+        .map(({ sampleId }) => sampleId),
+      [kept],
+    );
+    assert.throws(() => store().deleteSession(session), ApprenticeError);
+  });
+
+  it('FORGET-6: forgetting goes back to the last clean ancestor; what later versions learnt besides is ready', () => {
+    const [first, second, third] = [learn(store()), learn(store()), learn(store())];
+    store().deleteTurn(turnOf(store(), second));
+    const open = readySample(store());
+    beginBatch(store(), [open]);
+    assert.deepEqual(store().forget(T0 + 9), { serving: V1, forgotten: [V2, V3], samplesReady: 1 });
+    assert.deepEqual([store().serving(), stateOf(store(), first)], [V1, 'trained']);
+    assert.deepEqual(
+      store()
+        .readySamples(9)
+        .map(({ sampleId }) => sampleId),
+      [third, open],
+    );
+    assert.deepEqual(
+      [V2, V3].map((version) => store().version(version)).map((row) => [row?.state, row?.folder]),
+      [
+        ['failed', null],
+        ['failed', null],
+      ],
+    );
+    assert.throws(() => store().goBack(V3, 'no', T0), ApprenticeError);
+    assert.deepEqual(store().forget(T0 + 10).forgotten, [], 'nothing is left to forget');
+    learn(store());
+    assert.equal(store().version(weightVersion(5))?.parent, V1);
+  });
+
+  it('FORGET-7: deleting everything leaves the base, the settings and the anchors; numbers go on', () => {
+    store().setLearning('on');
+    store().addAnchor({ promptIds: [1], responseIds: [2], baseTop: [[[-1, 2]]] });
+    learn(store());
+    beginBatch(store(), [readySample(store())]);
+    store().deleteEverything(T0 + 9);
+    assert.deepEqual(
+      store()
+        .versions()
+        .map(({ version, state }) => [version, state]),
+      [[BASE_VERSION, 'serving']],
+    );
+    assert.deepEqual(
+      [store().panelTurns(9), store().openBatch(), store().promotions(9)],
+      [[], undefined, []],
+    );
+    assert.deepEqual(store().doneCounts(), { serve: 0, environment: 0, judge: 0, train: 0 });
+    assert.deepEqual([store().learning(), store().anchors().length], ['on', 1]);
+    assert.equal(store().nextVersion(), V3, 'a number is never given to other weights');
+    learn(store());
+    store().deleteEverything(T0 + 10);
+    assert.equal(store().nextVersion(), weightVersion(4));
+  });
+}
