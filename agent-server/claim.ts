@@ -23,14 +23,14 @@ export type Claim = { kind: 'ours'; lock: Lock } | { kind: 'taken'; discovery: D
 export async function claimHome(home: string, limitMs: number = CLAIM_LIMIT_MS): Promise<Claim> {
   mkdirSync(home, { recursive: true, mode: 0o700 });
   if (process.platform !== 'win32') chmodSync(home, 0o700);
-  const deadlineMs = Date.now() + limitMs;
+  const deadlineMs = performance.now() + limitMs;
   do {
     const lock = await takeLock(home);
     if (lock !== null) return { kind: 'ours', lock };
     const discovery = readDiscovery(home);
     if (discovery !== undefined && (await answers(discovery))) return { kind: 'taken', discovery };
     await delay(POLL_MS);
-  } while (Date.now() < deadlineMs);
+  } while (performance.now() < deadlineMs);
   throw new ApprenticeError(
     'timeout',
     `Another agent-server holds ${join(home, 'agent-server.lock')} and does not answer.`,

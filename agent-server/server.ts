@@ -176,6 +176,12 @@ async function start(
     stopping ??= takeApart().then(stopped.resolve);
     return stopping;
   };
+  void store.damaged().then((error) => {
+    log.error(
+      `The store's file is damaged (${error.message}). This process ends; the next one sets the file aside.`,
+    );
+    return stop();
+  });
   const service = createEditorService({
     store,
     writeCommitMessage: commitMessageWriter({ turns, prompts, serving }),
@@ -238,6 +244,6 @@ function onLearningChange(store: Store, tell: (state: LearningState) => void): (
 }
 
 async function drained(turns: TurnRunner): Promise<void> {
-  const deadlineMs = Date.now() + DRAIN_LIMIT_MS;
-  while (turns.running > 0 && Date.now() < deadlineMs) await delay(10);
+  const deadlineMs = performance.now() + DRAIN_LIMIT_MS;
+  while (turns.running > 0 && performance.now() < deadlineMs) await delay(10);
 }

@@ -63,8 +63,8 @@ export async function findOrStartServer(
     if (code !== 0) exit.reason = `it ended with ${killedBy ?? `exit code ${code}`}`;
   });
   try {
-    const deadline = Date.now() + START_TIMEOUT_MS;
-    while (Date.now() < deadline) {
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    while (performance.now() < deadline) {
       signal.throwIfAborted();
       const connection = await findServer(launch.home, signal);
       if (connection !== null) return connection;

@@ -136,7 +136,7 @@ export class PythonProcess<Event extends { type: string }> {
       },
     });
     this.#child = child;
-    this.#startedAtMs = Date.now();
+    this.#startedAtMs = performance.now();
     this.#startsInARow += 1;
     this.#lastErrorLine = '';
     let exitReason: string | null = null;
@@ -201,7 +201,7 @@ export class PythonProcess<Event extends { type: string }> {
     );
     if (this.#stopped) return;
     const failed = this.#startsInARow >= FAILED_AFTER_STARTS;
-    this.#timer = setTimeout(() => this.#spawn(), this.#backOff.delayMs(Date.now() - this.#startedAtMs));
+    this.#timer = setTimeout(() => this.#spawn(), this.#backOff.delayMs(performance.now() - this.#startedAtMs));
     this.#change({
       state: failed ? 'failed' : 'restarting',
       restarts: this.#state.restarts + 1,

@@ -3,9 +3,9 @@
  * with back-off, gives an item up after a bounded number of attempts, and keeps the last error visible. What
  * the items are, and where they lie, is the caller's.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import type { Log } from '../log.ts';
-import { type ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
+import { type ApprenticeError, type ErrorCode, toApprenticeError } from '../protocol/errors.ts';
 import type { LoopName, LoopStatus } from '../protocol/panel.ts';
 import type { StoreChange } from '../store/store.ts';
 
@@ -18,6 +18,11 @@ export interface LoopWork<Item> {
   /** When there will be something to do without a change; undefined: not by itself. */
   nextDueMs(): number | undefined;
   describe(item: Item): string;
+  /**
+   * Handles the item without waiting for anything but the store, where that can be done; false: `handle` has to.
+   * Several items are then one transaction, which is many times as fast. Must be idempotent, as `handle`.
+   */
+  handleNow?(item: Item, nowMs: number): boolean;
   /** Must be idempotent: it is repeated after an error or a crash. */
   handle(item: Item, nowMs: number, signal: AbortSignal): Promise<void> | void;
   /** Takes an item off the queue that failed `maxAttempts` times, with the error on record. */
@@ -27,6 +32,8 @@ export interface LoopWork<Item> {
 
 export interface LoopOptions {
   onChange(listener: (what: StoreChange) => void): () => void;
+  /** Store.together: what is handled within is one transaction. */
+  together?: <R>(work: () => R) => R;
   log: Log;
   now?: () => number;
   maxAttempts?: number;
@@ -47,9 +54,22 @@ export interface Loop {
 /** Timers of Node cannot wait longer than this. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
 
+/** Items that may share a transaction, and how long one may keep everything else in this process waiting. */
+const SLICE_ITEMS = 64;
+const SLICE_MS = 10;
+
+/** The store cannot be written now: everything waits, and nothing that waits is at fault. */
+const OUTAGES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['disk_full', 'store_unavailable']);
+
+interface Stopped<Item> {
+  item: Item;
+  /** Null: it has to be waited for. */
+  error: ApprenticeError | null;
+}
+
 /** Starts the worker; it runs until `stop`. */
 export function startLoop<Item>(work: LoopWork<Item>, options: LoopOptions): Loop {
-  const { log, now = Date.now, maxAttempts = 5, retryMs = 250 } = options;
+  const { log, now = Date.now, maxAttempts = 5, retryMs = 250, together = (work) => work() } = options;
   const stopping = new AbortController();
   let wake = new AbortController();
   let paused = false;
@@ -73,33 +93,74 @@ export function startLoop<Item>(work: LoopWork<Item>, options: LoopOptions): Loo
     await pass(waitMs, wake.signal);
   };
 
-  /** One item, or a rest. An error of the queue itself (not of an item) leaves by exception. */
+  /**
+   * `first` and what follows it, as one transaction, as far as nothing has to be waited for. The item that does,
+   * or that failed, is handed back. Throws what keeps the store from being written: then nothing was kept.
+   */
+  const slice = (first: Item): Stopped<Item> | undefined =>
+    together(() => {
+      const endMs = performance.now() + SLICE_MS;
+      let item: Item | undefined = first;
+      for (
+        let count = 0;
+        item !== undefined && count < SLICE_ITEMS && performance.now() < endMs;
+        count += 1
+      ) {
+        try {
+          if (work.handleNow?.(item, now()) !== true) return { item, error: null };
+        } catch (thrown) {
+          const error = toApprenticeError(thrown);
+          if (OUTAGES.has(error.code)) throw error;
+          return { item, error };
+        }
+        attempts = 0;
+        detail = null;
+        item = work.next(now());
+      }
+      return undefined;
+    });
+
+  /** The items that wait, as far as one slice goes, or a rest. Leaves by exception while the store has an outage. */
   const step = async (): Promise<void> => {
     // Renewed before the queue is read, so that a change in between is not slept over.
     wake = new AbortController();
-    const item = paused ? undefined : work.next(now());
-    if (item === undefined) {
+    const first = paused ? undefined : work.next(now());
+    if (first === undefined) {
       become('idle');
       return rest(paused ? undefined : work.nextDueMs());
     }
     become('working');
+    const left = work.handleNow ? slice(first) : { item: first, error: null };
+    const failed = left && (left.error ?? (await handled(left.item)));
+    if (left && failed) await retryLater(left.item, failed);
+    // A long queue must not keep the sockets waiting.
+    await setImmediate();
+  };
+
+  /** Null when the item is done. */
+  const handled = async (item: Item): Promise<ApprenticeError | null> => {
     try {
       await work.handle(item, now(), stopping.signal);
       attempts = 0;
       detail = null;
-      return;
+      return null;
     } catch (thrown) {
-      if (stopping.signal.aborted) return;
-      const error = toApprenticeError(thrown);
-      attempts += 1;
-      detail = `${work.describe(item)}: ${error.message}`;
-      log.warn(`${work.name} loop, attempt ${attempts} of ${maxAttempts}: ${detail}`);
-      if (attempts >= maxAttempts) {
-        work.giveUp(item, now(), error);
-        attempts = 0;
-        detail = `Gave up on ${detail}`;
-        return;
-      }
+      return toApprenticeError(thrown);
+    }
+  };
+
+  const retryLater = async (item: Item, error: ApprenticeError): Promise<void> => {
+    if (stopping.signal.aborted) return;
+    // Not the item's fault: it is never given up for it.
+    if (OUTAGES.has(error.code)) throw error;
+    attempts += 1;
+    detail = `${work.describe(item)}: ${error.message}`;
+    log.warn(`${work.name} loop, attempt ${attempts} of ${maxAttempts}: ${detail}`);
+    if (attempts >= maxAttempts) {
+      work.giveUp(item, now(), error);
+      attempts = 0;
+      detail = `Gave up on ${detail}`;
+      return;
     }
     become('waiting');
     await pass(Math.min(retryMs * 2 ** (attempts - 1), retryMs * 32), stopping.signal);
