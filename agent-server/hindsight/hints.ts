@@ -47,6 +47,20 @@ export function hintsOf(readings: readonly Reading[], judge: readonly string[]):
   return rewrite === null ? words : [{ ...rewrite, source: 'rewrite' }, ...words];
 }
 
+/**
+ * The hints that may teach a sample. Its own rewrite alone; else its own words and the turn's others, each once:
+ * which of those teaches is chosen by overlap.
+ */
+export function teachingHints(hint: Hint, ofTurn: readonly HintCandidate[]): HintCandidate[] {
+  if (hint.kind === 'rewrite') return [{ ...hint, source: 'rewrite' }];
+  const words = ofTurn.filter(({ kind }) => kind === 'words');
+  // Later evidence replaces a turn's hints; what the sample was made of still counts first.
+  const own: HintCandidate[] = words.some(({ text }) => text === hint.text)
+    ? []
+    : [{ ...hint, source: 'review' }];
+  return [...own, ...words].slice(0, MAX_WORD_HINTS);
+}
+
 /** Next states that show the user's own wording. */
 const WORDINGS: ReadonlySet<Reading['source']> = new Set(['commit', 'user_edit', 'patch_review']);
 

@@ -1,7 +1,7 @@
 /** The teacher's prompt: the conversation that the policy answered, with the hint in it. */
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { PlainMessage } from '../protocol/gateway.ts';
-import type { Hint } from '../store/types.ts';
+import type { HintCandidate } from '../store/types.ts';
 
 /** Stands between the last user message and a hint in words. */
 export const HINT_MARKER = '[Hint from the user]';
@@ -12,7 +12,7 @@ export const HINT_MARKER = '[Hint from the user]';
  * instruction to rewrite. Words: the last user message, the marker, the hint. What follows the last user
  * message stays. Throws `invalid_request` when no user has asked anything.
  */
-export function teacherMessages(messages: readonly PlainMessage[], hint: Hint): PlainMessage[] {
+export function teacherMessages(messages: readonly PlainMessage[], hint: HintCandidate): PlainMessage[] {
   const last = messages.findLastIndex((message) => message.role === 'user');
   const request = messages[last];
   if (request === undefined) {

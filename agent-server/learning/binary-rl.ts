@@ -6,3 +6,17 @@ export function binaryRl(score: Score | null, responseLength: number): number[] 
   if (score === null || score === 0) return null;
   return new Array<number>(responseLength).fill(score);
 }
+
+/**
+ * Which of R tokens a score of -1 may still push down: those that have not yet lost the PPO clip's share of the
+ * probability they had when they were sampled. Every batch scores its student anew, so rho starts at 1 and the clip
+ * alone would let each replay of the sample push on without end. A token of unknown behaviour is pushed.
+ */
+export function pushMask(
+  oldLogprobs: readonly number[],
+  behaviourLogprobs: readonly number[],
+  clipLow: number,
+): (0 | 1)[] {
+  const floor = Math.log1p(-clipLow);
+  return oldLogprobs.map((old, t) => (old - (behaviourLogprobs[t] ?? Number.NaN) < floor ? 0 : 1));
+}

@@ -4,13 +4,25 @@ import { Hyperparameters } from '../protocol/training.ts';
 
 export const LearningConfig = z.strictObject({
   /**
-   * Terms a corrected turn adds. demonstration: -log pi of the user's rewrite. hybrid-union: distillation
-   * towards the teacher on the policy's own answer, support from student and teacher. opd, binary-rl: see
-   * the files of these names. On rewrites the first alone learnt as much as with the second (README.md, "What
-   * it learns") at half the rows, so it is the default; what has a score and no rewrite is then held.
+   * Terms a judged turn adds (terms.ts). demonstration: -log pi of the user's rewrite. hybrid-student, hybrid-union:
+   * distillation towards the teacher on the policy's own answer, support from the student or from both. opd,
+   * combined, binary-rl: see the files of these names. by-kind: the most that is known of the turn, a demonstration
+   * for a rewrite, hybrid-union for a hint in words, binary-rl for a score alone. On rewrites the first alone learnt
+   * as much as with distillation beside it (README.md, "What it learns") at half the rows, so it is the default; what
+   * has a score and no rewrite is then held.
    */
   method: z
-    .enum(['demonstration', 'hybrid-union', 'hybrid-union+demonstration', 'opd', 'binary-rl', 'combined'])
+    .enum([
+      'by-kind',
+      'demonstration',
+      'hybrid-student',
+      'hybrid-student+demonstration',
+      'hybrid-union',
+      'hybrid-union+demonstration',
+      'opd',
+      'binary-rl',
+      'combined',
+    ])
     .default('demonstration'),
   /** Who answers as teacher: the base without adapter, or the version that serves. */
   teacher: z.enum(['base', 'current']).default('base'),

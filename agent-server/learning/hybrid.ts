@@ -37,9 +37,14 @@ export function overlap(old: readonly TopList[], teacher: readonly TopList[], k:
   return shared;
 }
 
+/** Indices of the hints, the largest overlap first, in the given order among equals. */
+export function hintOrder(overlaps: readonly number[]): number[] {
+  return overlaps.map((_, index) => index).sort((a, b) => (overlaps[b] ?? 0) - (overlaps[a] ?? 0));
+}
+
 /** Index of the hint to use: the largest overlap, the first among equals. Null when there is none. */
 export function chooseHint(overlaps: readonly number[]): number | null {
-  return overlaps.length === 0 ? null : overlaps.indexOf(Math.max(...overlaps));
+  return hintOrder(overlaps)[0] ?? null;
 }
 
 /**

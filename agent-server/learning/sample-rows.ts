@@ -3,7 +3,7 @@
  * scored or tokenised for them, so that the train loop asks the engine for no more than that.
  */
 import { ApprenticeError } from '../protocol/errors.ts';
-import { binaryRl } from './binary-rl.ts';
+import { binaryRl, pushMask } from './binary-rl.ts';
 import { combined } from './combined.ts';
 import type { LearningConfig } from './config.ts';
 import { destroyInformation } from './control.ts';
@@ -11,18 +11,13 @@ import { demonstrationRow } from './demonstration.ts';
 import { hybrid } from './hybrid.ts';
 import type { Random } from './random.ts';
 import { type Support, sameLength, sampledSupport, type TrainRow } from './rows.ts';
-import type { Score, ScoredResponse } from './scored.ts';
-
-/** What a judge said of a turn, as far as learning is concerned. */
-export interface Judged {
-  readonly score: Score | null;
-  readonly hint: { readonly kind: 'rewrite' | 'words' } | null;
-}
+import type { ScoredResponse } from './scored.ts';
+import { ALL_USABLE, type Judged, type ResponseTerm, termsOf, type Unusable } from './terms.ts';
 
 /** The settings that decide which rows there are. */
 export type RowSettings = Pick<
   LearningConfig,
-  'method' | 'topK' | 'gapClip' | 'opdWeight' | 'rlWeight' | 'demonstrationWeight' | 'arm'
+  'method' | 'topK' | 'gapClip' | 'opdWeight' | 'rlWeight' | 'demonstrationWeight' | 'arm' | 'hyperparameters'
 >;
 
 export interface Needs {
@@ -45,6 +40,7 @@ export interface SampleParts extends Judged {
   readonly student: ScoredResponse | null;
   readonly teacher: ScoredResponse | null;
   readonly rewriteIds: readonly number[] | null;
+  readonly without: ReadonlySet<Unusable>;
 }
 
 /**
@@ -55,26 +51,25 @@ const LIST_PER_SUPPORT = 8;
 const LONGEST_LIST = 64;
 
 /** What the rows of a sample need; null when the method can learn nothing from it. */
-export function needsOf(settings: Pick<RowSettings, 'method' | 'topK'>, judged: Judged): Needs | null {
-  const rewrite = takesDemonstration(settings.method) && judged.hint?.kind === 'rewrite';
-  const scored = judged.score !== null && judged.score !== 0;
-  const hinted = judged.hint !== null;
-  const lists = Math.min(LONGEST_LIST, LIST_PER_SUPPORT * settings.topK);
-  const needs = (student: boolean, teacher: boolean, topLogprobs: number): Needs | null =>
-    student || rewrite ? { student, teacher, topLogprobs, rewrite } : null;
-  switch (settings.method) {
-    case 'demonstration':
-      return needs(false, false, 0);
-    case 'binary-rl':
-      return needs(scored, false, 0);
-    case 'opd':
-      return needs(hinted, hinted, 0);
-    case 'combined':
-      return needs(scored || hinted, hinted, 0);
-    case 'hybrid-union':
-    case 'hybrid-union+demonstration':
-      return needs(scored || hinted, hinted, hinted ? lists : 0);
-  }
+export function needsOf(
+  settings: Pick<RowSettings, 'method' | 'topK'>,
+  judged: Judged,
+  without: ReadonlySet<Unusable> = ALL_USABLE,
+): Needs | null {
+  const terms = termsOf(settings.method, judged, without);
+  if (terms === null) return null;
+  const hybrid = terms.response === 'hybrid-student' || terms.response === 'hybrid-union';
+  return {
+    student: terms.response !== null,
+    teacher: terms.taught,
+    topLogprobs: hybrid && terms.taught ? listLength(settings.topK) : 0,
+    rewrite: terms.demonstration,
+  };
+}
+
+/** Entries of a top list that a support of `topK` is chosen from. */
+export function listLength(topK: number): number {
+  return Math.min(LONGEST_LIST, LIST_PER_SUPPORT * topK);
 }
 
 /**
@@ -83,16 +78,17 @@ export function needsOf(settings: Pick<RowSettings, 'method' | 'topK'>, judged: 
  * or belongs to another response.
  */
 export function rowsOfSample(settings: RowSettings, sample: SampleParts, random: Random): TrainRow[] {
-  const needs = needsOf(settings, sample);
-  if (needs === null) return [];
+  const terms = termsOf(settings.method, sample, sample.without);
+  if (terms === null) return [];
   const rows: TrainRow[] = [];
-  if (needs.student && sample.responseIds.length > 0) {
+  if (terms.response !== null && sample.responseIds.length > 0) {
     const student = present(sample.student, 'the student score');
-    const teacher = needs.teacher ? present(sample.teacher, 'the teacher score') : null;
-    const support = supportOf(settings, sample, student, teacher);
-    if (support !== null) rows.push(responseRow(sample, student, support));
+    const teacher = terms.taught ? present(sample.teacher, 'the teacher score') : null;
+    const support = supportOf(terms.response, settings, sample, student, teacher);
+    const mask = maskOf(settings, sample, student, teacher);
+    if (support !== null && mask.includes(1)) rows.push(responseRow(sample, student, support, mask));
   }
-  if (needs.rewrite) {
+  if (terms.demonstration) {
     const rewriteIds = present(sample.rewriteIds, 'the tokens of the rewrite');
     if (rewriteIds.length > 0) {
       rows.push(demonstrationRow(sample.promptIds, rewriteIds, settings.demonstrationWeight));
@@ -101,11 +97,20 @@ export function rowsOfSample(settings: RowSettings, sample: SampleParts, random:
   return settings.arm === 'control' ? rows.map((row) => destroyInformation(row, random)) : rows;
 }
 
-function takesDemonstration(method: LearningConfig['method']): boolean {
-  return method === 'demonstration' || method === 'hybrid-union+demonstration';
+/** Only a score that nothing directs can push without end (binary-rl.ts); a gap to a teacher closes by itself. */
+function maskOf(
+  { hyperparameters }: RowSettings,
+  { score, responseIds, behaviourLogprobs }: SampleParts,
+  student: ScoredResponse,
+  teacher: ScoredResponse | null,
+): (0 | 1)[] {
+  return teacher === null && score === -1
+    ? pushMask(student.logprobs, behaviourLogprobs, hyperparameters.clipLow)
+    : responseIds.map(() => 1);
 }
 
 function supportOf(
+  term: ResponseTerm,
   settings: RowSettings,
   sample: SampleParts,
   student: ScoredResponse,
@@ -115,19 +120,17 @@ function supportOf(
   const weights = { wOpd: settings.opdWeight, wRl: settings.rlWeight };
   const onSampled = (advantages: number[] | null): Support | null =>
     advantages === null ? null : sampledSupport(responseIds, student.logprobs, advantages);
-  switch (settings.method) {
-    case 'demonstration':
-      return null;
+  switch (term) {
     case 'binary-rl':
       return onSampled(binaryRl(score, responseIds.length));
     case 'opd':
       return onSampled(combined(student.logprobs, teacher?.logprobs ?? null, null, weights));
     case 'combined':
       return onSampled(combined(student.logprobs, teacher?.logprobs ?? null, score, weights));
+    case 'hybrid-student':
     case 'hybrid-union':
-    case 'hybrid-union+demonstration':
       return hybrid(responseIds, student, teacher?.top ?? null, score, {
-        support: 'union',
+        support: term === 'hybrid-union' ? 'union' : 'student',
         k: settings.topK,
         gapClip: settings.gapClip,
         ...weights,
@@ -135,7 +138,12 @@ function supportOf(
   }
 }
 
-function responseRow(sample: SampleParts, student: ScoredResponse, support: Support): TrainRow {
+function responseRow(
+  sample: SampleParts,
+  student: ScoredResponse,
+  support: Support,
+  lossMask: (0 | 1)[],
+): TrainRow {
   sameLength('student logprobs', student.logprobs.length, sample.responseIds.length);
   return {
     role: 'response',
@@ -144,7 +152,7 @@ function responseRow(sample: SampleParts, student: ScoredResponse, support: Supp
     support,
     oldLogprobs: student.logprobs,
     behaviourLogprobs: sample.behaviourLogprobs,
-    lossMask: sample.responseIds.map(() => 1),
+    lossMask,
     ceWeights: sample.responseIds.map(() => 0),
   };
 }

@@ -202,8 +202,8 @@ export const MIGRATIONS: readonly string[] = [
   -- JSON array of the lessons that stood in the prompt. prompt_ids are with them, messages without.
   ALTER TABLE turns ADD COLUMN lesson_ids TEXT NOT NULL DEFAULT '[]';
   CREATE INDEX turns_by_session ON turns(session_id, created_at_ms);
-  CREATE INDEX turns_by_conversation ON turns(conversation_hash) WHERE conversation_hash IS NOT NULL;
-  CREATE INDEX turns_by_exchange ON turns(exchange_hash) WHERE exchange_hash IS NOT NULL;
+  CREATE INDEX turns_by_conversation ON turns(conversation_hash, created_at_ms) WHERE conversation_hash IS NOT NULL;
+  CREATE INDEX turns_by_exchange ON turns(exchange_hash, created_at_ms) WHERE exchange_hash IS NOT NULL;
   CREATE INDEX turns_by_parent ON turns(parent_turn_id) WHERE parent_turn_id IS NOT NULL;
   CREATE INDEX turns_by_retry ON turns(retry_of) WHERE retry_of IS NOT NULL;
   CREATE INDEX turns_by_request ON turns(request_hash, created_at_ms) WHERE request_hash IS NOT NULL;

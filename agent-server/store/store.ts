@@ -59,8 +59,8 @@ export interface Store {
   failInterruptedTurns(): number;
   turn(turnId: TurnId): T.Turn | undefined;
   turnState(turnId: TurnId): T.TurnState | undefined;
-  /** Turns with this hash of their request, their conversation or their last exchange, newest first. */
-  earlierTurns(by: 'request' | 'conversation' | 'exchange', hash: string, limit: number): T.EarlierTurn[];
+  /** Newest first. */
+  earlierTurns(by: T.EarlierBy, hash: string, limit: number): T.EarlierTurn[];
   session(sessionId: SessionId): T.Session | undefined;
 
   // environment loop
@@ -80,8 +80,11 @@ export interface Store {
   setAside(observationId: ObservationId, state: 'unmatched' | 'ignored', note: string): void;
   /** The turn will have no next state: queued for the judge with the reason, now. */
   closeTurn(observationId: ObservationId, turnId: TurnId, reason: T.ClosedReason): void;
-  /** Open turns created before `beforeMs` with nothing queued: closed as expired. Returns how many. */
-  expireTurns(beforeMs: number, nowMs: number): number;
+  /**
+   * At most `limit` open turns with nothing queued that are older than `lifetimeMs`, or as far in the future (the
+   * clock was put back): closed as expired. Returns how many.
+   */
+  expireTurns(nowMs: number, lifetimeMs: number, limit: number): number;
 
   // judge loop
   /** Turns whose next states are to be read now, the longest due first; those that wait for votes are not among them. */

@@ -90,6 +90,9 @@ export interface Session {
   fork: { from: SessionId; after: TurnId } | null;
 }
 
+/** Hashes by which earlier turns are found: of their request, of it and the answer, of the last exchange. */
+export type EarlierBy = 'request' | 'conversation' | 'exchange';
+
 /** What tells whether a request goes on from a turn, or repeats it. */
 export interface EarlierTurn {
   turnId: TurnId;

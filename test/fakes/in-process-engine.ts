@@ -47,6 +47,8 @@ export class InProcessEngine implements Engine {
   beforeToken: (index: number, signal: AbortSignal) => Promise<void> = async () => {
     await setImmediate();
   };
+  /** How far the best tokens of a scored response lie from its own: a prompt under which they are others. */
+  surprise: (promptIds: readonly number[]) => number = () => 0;
   /** Thrown by the next call, once. */
   failNext: ApprenticeError | undefined;
   readonly #tokenizer: () => Tokenizer;
@@ -97,8 +99,12 @@ export class InProcessEngine implements Engine {
     this.#fail();
     this.#require(request.version === BASE_VERSION ? null : request.version);
     this.scored.push({ promptIds: request.promptIds, version: request.version });
+    const moved = this.surprise(request.promptIds);
     const best = (id: number) =>
-      Array.from({ length: request.topLogprobs }, (_, rank): [number, number] => [LOGPROB - rank, id + rank]);
+      Array.from({ length: request.topLogprobs }, (_, rank): [number, number] => [
+        LOGPROB - rank,
+        id + moved + rank,
+      ]);
     return { logprobs: request.responseIds.map(() => LOGPROB), top: request.responseIds.map(best) };
   }
 

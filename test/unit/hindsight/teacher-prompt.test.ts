@@ -11,7 +11,7 @@ const conversation: PlainMessage[] = [
 ];
 
 test('HIND-1: a rewrite is shown as an exchange before the same request', () => {
-  const messages = teacherMessages(conversation, { kind: 'rewrite', text: 'better' });
+  const messages = teacherMessages(conversation, { kind: 'rewrite', source: 'rewrite', text: 'better' });
   assert.deepEqual(messages.slice(0, 4), conversation);
   assert.deepEqual(messages.slice(4), [
     { role: 'assistant', content: 'better' },
@@ -20,13 +20,16 @@ test('HIND-1: a rewrite is shown as an exchange before the same request', () => 
 });
 
 test('HIND-2: words stand under the marker in the last user message', () => {
-  const messages = teacherMessages(conversation, { kind: 'words', text: 'shorter please' });
+  const messages = teacherMessages(conversation, { kind: 'words', source: 'review', text: 'shorter please' });
   assert.deepEqual(messages.slice(0, 3), conversation.slice(0, 3));
   assert.deepEqual(messages.slice(3), [{ role: 'user', content: `ask\n\n${HINT_MARKER}\nshorter please` }]);
 });
 
 test('without a request there is no teacher', () => {
-  assert.throws(() => teacherMessages([{ role: 'system', content: 'S' }], { kind: 'words', text: 'x' }), {
-    code: 'invalid_request',
-  });
+  assert.throws(
+    () => teacherMessages([{ role: 'system', content: 'S' }], { kind: 'words', source: 'judge', text: 'x' }),
+    {
+      code: 'invalid_request',
+    },
+  );
 });

@@ -28,6 +28,7 @@ const corrected: SampleParts = {
     top: [20, 11, 22].map((id) => [[-0.2, id] as const, [-2, id + 70] as const]),
   },
   rewriteIds: [30, 31, 32, 33, 2],
+  without: new Set(),
 };
 
 test('LEARN-7: a method asks for the scores that its rows need, and for nothing else', () => {
@@ -56,6 +57,11 @@ test('LEARN-7: a method asks for the scores that its rows need, and for nothing 
   assert.equal(needs('binary-rl', judged(0, 'rewrite')), null);
   assert.equal(needs('opd', judged(-1, null)), null);
   assert.equal(needs('combined', judged(0, null)), null);
+  assert.deepEqual(
+    needsOf(config, judged(null, 'words'), new Set(['teacher'] as const)),
+    null,
+    'a refused teacher leaves nothing without a score',
+  );
 });
 
 test('LEARN-8: each method gives its own rows for a corrected turn', () => {
@@ -68,6 +74,47 @@ test('LEARN-8: each method gives its own rows for a corrected turn', () => {
   assert.deepEqual(row?.support.advantages, [[-1], [-1], [-1]]);
   const [distilled] = rowsOfSample(settings({ method: 'opd' }), corrected, random());
   assert.deepEqual(distilled?.support.advantages, [[-3.5], [0.4], [-1.5]]);
+});
+
+test('LEARN-13: by-kind takes the most that is known: the rewrite, else a teacher, else the score', () => {
+  const rows = (over: Partial<SampleParts>) =>
+    rowsOfSample(settings({ method: 'by-kind' }), { ...corrected, ...over }, random());
+  const words = { hint: { kind: 'words' } } as const;
+  assert.deepEqual(
+    rows({}).map((row) => row.role),
+    ['demonstration'],
+  );
+  const [taught] = rows(words);
+  assert.deepEqual(taught?.support.ids[0], [10, 60, 20, 90, 10]);
+  const scoreAlone = { ids: [[10], [11], [12]], advantages: [[-1], [-1], [-1]] };
+  for (const over of [{ hint: null }, { ...words, without: new Set(['teacher'] as const) }]) {
+    const [row] = rows(over);
+    assert.deepEqual({ ids: row?.support.ids, advantages: row?.support.advantages }, scoreAlone);
+  }
+  assert.deepEqual(rows({ score: 0, hint: null }), []);
+});
+
+test('LEARN-14: a degenerate answer has no row of its own; the rewrite of it is still learnt', () => {
+  const without = new Set(['response'] as const);
+  const roles = (over: Partial<SampleParts>) =>
+    rowsOfSample(config, { ...corrected, without, ...over }, random()).map((row) => row.role);
+  assert.deepEqual(roles({}), ['demonstration']);
+  assert.deepEqual(roles({ hint: { kind: 'words' } }), []);
+  assert.deepEqual(roles({ hint: null }), []);
+});
+
+test('LEARN-15: a score of -1 alone stops pushing a token that has lost the clip’s share; one with a teacher does not', () => {
+  const moved = { behaviourLogprobs: [-0.5, -0.2, Number.NaN], hint: null } as const;
+  const mask = (over: Partial<SampleParts>, method: LearningConfig['method']) =>
+    rowsOfSample(settings({ method }), { ...corrected, ...moved, ...over }, random()).map(
+      (row) => row.lossMask,
+    );
+  assert.deepEqual(mask({}, 'binary-rl'), [[1, 0, 1]]);
+  assert.deepEqual(mask({}, 'hybrid-union'), [[1, 0, 1]]);
+  assert.deepEqual(mask({ score: 1 }, 'binary-rl'), [[1, 1, 1]]);
+  assert.deepEqual(mask({ hint: { kind: 'words' } }, 'combined'), [[1, 1, 1]]);
+  // Nothing is left to push: no row, rather than one that only thins out the others.
+  assert.deepEqual(mask({ behaviourLogprobs: [0, 0, 0] }, 'binary-rl'), []);
 });
 
 test('a sample without what its method needs is refused, not trained as something else', () => {
