@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { WeightVersion } from '../protocol/ids.ts';
 import { BatchRow, VersionRow } from './codec.ts';
 import type { Database } from './database.ts';
+import { followServing } from './lessons.ts';
 import type { Batch, Version } from './types.ts';
 
 const Named = z.object({ version: WeightVersion });
@@ -111,4 +112,5 @@ export function serve(
 ): void {
   db.run(`UPDATE versions SET state = ? WHERE state = 'serving'`, retiring);
   db.run(`UPDATE versions SET state = 'serving', served_at_ms = ? WHERE version = ?`, atMs, version);
+  followServing(db, version);
 }
