@@ -13,7 +13,8 @@ import type { ToolOutput } from '../tool-output.ts';
 import { messageFrom } from './names.ts';
 
 /** `Failed!  - Failed:     1, Passed:     2, Skipped:     1, Total:     4, Duration: ...`, a line a project. */
-const VSTEST = /^(?:Passed|Failed|Skipped)! +- Failed: +(\d+), Passed: +(\d+), Skipped: +(\d+), Total: +\d+,/;
+const VSTEST =
+  /^(?:Passed|Failed|Skipped)! +- Failed: +(\d+), Passed: +(\d+), Skipped: +(\d+), Total: +\d+\b/;
 /** `Test summary: total: 4, failed: 1, succeeded: 2, skipped: 1, duration: 1.2s`, once. */
 const SUMMARY = /^Test summary: total: \d+, failed: (\d+), succeeded: (\d+), skipped: (\d+)/;
 /** `  Failed Shop.Tests.PricingTests.TakesAPercentage [12 ms]`. */

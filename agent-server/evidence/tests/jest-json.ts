@@ -1,5 +1,6 @@
 /** The JSON of `jest --json` and `vitest --reporter=json`, which have one form (Jest's FormattedTestResults). */
 import { z } from 'zod';
+import { wholeJson, wholeObjects } from '../json.ts';
 import {
   failedCase,
   passedCase,
@@ -10,7 +11,6 @@ import {
   testReport,
 } from '../test-report.ts';
 import type { ToolOutput } from '../tool-output.ts';
-import { wholeJson, wholeObjects } from './json.ts';
 import { frameLocation, PATH_SEPARATOR } from './names.ts';
 
 const Assertion = z.object({
