@@ -1,5 +1,6 @@
 /** What the panel shows and what its buttons do, in terms of the extension's parts. */
 import { commands, workspace } from 'vscode';
+import { editorRequests } from '../../agent-server/protocol/editor.ts';
 import type { ObservationSpool } from '../capture/observation-spool.ts';
 import type { AgentServerClient, ConnectionState } from '../client.ts';
 import type { Consent } from '../consent.ts';
@@ -39,6 +40,17 @@ export function panelActions(parts: PanelParts): PanelActions {
             return await consent.set(message.state);
           case 'thumb':
             return await thumbs.rate(message.turnId, message.value);
+          case 'updateLesson': {
+            const { lessonId, rewrite, hint, state } = message;
+            return void (await client.request(editorRequests.updateLesson, {
+              lessonId,
+              rewrite,
+              hint,
+              state,
+            }));
+          }
+          case 'deleteLesson':
+            return void (await client.request(editorRequests.deleteLesson, { lessonId: message.lessonId }));
           case 'setUpRuntime':
             return await setUp();
           case 'retry':

@@ -7,6 +7,7 @@ import './acceptance-curve.ts';
 import './consent-view.ts';
 import './gateway-section.ts';
 import { onView, send } from './host.ts';
+import './lesson-list.ts';
 import './loop-diagram.ts';
 import './notices.ts';
 import './serving-section.ts';
@@ -88,6 +89,7 @@ export class ApprenticePanel extends LitElement {
       <apprentice-curve .points=${snapshot.curve}></apprentice-curve>
       <apprentice-lineage .versions=${snapshot.versions} .serving=${snapshot.serving} .now=${this.now}></apprentice-lineage>
       <apprentice-turns .turns=${snapshot.turns} .now=${this.now}></apprentice-turns>
+      <apprentice-lessons .lessons=${snapshot.lessons} .now=${this.now}></apprentice-lessons>
       <apprentice-gateway .url=${snapshot.gateway.url}></apprentice-gateway>
     `;
   }
