@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { LessonsConfig } from './hindsight/lessons-config.ts';
 import { JudgeConfig } from './judge/config.ts';
 import { LearningConfig } from './learning/config.ts';
+import { PromotionConfig } from './promotion/config.ts';
 import { ApprenticeError } from './protocol/errors.ts';
 
 export const Config = z.strictObject({
@@ -26,6 +27,7 @@ export const Config = z.strictObject({
     .prefault({}),
   gateway: z.strictObject({ port: z.number().int().min(0).max(65_535).default(0) }).prefault({}),
   learning: LearningConfig.prefault({}),
+  promotion: PromotionConfig.prefault({}),
   lessons: LessonsConfig.prefault({}),
   judge: JudgeConfig.prefault({}),
 });

@@ -11,6 +11,7 @@ import { startGateway } from './gateway/gateway.ts';
 import { PromptSource } from './gateway/prompt-source.ts';
 import { type PlacedRequest, TurnRunner } from './gateway/turn-runner.ts';
 import { LessonBook } from './hindsight/lesson-book.ts';
+import { EditorJudge } from './judge/editor-judge.ts';
 import type { Lock } from './lock.ts';
 import type { Log } from './log.ts';
 import { batchFolders } from './loops/batch-folder.ts';
@@ -18,6 +19,7 @@ import { watchEngine } from './loops/engine-watch.ts';
 import { startEnvironmentLoop } from './loops/environment-loop.ts';
 import { startJudgeLoop } from './loops/judge-loop.ts';
 import { startTrainLoop } from './loops/train-loop.ts';
+import { votesFrom } from './loops/vote-loop.ts';
 import type { Progress } from './loops/worker-link.ts';
 import { WorkerLink } from './loops/worker-link.ts';
 import { WorkerProcess } from './loops/worker-process.ts';
@@ -156,10 +158,11 @@ async function start(
     }),
   );
 
+  const editors = new EditorJudge();
   const loopOptions = { log, onStatus: feed.changed };
   const environment = startEnvironmentLoop(store, loopOptions);
   undo.push(() => environment.stop());
-  const judge = startJudgeLoop(store, config.learning, loopOptions);
+  const judge = startJudgeLoop(store, config.learning, votesFrom(config.judge, env, editors), loopOptions);
   undo.push(() => judge.stop());
   const folders = batchFolders(join(home, 'batches'));
   const train = await startTrainLoop(
@@ -190,7 +193,7 @@ async function start(
   });
   const { path, release } = socketPlace(home);
   undo.push(release);
-  const lsp = await startLspServer(path, { token, version: VERSION, service, feed, log });
+  const lsp = await startLspServer(path, { token, version: VERSION, service, feed, judges: editors, log });
   undo.push(() => lsp.close());
   undo.push(
     onLearningChange(store, (state) => {

@@ -1,13 +1,15 @@
 /**
- * Settlement, pure: the readings of a turn to its verdict, the verdict to a sample. Reading observations is
- * evidence/'s; when a turn is due, and keeping the result, is the judge loop's.
+ * Settlement, pure: the readings of a turn, and a judge's votes where these give no score, to its verdict; the
+ * verdict to a sample. Reading observations is evidence/'s; when a turn is due, asking for votes and keeping the
+ * result, is the loops'.
  */
 import type { Reading } from '../evidence/reading.ts';
-import { rewriteHint } from '../hindsight/hints.ts';
+import { hintsOf } from '../hindsight/hints.ts';
 import type { LearningConfig } from '../learning/config.ts';
 import { needsOf } from '../learning/sample-rows.ts';
+import { plurality } from '../learning/vote.ts';
 import type { ObservationId, SampleId, TurnId } from '../protocol/ids.ts';
-import type { Hint, Sample, Verdict } from '../store/types.ts';
+import type { HintCandidate, Sample, Score, Verdict, Vote } from '../store/types.ts';
 
 /** A reading with the observation that it was taken from. */
 export interface Observed {
@@ -16,54 +18,96 @@ export interface Observed {
   readonly observedAtMs: number;
 }
 
-/** Why a turn is settled: something was observed (''), or it ended without a next state. */
+/** Why a turn is settled: something was observed (''), or it ended without a next state or a judge. */
 export interface Due {
   readonly turnId: TurnId;
   readonly reason: string;
   readonly nowMs: number;
 }
 
+export interface Settled {
+  readonly verdict: Verdict;
+  /** Best first; the first is the verdict's. */
+  readonly hints: readonly HintCandidate[];
+}
+
 /**
- * The highest rank decides, among equals the latest observation; readings without a score never decide. When
- * nothing does, the score is null and `decidedBy` names the reason: `none:expired`, `none:cleared`,
- * `none:overwritten`, or `none:no_score` when only readings without a score are there.
- *
- * The hint is the rewrite of the latest commit that has a score, and only when the turn's score is -1: a thumb
- * up says that the answer was right, so what the user then wrote is no correction of it; a commit amended back to
- * the proposal takes its earlier rewrite back.
+ * Next states that may be followed by votes when they give no score: what a user said, a program showed. What
+ * was done with the text itself is never guessed at: a commit that git worded, an edit under way.
  */
-export function settle(observed: readonly Observed[], due: Due): Verdict {
-  const scored = observed
-    .filter((one) => one.reading.score !== null)
-    .sort((a, b) => a.observedAtMs - b.observedAtMs);
-  const deciding = scored.reduce<Observed | null>(
-    (best, one) => (best === null || one.reading.rank >= best.reading.rank ? one : best),
-    null,
+const VOTED_ON: ReadonlySet<Reading['source']> = new Set([
+  'user_reply',
+  'patch_review',
+  'terminal',
+  'task',
+  'test_run',
+  'diagnostics',
+  'tool_result',
+  'git',
+  'screen',
+]);
+
+/** No reading gives a score, and a judge may say what they come to. */
+export function wantsVotes(observed: readonly Observed[]): boolean {
+  return (
+    observed.every(({ reading }) => reading.score === null) &&
+    observed.some(({ reading }) => VOTED_ON.has(reading.source))
   );
-  const none = due.reason === '' ? 'no_score' : due.reason;
+}
+
+/**
+ * The highest rank decides, among equals the latest observation; readings without a score never decide. When none
+ * does, the plurality of `votes` does. Without votes the score is null and `decidedBy` names the reason:
+ * `none:expired`, `none:cleared`, `none:judge_unavailable`, ..., or `none:no_score` when only readings without a
+ * score are there.
+ *
+ * There are hints only when the score is -1: a thumb up says that the answer was right, so what the user then wrote
+ * is no correction of it. The judge's are those of the votes that agree with the score.
+ */
+export function settle(observed: readonly Observed[], due: Due, votes: readonly Vote[]): Settled {
+  const inTime = observed.toSorted((a, b) => a.observedAtMs - b.observedAtMs);
+  const { score, decidedBy } = decisionOf(inTime, due, votes);
+  const words = decidedBy === 'votes' ? votes.filter((vote) => vote.score === score) : [];
+  const hints =
+    score === -1
+      ? hintsOf(
+          inTime.map(({ reading }) => reading),
+          words.flatMap((vote) => vote.hints),
+        )
+      : [];
+  const [best] = hints;
   return {
-    turnId: due.turnId,
-    score: deciding?.reading.score ?? null,
-    decidedBy: deciding === null ? `none:${none}` : `evidence:${deciding.reading.source}`,
-    evidence: observed.map(({ reading, observationId }) => ({
-      source: reading.source,
-      observationId,
-      score: reading.score,
-      rank: reading.rank,
-      detail: reading.detail,
-    })),
-    hint: deciding?.reading.score === -1 ? correction(scored) : null,
-    decidedAtMs: due.nowMs,
+    hints,
+    verdict: {
+      turnId: due.turnId,
+      score,
+      decidedBy,
+      evidence: observed.map(({ reading, observationId }) => ({
+        source: reading.source,
+        observationId,
+        score: reading.score,
+        rank: reading.rank,
+        detail: reading.detail,
+      })),
+      hint: best === undefined ? null : { kind: best.kind, text: best.text },
+      decidedAtMs: due.nowMs,
+    },
   };
 }
 
-/** Next states that show the user's own wording. */
-const WORDINGS: ReadonlySet<Reading['source']> = new Set(['commit', 'user_edit', 'patch_review']);
-
-/** The user's last wording, when it differs from the proposal. `scored` is in order of time. */
-function correction(scored: readonly Observed[]): Hint | null {
-  const rewrite = scored.findLast(({ reading }) => WORDINGS.has(reading.source))?.reading.rewrite ?? null;
-  return rewrite === null ? null : rewriteHint(rewrite);
+/** `inTime`: in order of time. */
+function decisionOf(
+  inTime: readonly Observed[],
+  due: Due,
+  votes: readonly Vote[],
+): { score: Score | null; decidedBy: string } {
+  const deciding = inTime.reduce<Reading | null>((best, { reading }) => {
+    if (reading.score === null) return best;
+    return best === null || reading.rank >= best.rank ? reading : best;
+  }, null);
+  if (deciding !== null) return { score: deciding.score, decidedBy: `evidence:${deciding.source}` };
+  if (votes.length > 0) return { score: plurality(votes.map((vote) => vote.score)), decidedBy: 'votes' };
+  return { score: null, decidedBy: `none:${due.reason === '' ? 'no_score' : due.reason}` };
 }
 
 /**

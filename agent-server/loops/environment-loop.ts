@@ -1,6 +1,7 @@
 /**
- * Queued observations become next states: a commit finds the proposal it answers, a thumb its turn, a proposal
- * that went away closes its turn. Also closes what nothing followed for a day. The judge reads what it means.
+ * Queued observations become next states: a commit finds the proposal it answers, everything else names its turn,
+ * and a proposal that went away closes its turn. Also closes what nothing followed for a day. The judge reads what
+ * they mean.
  */
 import type { TurnId } from '../protocol/ids.ts';
 import type { CommitObservation } from '../protocol/observations.ts';
@@ -8,12 +9,25 @@ import { type CommitCandidate, matchCommit } from '../sessions/match-commit.ts';
 import type { Store } from '../store/store.ts';
 import type { StoredObservation } from '../store/types.ts';
 import { type Loop, type LoopOptions, type LoopWork, startLoop } from './loop.ts';
-import { EXPIRY_CHECK_MS, MAX_CANDIDATES, PROPOSAL_LIFETIME_MS, SETTLE_WINDOW_MS } from './settlement.ts';
+import {
+  EXPIRY_CHECK_MS,
+  MAX_CANDIDATES,
+  MAX_EXPIRED,
+  PROPOSAL_LIFETIME_MS,
+  settleWindowMs,
+} from './settlement.ts';
 
 type Item = { kind: 'observation'; stored: StoredObservation } | { kind: 'expiry' };
 
-export function startEnvironmentLoop(store: Store, options: Omit<LoopOptions, 'onChange'>): Loop {
-  return startLoop(environmentWork(store), { ...options, onChange: (listener) => store.onChange(listener) });
+export function startEnvironmentLoop(
+  store: Store,
+  options: Omit<LoopOptions, 'onChange' | 'together'>,
+): Loop {
+  return startLoop(environmentWork(store), {
+    ...options,
+    onChange: (listener) => store.onChange(listener),
+    together: (work) => store.together(work),
+  });
 }
 
 export function environmentWork(store: Store): LoopWork<Item> {
@@ -31,14 +45,16 @@ export function environmentWork(store: Store): LoopWork<Item> {
       item.kind === 'expiry'
         ? 'expired proposals'
         : `${item.stored.observation.kind} observation ${item.stored.observationId}`,
-    handle: (item, nowMs) => {
+    handleNow: (item, nowMs) => {
       if (item.kind === 'observation') {
         place(store, item.stored, nowMs);
-      } else {
-        store.expireTurns(nowMs - PROPOSAL_LIFETIME_MS, nowMs);
+      } else if (store.expireTurns(nowMs, PROPOSAL_LIFETIME_MS, MAX_EXPIRED) < MAX_EXPIRED) {
         expiryCheckDueMs = nowMs + EXPIRY_CHECK_MS;
       }
+      return true;
     },
+    // handleNow leaves nothing to wait for.
+    handle: () => undefined,
     giveUp: (item, nowMs, error) => {
       if (item.kind === 'expiry') expiryCheckDueMs = nowMs + EXPIRY_CHECK_MS;
       else store.setAside(item.stored.observationId, 'unmatched', error.message);
@@ -59,13 +75,13 @@ function place(
   if (observation.kind === 'commit') {
     const match = matchCommit(observation, candidates(store, observation, receivedAtMs));
     if (match.kind === 'matched') {
-      store.attach(observationId, match.turnId, 'commit', observedAtMs, nowMs + SETTLE_WINDOW_MS.commit);
+      store.attach(observationId, match.turnId, 'commit', observedAtMs, nowMs + settleWindowMs(observation));
     } else {
       store.setAside(observationId, match.kind, match.note);
     }
     return;
   }
-  const state = store.turn(observation.turnId)?.state;
+  const state = store.turnState(observation.turnId);
   if (state === undefined) {
     store.setAside(observationId, 'unmatched', 'its turn is not in the store');
   } else if (state === 'running' || state === 'failed') {
@@ -74,7 +90,7 @@ function place(
     store.closeTurn(observationId, observation.turnId, observation.reason);
   } else {
     const { kind, turnId } = observation;
-    store.attach(observationId, turnId, kind, observedAtMs, nowMs + SETTLE_WINDOW_MS[kind]);
+    store.attach(observationId, turnId, kind, observedAtMs, nowMs + settleWindowMs(observation));
   }
 }
 

@@ -1,52 +1,134 @@
 /**
- * Turns that have something new are read, settled and turned into samples. Works in one go, without an await,
- * so that no next state can slip in between reading and recording. What evidence means is left to evidence/ and
- * judge/.
+ * Turns that have something new are read, settled and turned into samples; those that evidence gives no score wait
+ * for votes, which the vote loop gathers, and then come back here. Works without an await, so that no next state can
+ * slip in between reading and recording: votes that did not see all of them do not count. What evidence and votes
+ * mean is left to evidence/ and judge/.
  */
 import { randomUUID } from 'node:crypto';
+import type { ObservationContext } from '../evidence/context.ts';
 import { readObservation } from '../evidence/read-observation.ts';
-import { type Observed, sampleOf, settle } from '../judge/settle.ts';
+import { type Observed, type Settled, sampleOf, settle, wantsVotes } from '../judge/settle.ts';
+import type { VotingParts } from '../judge/votes.ts';
 import type { LearningConfig } from '../learning/config.ts';
 import { SampleId, type TurnId } from '../protocol/ids.ts';
 import type { Store } from '../store/store.ts';
+import type { Turn } from '../store/types.ts';
 import { type Loop, type LoopOptions, type LoopWork, startLoop } from './loop.ts';
+import { CONTEXT_TURNS } from './settlement.ts';
+import { startVoteLoops, type Votes } from './vote-loop.ts';
 
+type Due = { turnId: TurnId; reason: string };
+
+/** Reads and settles; `votes` says who votes where evidence is silent. */
 export function startJudgeLoop(
   store: Store,
   learning: LearningConfig,
-  options: Omit<LoopOptions, 'onChange'>,
+  votes: Votes,
+  options: Omit<LoopOptions, 'onChange' | 'together'>,
 ): Loop {
-  return startLoop(judgeWork(store, learning), {
+  const reading = startLoop(judgeWork(store, learning, votes), {
     ...options,
     onChange: (listener) => store.onChange(listener),
+    together: (work) => store.together(work),
   });
+  const voting = startVoteLoops(store, votes, options);
+  const all = [reading, ...voting];
+  return {
+    status: () => {
+      const statuses = all.map((loop) => loop.status());
+      const [first = reading.status()] = statuses.toSorted((a, b) => WEIGHT[b.state] - WEIGHT[a.state]);
+      return { ...first, detail: statuses.find(({ detail }) => detail !== null)?.detail ?? null };
+    },
+    pause: () => {
+      for (const loop of all) loop.pause();
+    },
+    resume: () => {
+      for (const loop of all) loop.resume();
+    },
+    stop: async () => {
+      await Promise.all(all.map((loop) => loop.stop()));
+    },
+  };
 }
 
-export function judgeWork(store: Store, learning: LearningConfig): LoopWork<TurnId> {
+/** Of several loops the panel shows the one that there is most to say of. */
+const WEIGHT = { failed: 4, paused: 3, waiting: 2, working: 1, idle: 0 } as const;
+
+export function judgeWork(
+  store: Store,
+  learning: LearningConfig,
+  { parts, config }: { parts: Pick<VotingParts, 'judge'>; config: Pick<Votes['config'], 'votes'> },
+): LoopWork<Due> {
+  const judgeTurn = ({ turnId, reason }: Due, nowMs: number): void => {
+    const turn = store.turn(turnId);
+    const { observed, seen } = turn === undefined ? NOTHING : readingsOf(store, turn);
+    const trainable = turn?.kind === 'main' && turn.learnable;
+    const asks = trainable && parts.judge.present && wantsVotes(observed);
+    const given = asks ? store.votes(turnId).filter((vote) => vote.seen === seen) : [];
+    const voted = given.length >= config.votes;
+    const away = reason === 'judge_unavailable';
+    if (asks && !voted && !away) {
+      store.awaitVotes(turnId, nowMs);
+      return;
+    }
+    const why = away ? reason : (turn?.closed ?? '');
+    record(settle(observed, { turnId, reason: why, nowMs }, voted ? given : []), trainable, nowMs);
+  };
+  const record = ({ verdict, hints }: Settled, trainable: boolean, nowMs: number): void => {
+    const made = { sampleId: SampleId.parse(randomUUID()), createdAtMs: nowMs };
+    store.recordVerdict(verdict, trainable ? sampleOf(verdict, learning, made) : null, hints);
+  };
   return {
     name: 'judge',
     wakesOn: ['judge'],
-    next: (nowMs) => store.dueTurns(nowMs, 1)[0]?.turnId,
+    next: (nowMs) => store.dueTurns(nowMs, 1)[0],
     nextDueMs: () => store.nextJudgeDueMs(),
-    describe: (turnId) => `turn ${turnId}`,
-    handle: (turnId, nowMs) => {
-      const turn = store.turn(turnId);
-      const proposal = turn?.response?.text ?? '';
-      const observed = store.nextStates(turnId).flatMap((next): Observed[] => {
-        const reading = readObservation(next.observation, proposal);
-        if (reading === null) return [];
-        return [{ reading, observationId: next.observationId, observedAtMs: next.observedAtMs }];
-      });
-      const verdict = settle(observed, { turnId, reason: turn?.closed ?? '', nowMs });
-      const trainable = turn?.kind === 'main' && turn.learnable;
-      const made = { sampleId: SampleId.parse(randomUUID()), createdAtMs: nowMs };
-      store.recordVerdict(verdict, trainable ? sampleOf(verdict, learning, made) : null);
+    describe: ({ turnId }) => `turn ${turnId}`,
+    handleNow: (due, nowMs) => {
+      judgeTurn(due, nowMs);
+      return true;
     },
-    giveUp: (turnId, nowMs) =>
+    // handleNow leaves nothing to wait for.
+    handle: () => undefined,
+    giveUp: ({ turnId }, nowMs) =>
       store.recordVerdict(
         { turnId, score: null, decidedBy: 'none:error', evidence: [], hint: null, decidedAtMs: nowMs },
         null,
       ),
     counts: (nowMs) => ({ queued: store.queueLengths(nowMs).judge, done: store.doneCounts().judge }),
   };
+}
+
+interface Readings {
+  readonly observed: Observed[];
+  /** How many next states the turn has, with those that say nothing. */
+  readonly seen: number;
+}
+
+const NOTHING: Readings = { observed: [], seen: 0 };
+
+/** What the turn's next states say, each read with what came before it in the session. */
+function readingsOf(store: Store, turn: Turn): Readings {
+  const session = store.sessionNextStates(turn.turnId, CONTEXT_TURNS);
+  const calls = turn.messages.flatMap((message) =>
+    message.role === 'assistant' ? (message.toolCalls ?? []) : [],
+  );
+  const toolCalls = [...calls, ...(turn.answer?.toolCalls ?? [])].map((call) => ({
+    callId: call.id,
+    name: call.name,
+    arguments: call.arguments,
+  }));
+  const request = turn.messages.findLast(({ role }) => role === 'user')?.content ?? '';
+  const observed: Observed[] = [];
+  let seen = 0;
+  for (const [index, next] of session.entries()) {
+    if (next.turnId !== turn.turnId) continue;
+    seen += 1;
+    const before = session.slice(0, index).map(({ observation }) => observation);
+    const context: ObservationContext = { request, before, toolCalls };
+    const reading = readObservation(next.observation, turn.response?.text ?? '', context);
+    if (reading !== null)
+      observed.push({ reading, observationId: next.observationId, observedAtMs: next.observedAtMs });
+  }
+  return { observed, seen };
 }

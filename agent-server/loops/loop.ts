@@ -155,7 +155,8 @@ export function startLoop<Item>(work: LoopWork<Item>, options: LoopOptions): Loo
     if (OUTAGES.has(error.code)) throw error;
     attempts += 1;
     detail = `${work.describe(item)}: ${error.message}`;
-    log.warn(`${work.name} loop, attempt ${attempts} of ${maxAttempts}: ${detail}`);
+    const of = Number.isFinite(maxAttempts) ? ` of ${maxAttempts}` : '';
+    log.warn(`${work.name} loop, attempt ${attempts}${of}: ${detail}`);
     if (attempts >= maxAttempts) {
       work.giveUp(item, now(), error);
       attempts = 0;

@@ -1,11 +1,12 @@
 /** A client of the editors' socket for scripts and tests; the extension uses vscode-languageclient instead. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { CancellationTokenSource, type MessageConnection } from 'vscode-jsonrpc/node';
+import { type CancellationToken, CancellationTokenSource, type MessageConnection } from 'vscode-jsonrpc/node';
 import type { z } from 'zod';
 import type { Discovery } from '../protocol/discovery.ts';
+import { serverRequests } from '../protocol/editor.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
-import { fromResponseError, MAX_MESSAGE_BYTES, openWire } from './wire.ts';
+import { fromResponseError, MAX_MESSAGE_BYTES, openWire, toResponseError } from './wire.ts';
 
 const CONNECT_LIMIT_MS = 5_000;
 const REQUEST_LIMIT_MS = 30_000;
@@ -32,11 +33,18 @@ export interface EditorClient {
   close(): void;
 }
 
-/** Connects and shows the token. Throws `unauthorized`, `timeout`, `aborted`, or `worker_unavailable` when nobody listens. */
+/** How a client answers `apprentice/judge`. */
+export type AnswerJudge = (
+  prompt: z.output<typeof serverRequests.judge.params>,
+  signal: AbortSignal,
+) => Promise<z.input<typeof serverRequests.judge.result>>;
+
+/** Connects and shows the token; `judge` offers it to the server. Throws `unauthorized`, `timeout`, `aborted`, or `worker_unavailable` when nobody listens. */
 export async function connectEditorClient(
   discovery: Pick<Discovery, 'socket' | 'token'>,
   name: string,
   signal?: AbortSignal,
+  judge?: AnswerJudge,
 ): Promise<EditorClient> {
   const socket = await open(discovery.socket, signal);
   const { connection } = openWire(socket, MAX_MESSAGE_BYTES);
@@ -46,6 +54,17 @@ export async function connectEditorClient(
       resolve();
     });
   });
+  if (judge !== undefined) {
+    connection.onRequest(serverRequests.judge.method, async (params: unknown, token: CancellationToken) => {
+      const cancelled = new AbortController();
+      token.onCancellationRequested(() => cancelled.abort());
+      try {
+        return await judge(serverRequests.judge.params.parse(params), cancelled.signal);
+      } catch (error) {
+        throw toResponseError(error);
+      }
+    });
+  }
   connection.listen();
   const client: EditorClient = {
     request: async (definition, params, options) =>
@@ -60,7 +79,7 @@ export async function connectEditorClient(
     close: () => socket.destroy(),
   };
   try {
-    const initializationOptions = { token: discovery.token, client: name };
+    const initializationOptions = { token: discovery.token, client: name, judge: judge !== undefined };
     const params = { processId: process.pid, rootUri: null, capabilities: {}, initializationOptions };
     await ask(connection, 'initialize', params, { timeoutMs: CONNECT_LIMIT_MS, ...(signal && { signal }) });
     await connection.sendNotification('initialized', {});

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { type CancellationToken, ResponseError } from 'vscode-jsonrpc/node';
 import { z } from 'zod';
+import type { EditorJudge } from '../judge/editor-judge.ts';
 import type { Log } from '../log.ts';
 import {
   editorNotifications,
@@ -14,6 +15,7 @@ import {
 } from '../protocol/editor.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
 import { sameSecret } from '../secret.ts';
+import { askOver } from './ask-judge.ts';
 import type { EditorService } from './editor-service.ts';
 import type { PanelFeed } from './panel-feed.ts';
 import { MAX_FIRST_MESSAGE_BYTES, MAX_MESSAGE_BYTES, openWire, RPC_CODES, toResponseError } from './wire.ts';
@@ -23,6 +25,8 @@ export interface ConnectionContext {
   version: string;
   service: EditorService;
   feed: PanelFeed;
+  /** Where an editor that can judge offers itself. */
+  judges: Pick<EditorJudge, 'offer'>;
   log: Log;
 }
 
@@ -47,11 +51,13 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
   const closed = new AbortController();
   let client: string | null = null;
   let unsubscribe: (() => void) | null = null;
+  let withdraw: (() => void) | null = null;
 
   const waiting = setTimeout(() => socket.destroy(), INITIALIZE_LIMIT_MS);
   socket.once('close', () => {
     clearTimeout(waiting);
     unsubscribe?.();
+    withdraw?.();
     closed.abort();
     connection.dispose();
     if (client !== null) log.info(`${client} left.`);
@@ -101,6 +107,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
     clearTimeout(waiting);
     limit(MAX_MESSAGE_BYTES);
     client = initializationOptions.client;
+    if (initializationOptions.judge) withdraw = context.judges.offer(askOver(connection));
     log.info(`${client} connected.`);
     return { capabilities: {}, serverInfo: { name: 'apprentice', version: context.version } };
   });

@@ -7,7 +7,12 @@ import { LessonId, TurnId, WeightVersion } from './ids.ts';
 import { Observation, TurnSubject } from './observations.ts';
 import { MAX_LESSON_CHARS, PanelLesson, PanelSnapshot } from './panel.ts';
 
-export const InitializationOptions = z.object({ token: z.string(), client: z.string().max(200) });
+export const InitializationOptions = z.object({
+  token: z.string(),
+  client: z.string().max(200),
+  /** It answers `serverRequests.judge`. */
+  judge: z.boolean().default(false),
+});
 
 export const LearningState = z.enum(['unasked', 'on', 'paused', 'off']);
 export type LearningState = z.infer<typeof LearningState>;
@@ -102,4 +107,19 @@ export const editorNotifications = {
   },
   panelChanged: { method: 'apprentice/panelChanged', params: PanelSnapshot },
   learningChanged: { method: 'apprentice/learningChanged', params: z.object({ state: LearningState }) },
+} as const;
+
+/** What the server asks of an editor that offered it. */
+export const serverRequests = {
+  /** One vote by the language model that the user consented to. All text in it is data, also what it answers. */
+  judge: {
+    method: 'apprentice/judge',
+    params: z.object({ system: z.string(), user: z.string() }),
+    result: z.object({
+      text: z.string().max(262_144),
+      model: z.string().max(500),
+      promptTokens: z.number().int().nullable(),
+      completionTokens: z.number().int().nullable(),
+    }),
+  },
 } as const;

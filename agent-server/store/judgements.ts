@@ -12,6 +12,7 @@ type JudgementQueries = Pick<
   | 'dueTurns'
   | 'nextJudgeDueMs'
   | 'nextStates'
+  | 'sessionNextStates'
   | 'verdict'
   | 'sampleOfTurn'
   | 'recordVerdict'
@@ -44,6 +45,18 @@ export function judgementQueries(db: Database): JudgementQueries {
         `SELECT n.turn_id, n.observation_id, n.kind, n.observed_at_ms, o.body
          FROM next_states n JOIN observations o USING (observation_id) WHERE n.turn_id = ? ORDER BY n.next_state_id`,
         turnId,
+      ),
+
+    sessionNextStates: (turnId, turns) =>
+      db.all(
+        NextStateRow,
+        `SELECT n.turn_id, n.observation_id, n.kind, n.observed_at_ms, o.body
+         FROM (SELECT s.turn_id FROM turns t JOIN turns s ON s.session_id = t.session_id AND s.created_at_ms <= t.created_at_ms
+               WHERE t.turn_id = ? ORDER BY s.created_at_ms DESC, s.rowid DESC LIMIT ?) recent
+           JOIN next_states n USING (turn_id) JOIN observations o USING (observation_id)
+         ORDER BY n.next_state_id`,
+        turnId,
+        turns,
       ),
 
     verdict: (turnId) => {

@@ -11,10 +11,18 @@ export const MAX_QUEUED_OBSERVATIONS = 10_000;
 
 type ObservationQueries = Pick<
   Store,
-  'addObservation' | 'queuedObservations' | 'attach' | 'setAside' | 'closeTurn' | 'expireTurns'
+  | 'turnState'
+  | 'addObservation'
+  | 'queuedObservations'
+  | 'attach'
+  | 'setAside'
+  | 'closeTurn'
+  | 'expireTurns'
+  | 'pullDueTimes'
 >;
 
 const Count = z.object({ n: z.number() });
+const TurnStateColumn = z.enum(['running', 'open', 'settled', 'failed']);
 const StateRow = z.object({ state: z.string() });
 
 export function observationQueries(db: Database): ObservationQueries {
@@ -51,6 +59,10 @@ export function observationQueries(db: Database): ObservationQueries {
   };
 
   return {
+    turnState: (turnId) =>
+      db.get(z.object({ state: TurnStateColumn }), 'SELECT state FROM turns WHERE turn_id = ?', turnId)
+        ?.state,
+
     addObservation: (observation, receivedAtMs) => {
       const added = db.write(['observations'], () => {
         const { observationId } = observation;
@@ -116,14 +128,31 @@ export function observationQueries(db: Database): ObservationQueries {
       });
     },
 
-    expireTurns: (beforeMs, nowMs) => {
+    pullDueTimes: (nowMs, furthestMs) => {
+      const pulled = db.write(['judge'], () => {
+        const changed = db.run(
+          `UPDATE judge_queue SET due_at_ms = ?
+           WHERE stage IN ('evidence', 'votes') AND due_at_ms > ?`,
+          nowMs,
+          nowMs + furthestMs,
+        );
+        return changed > 0 ? changed : null;
+      });
+      return pulled ?? 0;
+    },
+
+    expireTurns: (nowMs, lifetimeMs, limit) => {
       const expired = db.write(['judge', 'turns'], () => {
         const rows = db.all(
           z.object({ turn_id: z.string() }),
-          `UPDATE turns SET closed_reason = 'expired'
-           WHERE state = 'open' AND created_at_ms < ? AND closed_reason IS NULL
-             AND turn_id NOT IN (SELECT turn_id FROM judge_queue) RETURNING turn_id`,
-          beforeMs,
+          // The index turns_open is for just these two states: SQLite sees that it may be used when both are named.
+          `UPDATE turns SET closed_reason = 'expired' WHERE turn_id IN (
+             SELECT turn_id FROM turns WHERE state IN ('running', 'open') AND state = 'open'
+               AND (created_at_ms < ? OR created_at_ms > ?) AND closed_reason IS NULL
+               AND turn_id NOT IN (SELECT turn_id FROM judge_queue) LIMIT ?) RETURNING turn_id`,
+          nowMs - lifetimeMs,
+          nowMs + lifetimeMs,
+          limit,
         );
         for (const { turn_id } of rows) queueForJudge(turn_id, nowMs, 'expired');
         return rows.length > 0 ? rows.length : null;

@@ -85,6 +85,8 @@ export interface Store {
    * clock was put back): closed as expired. Returns how many.
    */
   expireTurns(nowMs: number, lifetimeMs: number, limit: number): number;
+  /** Turns due at the judge later than `furthestMs` from now (the clock was put back): due now. Returns how many. */
+  pullDueTimes(nowMs: number, furthestMs: number): number;
 
   // judge loop
   /** Turns whose next states are to be read now, the longest due first; those that wait for votes are not among them. */
@@ -193,6 +195,11 @@ export interface Store {
    * later ones had learnt besides. Tainted versions fail and lose their folder: the caller deletes it.
    */
   forget(atMs: number): { serving: WeightVersion; forgotten: WeightVersion[]; samplesReady: number };
+  /**
+   * Turns since `sinceMs` with the text that the user wanted, latest verdict first: their rewrite, or the answer
+   * that they said was right. Excluded ones are not among them.
+   */
+  ownTexts(limit: number, since: { sinceMs: number }): T.StoredOwnText[];
   anchors(): T.Anchor[];
   addAnchor(anchor: T.Anchor): void;
 

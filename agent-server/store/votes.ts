@@ -25,13 +25,13 @@ export function voteQueries(db: Database): VoteQueries {
     turnsAwaitingVotes: (nowMs, limit) =>
       db
         .all(
-          z.object({ turn_id: TurnId, attempts: z.number() }),
-          `SELECT turn_id, attempts FROM judge_queue WHERE stage = 'votes' AND due_at_ms <= ?
+          z.object({ turn_id: TurnId }),
+          `SELECT turn_id FROM judge_queue WHERE stage = 'votes' AND due_at_ms <= ?
            ORDER BY due_at_ms, rowid LIMIT ?`,
           nowMs,
           limit,
         )
-        .map((row) => ({ turnId: row.turn_id, attempts: row.attempts })),
+        .map((row) => row.turn_id),
 
     nextVoteDueMs: () =>
       db.get(
@@ -64,23 +64,31 @@ export function voteQueries(db: Database): VoteQueries {
 
     votes: (turnId) => db.all(VoteRow, 'SELECT * FROM votes WHERE turn_id = ? ORDER BY vote_id', turnId),
 
-    postponeVotes: (turnId, dueAtMs) => {
+    endVoting: (turnId, nowMs) => {
       db.write(['judge'], () =>
         db.run(
-          `UPDATE judge_queue SET attempts = attempts + 1, due_at_ms = ? WHERE turn_id = ? AND stage = 'votes'`,
-          dueAtMs,
+          `UPDATE judge_queue SET stage = 'evidence', reason = 'votes', due_at_ms = ? WHERE turn_id = ? AND stage = 'votes'`,
+          nowMs,
           turnId,
         ),
       );
     },
 
-    endVoting: (turnId, reason, nowMs) => {
+    postponeVotes: (of, nowMs, { firstWaitMs, maxAttempts }) => {
+      const [which, parameter] = of === 'all due' ? ['due_at_ms <= ?', nowMs] : ['turn_id = ?', of];
       db.write(['judge'], () =>
         db.run(
-          `UPDATE judge_queue SET stage = 'evidence', reason = ?, due_at_ms = ? WHERE turn_id = ? AND stage = 'votes'`,
-          reason,
+          `UPDATE judge_queue SET attempts = attempts + 1,
+             stage = iif(attempts + 1 < ?, 'votes', 'evidence'),
+             reason = iif(attempts + 1 < ?, reason, 'judge_unavailable'),
+             due_at_ms = ? + iif(attempts + 1 < ?, ? * (1 << attempts), 0)
+           WHERE stage = 'votes' AND ${which}`,
+          maxAttempts,
+          maxAttempts,
           nowMs,
-          turnId,
+          maxAttempts,
+          firstWaitMs,
+          parameter,
         ),
       );
     },

@@ -40,26 +40,56 @@ export function judgementRules(current: () => Store): void {
       const { store, turnId } = observed();
       store.awaitVotes(turnId, T0 + 5);
       assert.deepEqual([store.dueTurns(T0 + 9, 5), store.nextJudgeDueMs()], [[], undefined]);
-      assert.deepEqual(store.turnsAwaitingVotes(T0 + 9, 5), [{ turnId, attempts: 0 }]);
+      assert.deepEqual(store.turnsAwaitingVotes(T0 + 9, 5), [turnId]);
       assert.equal(store.nextVoteDueMs(), T0 + 5);
-      store.postponeVotes(turnId, T0 + 100);
-      assert.deepEqual(store.turnsAwaitingVotes(T0 + 99, 5), []);
-      assert.deepEqual(store.turnsAwaitingVotes(T0 + 100, 5), [{ turnId, attempts: 1 }]);
-      store.endVoting(turnId, 'judge_unavailable', T0 + 100);
-      assert.deepEqual(store.dueTurns(T0 + 100, 5), [{ turnId, reason: 'judge_unavailable' }]);
+      store.endVoting(turnId, T0 + 10);
+      assert.deepEqual(store.dueTurns(T0 + 10, 5), [{ turnId, reason: 'votes' }]);
       assert.equal(store.nextVoteDueMs(), undefined);
+    });
+
+    it('a judge that cannot be had is asked again ever later, then no more', () => {
+      const { store, turnId } = observed();
+      store.awaitVotes(turnId, T0);
+      const patience = { firstWaitMs: 100, maxAttempts: 3 };
+      store.postponeVotes(turnId, T0, patience);
+      assert.deepEqual([store.turnsAwaitingVotes(T0 + 99, 5), store.nextVoteDueMs()], [[], T0 + 100]);
+      store.postponeVotes('all due', T0 + 99, patience);
+      assert.equal(store.nextVoteDueMs(), T0 + 100, 'not due, not postponed');
+      store.postponeVotes('all due', T0 + 100, patience);
+      assert.equal(store.nextVoteDueMs(), T0 + 300);
+      store.postponeVotes('all due', T0 + 300, patience);
+      assert.deepEqual(store.dueTurns(T0 + 300, 5), [{ turnId, reason: 'judge_unavailable' }]);
+      assert.deepEqual(store.turnsAwaitingVotes(T0 + 900, 5), []);
     });
 
     it('a new next state ends the wait for votes at once, and what ends late then ends nothing', () => {
       const { store, turnId } = observed();
       store.awaitVotes(turnId, T0);
-      store.postponeVotes(turnId, T0 + 1_000_000);
+      store.postponeVotes(turnId, T0, { firstWaitMs: 1_000_000, maxAttempts: 3 });
       const up = thumb(turnId, 1);
       store.addObservation(up, T0);
       store.attach(up.observationId, turnId, 'thumb', T0, T0 + 2);
       assert.deepEqual(store.dueTurns(T0 + 2, 5), [{ turnId, reason: 'thumb' }]);
-      store.endVoting(turnId, 'votes', T0 + 9);
+      store.endVoting(turnId, T0 + 9);
       assert.deepEqual(store.dueTurns(T0 + 2, 5), [{ turnId, reason: 'thumb' }]);
+    });
+
+    it('the session of a turn is looked back on from that turn, over a bounded number of turns', () => {
+      const store = current();
+      const states = [0, 1, 2].map((n) => {
+        const turnId = answeredTurn(store, { subject: { kind: 'chat' }, createdAtMs: T0 + n });
+        const seen = thumb(turnId, 1);
+        store.addObservation(seen, T0);
+        store.attach(seen.observationId, turnId, 'thumb', T0, T0);
+        return { turnId, observationId: seen.observationId };
+      });
+      const [first, second] = states;
+      assert.ok(first !== undefined && second !== undefined);
+      const before = (turns: number) =>
+        store.sessionNextStates(second.turnId, turns).map((next) => next.observationId);
+      assert.deepEqual(before(9), [first.observationId, second.observationId]);
+      assert.deepEqual(before(1), [second.observationId]);
+      assert.equal(store.turnState(first.turnId), 'open');
     });
 
     it('keeps every vote as it was given, and all hints in their order', () => {
@@ -112,10 +142,10 @@ export function judgementRules(current: () => Store): void {
       assert.deepEqual([store.dueTurns(T0, 5).length, heard], [1, []]);
       store.together(() => {
         store.awaitVotes(turnId, T0);
-        store.postponeVotes(turnId, T0 + 1);
+        store.endVoting(turnId, T0 + 1);
         assert.deepEqual(heard, []);
       });
-      assert.deepEqual([store.dueTurns(T0, 5), heard], [[], ['judge']]);
+      assert.deepEqual([store.nextJudgeDueMs(), heard], [T0 + 1, ['judge']]);
     });
   });
 }

@@ -20,7 +20,7 @@ const at = (
   observedAtMs,
 });
 const judge = (observed: Observed[], reason = '') => {
-  const { score, decidedBy, hint } = settle(observed, { turnId, reason, nowMs: 9 });
+  const { score, decidedBy, hint } = settle(observed, { turnId, reason, nowMs: 9 }, []).verdict;
   return [score, decidedBy, hint?.text ?? null];
 };
 
@@ -48,11 +48,12 @@ test('JUDGE-4: without a score the verdict says why, and makes no sample', () =>
   assert.deepEqual(judge([], 'expired'), [null, 'none:expired', null]);
   assert.deepEqual(judge([], 'cleared'), [null, 'none:cleared', null]);
   assert.deepEqual(judge([at(1, 'commit', null)]), [null, 'none:no_score', null]);
-  assert.equal(sampleOf(settle([], { turnId, reason: 'overwritten', nowMs: 9 }), settings, made), null);
+  const { verdict } = settle([], { turnId, reason: 'overwritten', nowMs: 9 }, []);
+  assert.equal(sampleOf(verdict, settings, made), null);
 });
 
 test('JUDGE-5: a corrected turn is ready; an accepted one, or one the method cannot use, is held', () => {
-  const verdict = (...observed: Observed[]) => settle(observed, { turnId, reason: '', nowMs: 9 });
+  const verdict = (...observed: Observed[]) => settle(observed, { turnId, reason: '', nowMs: 9 }, []).verdict;
   const corrected = verdict(at(1, 'commit', -1, 'better'));
   const sample = sampleOf(corrected, settings, made);
   assert.deepEqual([sample?.state, sample?.hint], ['ready', { kind: 'rewrite', text: 'better' }]);

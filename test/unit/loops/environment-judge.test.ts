@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it, type TestContext } from 'node:test';
+import { NO_JUDGE } from '../../../agent-server/judge/configured-judge.ts';
 import { LearningConfig } from '../../../agent-server/learning/config.ts';
 import { createLog } from '../../../agent-server/log.ts';
 import { startEnvironmentLoop } from '../../../agent-server/loops/environment-loop.ts';
@@ -11,6 +12,7 @@ import type { Observation } from '../../../agent-server/protocol/observations.ts
 import { openStore } from '../../../agent-server/store/sqlite-store.ts';
 import type { Store } from '../../../agent-server/store/store.ts';
 import { answeredTurn, commit, proposalClosed, sha, T0, thumb } from '../../fixtures/records.ts';
+import { votesBy } from '../../fixtures/votes.ts';
 
 const log = createLog('error', (line) => process.stderr.write(line));
 
@@ -19,7 +21,7 @@ async function loops(t: TestContext, nowMs = T0 + 120_000) {
   const { store } = await openStore(':memory:');
   const options = { log, now: () => nowMs };
   const environment = startEnvironmentLoop(store, options);
-  const judge = startJudgeLoop(store, LearningConfig.parse({}), options);
+  const judge = startJudgeLoop(store, LearningConfig.parse({}), votesBy(NO_JUDGE), options);
   t.after(async () => {
     await environment.stop();
     await judge.stop();

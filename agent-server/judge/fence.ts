@@ -1,0 +1,63 @@
+/**
+ * Fences: untrusted text set apart in a judge's prompt so that nothing inside can end the fence or look like what
+ * stands outside of it. Every line of the text begins with a bar; the lines around it do not, and carry a nonce that
+ * the text cannot know. What a judge makes of the text all the same is measured by test/bench/injection.ts.
+ */
+
+/** What comes before every line of fenced text. */
+export const BAR = '| ';
+
+/** What some reader or other takes for the end of a line. */
+const LINE_ENDS = /\r\n|[\r\v\f\u0085\u2028\u2029]/gu;
+/**
+ * What is read by a model and not seen by a person: controls but tab and line feed, format characters (zero width,
+ * bidirectional, tags), variation selectors, unpaired surrogates, private use.
+ */
+const UNSEEN = /[^\P{C}\t\n]|[\u{fe00}-\u{fe0f}\u{e0100}-\u{e01ef}]/gu;
+
+/** `text` as it may be shown: NFKC, so that letters of other widths and styles are plain; unseen characters gone. */
+export function visible(text: string): string {
+  return text.normalize('NFKC').replace(LINE_ENDS, '\n').replace(UNSEEN, '');
+}
+
+/**
+ * `text` between two lines that name what it is and carry the nonce; a longer text loses its middle, and says how
+ * much. `label` and `nonce` are ours. The nonce is drawn after the text is known: who wrote the text cannot hold it.
+ */
+export function fence(label: string, text: string, nonce: string, maxCharacters: number): string {
+  const lines = withoutMiddle(visible(text), maxCharacters)
+    .split('\n')
+    .map((line) => `${BAR}${line}`);
+  return [`[begin ${label} ${nonce}]`, ...lines, `[end ${label} ${nonce}]`].join('\n');
+}
+
+/** Beginning and end count most: what was asked, and how it ended. */
+export function withoutMiddle(text: string, maxCharacters: number): string {
+  if (text.length <= maxCharacters) return text;
+  const half = Math.floor(maxCharacters / 2);
+  const [head, tail] = [text.slice(0, half).toWellFormed(), text.slice(-half).toWellFormed()];
+  return `${head}\n(${text.length - 2 * half} characters left out)\n${tail}`;
+}
+
+/**
+ * How many characters each text may keep of `total`: an equal share, and what shorter ones leave of theirs. A text
+ * of any length leaves the others their share.
+ */
+export function shares(lengths: readonly number[], total: number): number[] {
+  const kept = lengths.map(() => 0);
+  let [left, open] = [total, lengths.map((_, index) => index)];
+  while (open.length > 0) {
+    const share = Math.floor(left / open.length);
+    const short = open.filter((index) => (lengths[index] ?? 0) <= share);
+    if (short.length === 0) {
+      for (const index of open) kept[index] = share;
+      break;
+    }
+    for (const index of short) {
+      kept[index] = lengths[index] ?? 0;
+      left -= lengths[index] ?? 0;
+    }
+    open = open.filter((index) => !short.includes(index));
+  }
+  return kept;
+}
