@@ -173,10 +173,10 @@ test('LESSON-8: what is switched off, deleted, or no work of the user stands in 
 
 test('LESSON-5: lessons make way for the request and its answer', async () => {
   teach('Say hello', 'Hello. '.repeat(20));
-  // Some 1,030 tokens of request, 220 of lesson, a quarter of the context for the answer.
+  // Some 1,020 tokens of request, 170 of lesson, a quarter of the context for the answer.
   const long = [user('x'.repeat(1_000))];
-  assert.deepEqual((await runner({}, 1_600).ask(long, 'small')).turn.lessonIds, []);
-  assert.deepEqual((await runner({}, 1_800).ask(long, 'larger')).turn.lessonIds, [1]);
+  assert.deepEqual((await runner({}, 1_500).ask(long, 'small')).turn.lessonIds, []);
+  assert.deepEqual((await runner({}, 1_700).ask(long, 'larger')).turn.lessonIds, [1]);
 });
 
 test('LESSON-11: going back before the version that retired a lesson makes it act again', () => {
