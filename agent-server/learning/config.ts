@@ -1,6 +1,7 @@
 /** How the policy learns: every default stands here, once. The bench justifies them. */
 import { z } from 'zod';
 import { Hyperparameters } from '../protocol/training.ts';
+import { GuardRails } from './guard-rails.ts';
 
 export const LearningConfig = z.strictObject({
   /**
@@ -41,11 +42,24 @@ export const LearningConfig = z.strictObject({
   newSamplesPerBatch: z.number().int().min(1).max(64).default(1),
   /** Off: an accepted answer makes no step; it is kept as a held sample. */
   trainOnAccepted: z.boolean().default(false),
+  /** Lesson distillation: what lessons bring about is learnt on the user's earlier requests, in idle time. */
+  distillation: z
+    .strictObject({
+      enabled: z.boolean().default(false),
+      /** Requests of one batch. */
+      requests: z.number().int().min(1).max(32).default(4),
+      batchesPerHour: z.number().int().min(1).max(3_600).default(6),
+    })
+    .prefault({}),
+  /** Work that nobody waits for (distillation, checks of lessons) begins when no turn was made for so long. */
+  idleAfterMs: z.number().int().min(0).default(30_000),
   /**
    * `learn`, or the control of an experiment: advantages permuted within each response and demonstration
    * tokens shuffled, all else equal.
    */
   arm: z.enum(['learn', 'control']).default('learn'),
+  /** A step beyond these has blown up: its version never serves. */
+  guardRails: GuardRails.prefault({}),
   hyperparameters: Hyperparameters.prefault({
     learningRate: 5e-4,
     steps: 1,

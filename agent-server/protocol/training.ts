@@ -45,6 +45,15 @@ export const BatchManifest = z.strictObject({
 });
 export type BatchManifest = z.infer<typeof BatchManifest>;
 
+/** One optimizer step, as it left the adapter. */
+export const StepMetrics = z.object({
+  loss: z.number(),
+  /** Before clipping. */
+  gradNorm: z.number(),
+  klToBase: z.number(),
+});
+export type StepMetrics = z.infer<typeof StepMetrics>;
+
 export const TrainMetrics = z.object({
   loss: z.number(),
   gradNorm: z.number(),
@@ -53,6 +62,13 @@ export const TrainMetrics = z.object({
    * batch's first samples (a fifth of its tokens, at least one sample). Negative where tokens became likelier.
    */
   klToParent: z.number(),
+  /**
+   * Mean KL(base || policy) over the vocabulary, nats a token, on the responses of the batch's last samples (a fifth
+   * of its tokens, at least one sample): its anchors, where it has any. Null for versions made before it was watched.
+   */
+  klToBase: z.number().nullable().default(null),
+  /** One an optimizer step; the numbers above are those of the last. */
+  steps: z.array(StepMetrics).default([]),
   trainedTokens: z.number().int(),
   tokens: z.number().int(),
   seconds: z.number(),

@@ -17,6 +17,8 @@ export class PublishedBatches implements Trainer {
     loss: 0.5,
     gradNorm: 2,
     klToParent: 0.01,
+    klToBase: 0.02,
+    steps: [],
     trainedTokens: 8,
     tokens: 20,
     seconds: 1,

@@ -61,6 +61,8 @@ export class FakeTrainBackend implements TrainBackend {
       loss: 4 / trained,
       gradNorm: 1,
       klToParent: -0.1,
+      klToBase: 0.1,
+      steps: [{ loss: 4 / trained, gradNorm: 1, klToBase: 0.1 }],
       trainedTokens: tensors.get('loss_mask')?.data.length ?? 0,
       tokens: tensors.get('tokens')?.data.length ?? 0,
       seconds: 0,

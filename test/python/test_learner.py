@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -83,6 +84,22 @@ def test_peft_loads_the_adapter_and_gives_the_demonstrated_tokens_more(tiny_mode
     keys = load_file(tmp_path / "v1" / "adapter_model.safetensors").keys()
     assert len(keys) == 2 * 7 * 2
     assert all(key.startswith("base_model.model.model.layers.") for key in keys)
+
+
+def test_drift_is_the_divergence_from_the_base_after_each_step(tiny_model: Path, tmp_path: Path) -> None:
+    batch = write_batch(tmp_path / "batch", steps=3)
+    metrics = Learner(tiny_model, torch.device("cpu")).train(job(tmp_path, batch, "v1"), silent)
+    steps = cast(list[dict[str, float]], metrics["steps"])
+    drifts = [step["klToBase"] for step in steps]
+    assert 0 < drifts[0] < drifts[1] < drifts[2] == metrics["klToBase"]
+    assert [step["gradNorm"] for step in steps][-1] == metrics["gradNorm"]
+    base = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32).eval()
+    ids = torch.tensor([TOKENS])
+    with torch.no_grad():
+        base_LV = base(input_ids=ids).logits[0].log_softmax(dim=-1)
+        policy_LV = PeftModel.from_pretrained(base, tmp_path / "v1").eval()(input_ids=ids).logits[0].log_softmax(dim=-1)
+    divergence_L = (base_LV.exp() * (base_LV - policy_LV)).sum(dim=-1)
+    assert drifts[2] == pytest.approx(divergence_L[RESPONSE_START - 1 : -1].mean().item(), rel=1e-3)
 
 
 def test_memory_and_disk_lead_to_the_same_version(tiny_model: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from apprentice_worker import adapter_io, learner, packing
+from apprentice_worker import adapter_io, learner, packing, probe
 from apprentice_worker.batch import Hyperparameters, Sample
 from apprentice_worker.learner import Learner
 from apprentice_worker.loss import Clip, LossTerms, position_weights
@@ -116,7 +116,7 @@ def test_packed_attention_agrees_with_the_models_own(tiny: Learner) -> None:
 def test_logits_in_chunks_change_nothing(tiny: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
     of, packs = terms(samples()), packing.make_packs(samples(), 10_000)
     loss, whole = gradients(tiny, packs, of)
-    monkeypatch.setattr(learner, "LOGIT_ROWS", 5)
+    monkeypatch.setattr(probe, "LOGIT_ROWS", 5)
     chunked_loss, chunked = gradients(tiny, packs, of)
     assert chunked_loss == pytest.approx(loss, rel=1e-5)
     for name, gradient in whole.items():

@@ -20,15 +20,15 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from . import adapter_io, packed_attention
 from .batch import Batch, Hyperparameters, read_batch
 from .loss import PAD, Clip, LossTerms, gather_logprobs, weighted_loss
-from .packing import Pack, Span, make_pack, make_packs
+from .packing import Pack, Span, make_packs
+from .probe import chunks, drift, moved
 
 PACK_TOKENS = 1024
 """Positions whose activations are kept for the backward pass, some 2.5 MB each with the default model. A longer
 sample is trained all the same, with each layer computed a second time instead of kept."""
-LOGIT_ROWS = 128
-"""Response positions whose logits exist at one time, however long the responses are."""
-PROBE_SHARE = 0.2
-"""Share of the batch's tokens that is read again after the step to see how far it moved."""
+
+Metrics = dict[str, float | list[dict[str, float]]]
+"""TrainMetrics of agent-server/protocol/training.ts."""
 
 
 class StepRejected(Exception):
@@ -79,7 +79,7 @@ class Learner:
         self._in_memory: str | None = None
         self._refuse_other_logits()
 
-    def train(self, job: Job, progress: Progress) -> dict[str, float]:
+    def train(self, job: Job, progress: Progress) -> Metrics:
         """Runs the batch's steps from the parent and writes `out` and `optimizer_out`; returns TrainMetrics.
 
         Raises StepRejected on a loss or gradient that is not finite, UnknownToken, Cancelled, AdapterMismatch,
@@ -139,9 +139,7 @@ class Learner:
         self._optimizer = optimizer
         return adapter, optimizer
 
-    def _steps(
-        self, batch: Batch, adapter: PeftModel, optimizer: torch.optim.AdamW, progress: Progress
-    ) -> dict[str, float]:
+    def _steps(self, batch: Batch, adapter: PeftModel, optimizer: torch.optim.AdamW, progress: Progress) -> Metrics:
         settings = batch.hyperparameters
         clip = Clip(settings.clip_low, settings.clip_high)
         packs = make_packs(batch.samples, PACK_TOKENS)
@@ -150,6 +148,7 @@ class Learner:
         terms = replace(batch.terms, support_logprobs_RK=batch.terms.support_logprobs_RK.clone())
         before_R = torch.full_like(terms.old_logprobs_R, torch.nan)
         loss = grad_norm = 0.0
+        steps: list[dict[str, float]] = []
         for step in range(settings.steps):
             optimizer.zero_grad()
             loss = 0.0
@@ -160,14 +159,20 @@ class Learner:
             if not (math.isfinite(loss) and math.isfinite(grad_norm)):
                 raise StepRejected(f"step {step + 1} of {settings.steps} has loss {loss} and gradient norm {grad_norm}")
             optimizer.step()
+            from_base = drift(batch, self._predictors, self._base_predictors, self._head)
+            if not math.isfinite(from_base):
+                raise StepRejected(f"step {step + 1} of {settings.steps} leaves the base {from_base} nats behind")
+            steps.append({"loss": loss, "gradNorm": grad_norm, "klToBase": from_base})
         optimizer.zero_grad()
-        moved = self._moved(batch, before_R)
-        if not math.isfinite(moved):
-            raise StepRejected(f"adapter after the steps gives log-probabilities that differ by {moved}")
+        from_parent = moved(batch, before_R, self._predictors, self._head)
+        if not math.isfinite(from_parent):
+            raise StepRejected(f"adapter after the steps gives log-probabilities that differ by {from_parent}")
         return {
             "loss": loss,
             "gradNorm": grad_norm,
-            "klToParent": moved,
+            "klToParent": from_parent,
+            "klToBase": steps[-1]["klToBase"],
+            "steps": steps,
             "trainedTokens": int((terms.weights_R > 0).sum().item()),
         }
 
@@ -187,10 +192,10 @@ class Learner:
         hidden_ND = self._hidden(pack)[pack.predictors_N[trained_N].to(self._device)]
         leaf_ND = hidden_ND.detach().requires_grad_()
         loss = 0.0
-        for start in range(0, rows_N.numel(), LOGIT_ROWS):
-            chunk_C = rows_N[start : start + LOGIT_ROWS]
+        for rows in chunks(rows_N.numel()):
+            chunk_C = rows_N[rows]
             here = on_device(terms.rows(chunk_C), self._device)
-            logits_CV = self._head(leaf_ND[start : start + LOGIT_ROWS])
+            logits_CV = self._head(leaf_ND[rows])
             own_C, support_CK = gather_logprobs(logits_CV, here.tokens_R, here.support_ids_RK)
             if before_R is not None:
                 before_R[chunk_C] = own_C.detach().cpu()
@@ -209,33 +214,16 @@ class Learner:
             if isinstance(module, GradientCheckpointingLayer):
                 module.training = not keep
 
-    @torch.no_grad()
-    def _moved(self, batch: Batch, before_R: Tensor) -> float:
-        """Mean of log pi_before - log pi_after on the own tokens of the batch's first samples, in nats.
+    def _predictors(self, pack: Pack) -> Tensor:
+        """Last hidden states [N, D] of the positions that predict the pack's responses."""
+        return self._hidden(pack)[pack.predictors_N.to(self._device)]
 
-        Of a fifth of the tokens only, at least one sample: another pass over all of them would cost a third
-        of the training.
-        """
-        probed = batch.samples[:1]
-        for sample in batch.samples[1:]:
-            if sum(len(s.tokens) for s in (*probed, sample)) > PROBE_SHARE * batch.token_count:
-                break
-            probed.append(sample)
-        pack = make_pack(probed)
-        hidden_ND = self._hidden(pack)[pack.predictors_N.to(self._device)]
-        total, count = 0.0, 0
-        for start in range(0, pack.rows_N.numel(), LOGIT_ROWS):
-            rows_C = pack.rows_N[start : start + LOGIT_ROWS]
-            own_C, _ = gather_logprobs(
-                self._head(hidden_ND[start : start + LOGIT_ROWS]),
-                batch.terms.tokens_R[rows_C].to(self._device),
-                batch.terms.support_ids_RK[rows_C].to(self._device),
-            )
-            fell_C = before_R[rows_C] - own_C.cpu()
-            known_C = ~fell_C.isnan()
-            total += fell_C[known_C].sum().item()
-            count += int(known_C.sum().item())
-        return total / max(count, 1)
+    def _base_predictors(self, pack: Pack) -> Tensor:
+        """The same without the adapter. The head has none."""
+        if self._adapter is None:
+            return self._predictors(pack)
+        with self._adapter.disable_adapter():
+            return self._predictors(pack)
 
     def _hidden(self, pack: Pack) -> Tensor:
         """Last hidden states [P, D] of a pack, from the model below the head."""

@@ -36,7 +36,16 @@ suite('weights', () => {
       sampleIds: [],
       hyperparameters: LearningConfig.parse({}).hyperparameters,
       createdAt: '2026-01-01T00:00:00.000Z',
-      metrics: { loss: 1, gradNorm: 1, klToParent: 0, trainedTokens: 1, tokens: 1, seconds: 1 },
+      metrics: {
+        loss: 1,
+        gradNorm: 1,
+        klToParent: 0,
+        klToBase: 0,
+        steps: [],
+        trainedTokens: 1,
+        tokens: 1,
+        seconds: 1,
+      },
     });
   };
   const refused = (folder: string, code: ErrorCode) =>

@@ -11,7 +11,16 @@ import { type FromWorker, ToWorker } from '../../../agent-server/protocol/link.t
 
 const batchId = BatchId.parse('6f2e9a50-52ad-4b0c-9d6c-6a3a3b0a6f11');
 const ready = { state: 'ready' as const, restarts: 0, detail: null };
-const metrics = { loss: 0, gradNorm: 1, klToParent: 0, trainedTokens: 1, tokens: 1, seconds: 1 };
+const metrics = {
+  loss: 0,
+  gradNorm: 1,
+  klToParent: 0,
+  klToBase: 0,
+  steps: [],
+  trainedTokens: 1,
+  tokens: 1,
+  seconds: 1,
+};
 const trained: FromWorker = {
   type: 'trained',
   batchId,
