@@ -28,6 +28,7 @@ import { createPanelFeed } from './lsp/panel-feed.ts';
 import { panelSnapshot, serveStatus, trainingStatus } from './lsp/panel-snapshot.ts';
 import { socketPlace, startLspServer } from './lsp/server.ts';
 import { commitMessageWriter } from './lsp/write-commit-message.ts';
+import { Gate } from './promotion/gate.ts';
 import type { Discovery } from './protocol/discovery.ts';
 import type { LearningState } from './protocol/editor.ts';
 import type { Store } from './store/store.ts';
@@ -165,8 +166,16 @@ async function start(
   const judge = startJudgeLoop(store, config.learning, votesFrom(config.judge, env, editors), loopOptions);
   undo.push(() => judge.stop());
   const folders = batchFolders(join(home, 'batches'));
+  const gate = new Gate({
+    store,
+    engine,
+    serving,
+    prompts,
+    config: config.promotion,
+    anchorsPerBatch: config.learning.anchors,
+  });
   const train = await startTrainLoop(
-    { store, engine, serving, prompts, folders, link, config: config.learning, log },
+    { store, engine, serving, prompts, folders, gate, link, config: config.learning, log },
     { onStatus: feed.changed },
   );
   undo.push(() => train.stop());

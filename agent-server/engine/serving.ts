@@ -1,14 +1,14 @@
 /**
  * Which version answers, and the zero-pause swap: load the new adapter, move the pointer, let running requests
- * end on the version they began with, unload it when the last has. Deciding that a version may serve is left to
- * promotion/; making it known for good (the store) to the train loop.
+ * end on the version they began with, unload it when the last has. When the version that serves cannot be loaded,
+ * requests go on with the one that `onLost` names. Adapters in memory are residents.ts; deciding what may serve,
+ * and making it known for good (the store), is left to the callers.
  *
- * *Invariant: a leased version stays loaded until the lease is released*, unless the engine itself restarts;
- * then leased versions and the serving one are loaded again before anything else is served.
+ * *Invariant: after an engine restart leased versions and the serving one are loaded again before they answer.*
  */
 import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
-import { BASE_VERSION, versionNumber, type WeightVersion } from '../protocol/ids.ts';
-import type { Engine } from './engine.ts';
+import { BASE_VERSION, type WeightVersion } from '../protocol/ids.ts';
+import { BROKEN, Residents, type ResidentsOptions } from './residents.ts';
 import { until } from './until.ts';
 
 /** A claim on a loaded version. Release exactly once; a second call changes nothing. */
@@ -17,49 +17,35 @@ export interface Lease {
   release(): void;
 }
 
-export interface ServingOptions {
-  engine: Pick<Engine, 'loadAdapter' | 'unloadAdapter'>;
+export interface ServingOptions extends Omit<ResidentsOptions, 'keepIdle'> {
   /** The store's serving version at start. */
   serving: WeightVersion;
-  /** Adapter folder of a version; undefined when it has none on disk. */
-  folderOf: (version: WeightVersion) => string | undefined;
-  /** Told of an unload that failed: nobody waits for it. */
-  onUnloadError: (version: WeightVersion, error: ApprenticeError) => void;
+  /**
+   * The serving version's adapter is damaged, gone, or another base's: puts that on record and names the version
+   * that serves instead. Undefined, or not given: there is none, and requests fail.
+   */
+  onLost?: (version: WeightVersion, error: ApprenticeError) => WeightVersion | undefined;
   /** Longest wait of a lease for the engine to come (back), model load included. */
   waitMs?: number;
   /** Versions kept loaded without a lease besides the serving one, so that going back is quick. */
   keepIdle?: number;
 }
 
-interface Resident {
-  readonly version: WeightVersion;
-  readonly folder: string;
-  leases: number;
-  /** Engine epoch that it is loaded in; undefined while it is not. */
-  epoch: string | undefined;
-  loading: Promise<void> | undefined;
-}
-
-const LOAD_LIMIT_MS = 60_000;
+/** A disk that fails once may only have been busy. */
+const LOADS_BEFORE_LOST = 2;
 
 export class Serving {
   readonly #options: ServingOptions;
   readonly #waitMs: number;
-  readonly #keepIdle: number;
-  /** Least recently used first. The base is in no need of loading and is never here. */
-  readonly #residents = new Map<WeightVersion, Resident>();
+  readonly #residents: Residents;
   #serving: WeightVersion;
-  /** Undefined while there is no engine to talk to. */
-  #epoch: string | undefined;
   #engineBack = Promise.withResolvers<void>();
-  /** Loads and unloads one after the other: an unload under way must not undo the load that follows it. */
-  #operations: Promise<void> = Promise.resolve();
 
   constructor(options: ServingOptions) {
     this.#options = options;
     this.#serving = options.serving;
     this.#waitMs = options.waitMs ?? 60_000;
-    this.#keepIdle = options.keepIdle ?? 2;
+    this.#residents = new Residents({ ...options, keepIdle: options.keepIdle ?? 2 });
   }
 
   get version(): WeightVersion {
@@ -68,10 +54,7 @@ export class Serving {
 
   /** Adapters that the engine holds now, oldest version first. */
   loaded(): WeightVersion[] {
-    return [...this.#residents.values()]
-      .filter((one) => this.#isLoaded(one))
-      .map((one) => one.version)
-      .toSorted((a, b) => versionNumber(a) - versionNumber(b));
+    return this.#residents.loaded();
   }
 
   /** Can this version answer, now or after loading it? */
@@ -81,20 +64,26 @@ export class Serving {
 
   /** The engine answers. A new epoch means that it lost its adapters. */
   engineStarted(epoch: string): void {
-    if (this.#epoch === epoch) return;
-    this.#epoch = epoch;
-    for (const resident of this.#residents.values()) {
-      if (resident.epoch !== epoch && (resident.leases > 0 || resident.version === this.#serving))
+    if (this.#residents.epoch === epoch) return;
+    this.#residents.epoch = epoch;
+    for (const resident of this.#residents.all()) {
+      if (resident.epoch !== epoch && resident.leases > 0 && resident.version !== this.#serving)
         // The one who waits for the lease sees the error; a later lease loads again.
-        this.#load(resident).catch(() => undefined);
+        this.#residents.load(resident).catch(() => undefined);
     }
     this.#engineBack.resolve();
+    // Loaded before it is asked for. Whether it can be is found out here, and not by the first request, which would
+    // see an error that this does not handle.
+    this.acquire(AbortSignal.timeout(this.#waitMs)).then(
+      (lease) => lease.release(),
+      () => undefined,
+    );
   }
 
   /** The engine (or the way to it) is gone: leases wait. */
   engineStopped(): void {
-    if (this.#epoch === undefined) return;
-    this.#epoch = undefined;
+    if (this.#residents.epoch === undefined) return;
+    this.#residents.epoch = undefined;
     this.#engineBack = Promise.withResolvers<void>();
   }
 
@@ -104,111 +93,95 @@ export class Serving {
    */
   async acquire(signal: AbortSignal, named?: WeightVersion): Promise<Lease> {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(this.#waitMs)]);
-    while (this.#epoch === undefined) await this.#wait(this.#engineBack.promise, limited, signal);
-    // Read after the wait: the pointer may have moved meanwhile.
-    const version = named ?? this.#serving;
-    if (version === BASE_VERSION) return { version, release: () => undefined };
-    const resident = this.#resident(version);
-    resident.leases++;
-    const lease = { version, release: once(() => this.#release(resident)) };
-    try {
-      while (!this.#isLoaded(resident)) {
-        if (this.#epoch === undefined) await this.#wait(this.#engineBack.promise, limited, signal);
-        else await this.#wait(this.#load(resident), limited, signal);
+    for (;;) {
+      while (this.#residents.epoch === undefined) await this.#wait(this.#engineBack.promise, limited, signal);
+      // Read after the wait: the pointer may have moved meanwhile.
+      const version = named ?? this.#serving;
+      if (version === BASE_VERSION) return { version, release: () => undefined };
+      try {
+        return await this.#lease(version, limited, signal);
+      } catch (thrown) {
+        const error = toApprenticeError(thrown);
+        if (!this.#worthAnother(version, error) || named !== undefined) throw error;
       }
-    } catch (error) {
-      lease.release();
-      throw error;
     }
-    return lease;
   }
 
   /**
-   * Loads a version, lets `decide` try it and put the decision on record, then makes it the one that new requests
-   * get, with no wait between the last two. Throws what loading and `decide` throw; the pointer then stays.
+   * Loads a version and lets `decide` try it and put the decision on record; when it answers true, new requests get
+   * the version, with no wait in between. Throws what loading and `decide` throw; the pointer then stays.
    */
-  async swap(version: WeightVersion, decide: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  async swap(version: WeightVersion, decide: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
     const lease = await this.acquire(signal, version);
     try {
-      await decide();
-      // It was in use until now, so that going back to it is what is kept quick.
-      this.#touch(this.#serving);
-      this.#serving = version;
+      if (await decide()) this.#point(version);
     } finally {
       lease.release();
-      this.#evict();
+      this.#residents.evict(this.#serving);
     }
   }
 
-  #isLoaded(resident: Resident): boolean {
-    return this.#epoch !== undefined && resident.epoch === this.#epoch;
-  }
-
-  #resident(version: WeightVersion): Resident {
-    const found = this.#touch(version);
-    if (found) return found;
-    const folder = this.#options.folderOf(version);
-    if (folder === undefined)
-      throw new ApprenticeError(
-        'model_not_found',
-        `There is no ${version} on disk.`,
-        'Ask GET /v1/models for those there are.',
-      );
-    const resident: Resident = { version, folder, leases: 0, epoch: undefined, loading: undefined };
-    this.#residents.set(version, resident);
-    return resident;
-  }
-
-  /** Makes it the most recently used. */
-  #touch(version: WeightVersion): Resident | undefined {
-    const found = this.#residents.get(version);
-    if (found) {
-      this.#residents.delete(version);
-      this.#residents.set(version, found);
+  /**
+   * Goes back to a version that has served before, as soon as it is loaded; at once while the engine is away.
+   * `record` puts it on record. Throws what loading and `record` throw, and then nothing has changed.
+   */
+  async goTo(version: WeightVersion, record: () => void, signal: AbortSignal): Promise<void> {
+    const away = this.#residents.epoch === undefined;
+    const lease = away ? undefined : await this.acquire(signal, version);
+    try {
+      record();
+      this.#point(version);
+    } finally {
+      lease?.release();
+      this.#residents.evict(this.#serving);
     }
-    return found;
   }
 
-  #release(resident: Resident): void {
-    resident.leases--;
-    this.#evict();
+  /** These are not to be gone back to: they are unloaded once no request uses them. */
+  forget(versions: readonly WeightVersion[]): void {
+    for (const version of versions) {
+      const resident = this.#residents.find(version);
+      if (resident) resident.doomed = true;
+    }
+    this.#residents.evict(this.#serving);
   }
 
-  #load(resident: Resident): Promise<void> {
-    resident.loading ??= this.#inOrder(async () => {
-      // Read when its turn comes: the engine may have restarted in between.
-      const epoch = this.#epoch;
-      await this.#options.engine.loadAdapter(
-        resident.version,
-        resident.folder,
-        AbortSignal.timeout(LOAD_LIMIT_MS),
-      );
-      resident.epoch = epoch;
-    }).finally(() => {
-      resident.loading = undefined;
+  #point(version: WeightVersion): void {
+    // It was in use until now, so that going back to it is what is kept quick.
+    this.#residents.touch(this.#serving);
+    this.#serving = version;
+  }
+
+  async #lease(version: WeightVersion, limited: AbortSignal, signal: AbortSignal): Promise<Lease> {
+    const resident = this.#residents.of(version);
+    resident.leases++;
+    const release = once(() => {
+      resident.leases--;
+      this.#residents.evict(this.#serving);
     });
-    return resident.loading;
-  }
-
-  #evict(): void {
-    const idle = [...this.#residents.values()].filter(
-      (one) => one.leases === 0 && one.version !== this.#serving,
-    );
-    for (const resident of idle.slice(0, Math.max(0, idle.length - this.#keepIdle))) {
-      this.#residents.delete(resident.version);
-      if (!this.#isLoaded(resident)) continue;
-      const { version } = resident;
-      this.#inOrder(() =>
-        this.#options.engine.unloadAdapter(version, AbortSignal.timeout(LOAD_LIMIT_MS)),
-      ).catch((error) => this.#options.onUnloadError(version, toApprenticeError(error)));
+    try {
+      while (!this.#residents.isLoaded(resident)) {
+        const away = this.#residents.epoch === undefined;
+        await this.#wait(away ? this.#engineBack.promise : this.#residents.load(resident), limited, signal);
+      }
+    } catch (error) {
+      release();
+      throw error;
     }
+    return { version, release };
   }
 
-  #inOrder(operation: () => Promise<void>): Promise<void> {
-    const done = this.#operations.then(operation);
-    // The failure belongs to the caller; the next in line goes on.
-    this.#operations = done.catch(() => undefined);
-    return done;
+  /** After a failed lease: another version serves by now, or this one may be tried once more. */
+  #worthAnother(version: WeightVersion, error: ApprenticeError): boolean {
+    if (!BROKEN.has(error.code)) return false;
+    if (version !== this.#serving) return true;
+    const resident = this.#residents.find(version);
+    if (resident && resident.broken < LOADS_BEFORE_LOST) return true;
+    const instead = this.#options.onLost?.(version, error);
+    if (instead === undefined || instead === version) return false;
+    this.#serving = instead;
+    this.forget([version]);
+    return true;
   }
 
   #wait(promise: Promise<void>, limited: AbortSignal, caller: AbortSignal): Promise<void> {

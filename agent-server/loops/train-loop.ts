@@ -75,7 +75,7 @@ export function trainWork(parts: TrainLoopParts): LoopWork<TrainItem> {
   const steps = new TrainSteps(parts);
   return {
     name: 'train',
-    wakesOn: ['settings', 'samples', 'batches', 'versions'],
+    wakesOn: ['settings', 'samples', 'batches', 'versions', 'lessons'],
     next: (nowMs) => {
       const ready = parts.ready();
       if (store.learning() !== 'on' || !ready.engine) return undefined;
@@ -84,7 +84,7 @@ export function trainWork(parts: TrainLoopParts): LoopWork<TrainItem> {
       const submits = item?.kind === 'batch' && item.batch.manifest !== null;
       return submits && !ready.trainer ? undefined : item;
     },
-    nextDueMs: () => undefined,
+    nextDueMs: () => idle?.nextDueMs(),
     describe: describeItem,
     handle: async (item, nowMs, signal) => {
       try {
@@ -92,7 +92,9 @@ export function trainWork(parts: TrainLoopParts): LoopWork<TrainItem> {
       } catch (thrown) {
         const error = toApprenticeError(thrown);
         if (signal.aborted) throw error;
-        if (OUTAGES.has(error.code)) {
+        if (steps.stale(item)) {
+          log.info(`train loop: ${describeItem(item)} was given up by the user.`);
+        } else if (OUTAGES.has(error.code)) {
           log.info(`train loop: ${describeItem(item)} waits: ${error.message}`);
           await delay(OUTAGE_PAUSE_MS, undefined, { signal });
         } else if (HOPELESS.has(error.code)) {

@@ -11,7 +11,8 @@ import type { LearningConfig } from '../learning/config.ts';
 import { pickReplay } from '../learning/replay.ts';
 import { needsOf } from '../learning/sample-rows.ts';
 import type { Log } from '../log.ts';
-import { judgeMetrics, probe } from '../promotion/promote.ts';
+import type { Gate } from '../promotion/gate.ts';
+import { judgeFigures, judgeMetrics, probe } from '../promotion/promote.ts';
 import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
 import { BatchId } from '../protocol/ids.ts';
 import type { BatchManifest } from '../protocol/training.ts';
@@ -35,6 +36,7 @@ export interface TrainStepsParts {
   prompts: PromptSource;
   folders: BatchFolders;
   trainer: Trainer;
+  gate: Pick<Gate, 'measure'>;
   config: LearningConfig;
   log: Log;
   /** Builds batches of the kind `distillation`. */
@@ -59,7 +61,23 @@ export class TrainSteps {
     this.#samples = new BatchBuilder(parts);
   }
 
+  /** Throws what the parts throw, and `aborted` as soon as the item has become stale. */
   async run(item: TrainItem, nowMs: number, signal: AbortSignal): Promise<void> {
+    const gone = new AbortController();
+    const unsubscribe = this.#parts.store.onChange((what) => {
+      if ((what === 'batches' || what === 'versions') && this.stale(item)) gone.abort();
+    });
+    try {
+      await this.#step(item, nowMs, AbortSignal.any([signal, gone.signal]));
+    } catch (error) {
+      if (item.kind === 'batch' && this.stale(item)) await this.#parts.folders.remove(item.batch.batchId);
+      throw error;
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  async #step(item: TrainItem, nowMs: number, signal: AbortSignal): Promise<void> {
     switch (item.kind) {
       case 'decide':
         return this.#decide(item.version, nowMs, signal);
@@ -81,6 +99,14 @@ export class TrainSteps {
     if (item.kind === 'batch') store.failBatch(item.batch.batchId, error.message);
     if (item.kind === 'decide') store.rejectVersion(item.version.version, error.message, nowMs);
     if (item.kind === 'idle') item.task.giveUp(nowMs, error);
+  }
+
+  /** Is there no sense in it any more: the user went back, excluded or deleted something meanwhile? */
+  stale(item: TrainItem): boolean {
+    const { store } = this.#parts;
+    if (item.kind === 'batch') return store.openBatch()?.batchId !== item.batch.batchId;
+    if (item.kind === 'decide') return store.version(item.version.version)?.state !== 'trained';
+    return false;
   }
 
   #begin(samples: readonly Sample[], nowMs: number): void {
@@ -149,18 +175,29 @@ export class TrainSteps {
     );
   }
 
-  async #decide({ version, metrics }: Version, nowMs: number, signal: AbortSignal): Promise<void> {
-    const { store, serving, engine, prompts } = this.#parts;
-    const verdict = metrics ? judgeMetrics(metrics) : { promoted: false, reason: 'it has no metrics' };
-    if (!verdict.promoted) {
-      store.rejectVersion(version, verdict.reason, nowMs);
+  async #decide(candidate: Version, nowMs: number, signal: AbortSignal): Promise<void> {
+    const { store, serving, engine, prompts, gate, config } = this.#parts;
+    const { version, metrics } = candidate;
+    const sound = metrics
+      ? judgeMetrics(metrics, config.guardRails)
+      : { promoted: false, reason: 'it has no metrics' };
+    if (!sound.promoted) {
+      store.rejectVersion(version, sound.reason, nowMs);
       return;
     }
     const prompt = await prompts.get(signal);
-    const decide = async () => {
-      await probe(engine, version, prompt, signal);
-      store.promote(version, verdict.reason, nowMs);
-    };
-    await serving.swap(version, decide, signal);
+    await serving.swap(
+      version,
+      async () => {
+        await probe(engine, version, prompt, signal);
+        const figures = await gate.measure(candidate, signal);
+        const verdict = judgeFigures(figures);
+        const reason = `${sound.reason}; ${verdict.reason}`;
+        if (verdict.promoted) store.promote(version, reason, nowMs, figures);
+        else store.rejectVersion(version, reason, nowMs, figures);
+        return verdict.promoted;
+      },
+      signal,
+    );
   }
 }

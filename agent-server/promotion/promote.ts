@@ -1,41 +1,50 @@
 /**
- * May a trained version serve? For now only what shows a broken step: numbers out of bounds, an adapter that does
- * not load or does not answer. Whether it is better for the user is not asked here; the curve of first answers
- * accepted shows it.
+ * May a trained version serve? Pure rules over what was measured: the step's own numbers, then the figures of the
+ * gate. And the one question to the engine that comes before all: does the version answer at all?
  */
 import type { Engine } from '../engine/engine.ts';
 import type { ChatPrompt } from '../gateway/chat-template.ts';
+import { type GuardRails, stepFault } from '../learning/guard-rails.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
 import { loraPath, type WeightVersion } from '../protocol/ids.ts';
+import type { GateFigures } from '../protocol/promotion.ts';
 import type { TrainMetrics } from '../protocol/training.ts';
-
-/** Before clipping. A step of this size comes of a batch whose numbers are wrong, not of a strong correction. */
-export const MAX_GRAD_NORM = 1_000;
-/**
- * Nats a token, either way: the policy's own tokens made less likely, or a rewrite made more likely. Uniform over
- * a vocabulary of 49,152 is 10.8 nats from any token; a step that moves half of that has broken the model.
- */
-export const MAX_KL_TO_PARENT = 5;
 
 export type Verdict = { promoted: true; reason: string } | { promoted: false; reason: string };
 
-/** Judges a step by its numbers alone. Pure. */
-export function judgeMetrics(metrics: TrainMetrics): Verdict {
-  const { loss, gradNorm, klToParent } = metrics;
-  if (![loss, gradNorm, klToParent].every(Number.isFinite))
-    return {
-      promoted: false,
-      reason: `not finite: loss ${loss}, gradient norm ${gradNorm}, KL ${klToParent}`,
-    };
-  if (gradNorm > MAX_GRAD_NORM)
-    return { promoted: false, reason: `gradient norm ${gradNorm.toFixed(1)} is over ${MAX_GRAD_NORM}` };
-  if (Math.abs(klToParent) > MAX_KL_TO_PARENT)
-    return {
-      promoted: false,
-      reason: `KL to its parent ${klToParent.toFixed(2)} is beyond ${MAX_KL_TO_PARENT} nats a token`,
-    };
+/** Judges a step by its numbers alone (learning/guard-rails.ts). Pure. */
+export function judgeMetrics(metrics: TrainMetrics, limits: GuardRails): Verdict {
+  const fault = stepFault(metrics, limits);
+  if (fault !== null) return { promoted: false, reason: fault };
+  const { gradNorm, klToParent } = metrics;
   const figures = `gradient norm ${gradNorm.toFixed(2)}, KL to its parent ${klToParent.toFixed(3)} nats a token`;
   return { promoted: true, reason: `${figures}; loads and answers` };
+}
+
+/**
+ * Judges what the gate measured. Worse: the lower bound of the mean difference on the user's own texts is below
+ * -margin. Drifted: further from the base than the limit, and than the version that serves, so that a way back is
+ * never closed. Where too little is known to compare, soundness and drift decide alone, and the reason says so.
+ */
+export function judgeFigures(figures: GateFigures): Verdict {
+  const { turns, heldOut, meanDifference, lowerBound, margin, driftNats, servingDriftNats } = figures;
+  const compared =
+    lowerBound === null || meanDifference === null
+      ? 'too few earlier turns to compare on'
+      : `${signed(meanDifference)} nats a token on ${turns} earlier turns (${heldOut} never trained on), at least ` +
+        signed(lowerBound);
+  const drifted = driftNats === null ? 'drift not measured' : `${driftNats.toFixed(3)} nats from the base`;
+  const reason = `${compared}; ${drifted}`;
+  if (lowerBound !== null && lowerBound < -margin)
+    return { promoted: false, reason: `${reason}; the margin is ${margin}` };
+  const further =
+    driftNats !== null && driftNats > figures.maxDriftNats && driftNats > (servingDriftNats ?? 0);
+  if (further) return { promoted: false, reason: `${reason}; the limit is ${figures.maxDriftNats}` };
+  return { promoted: true, reason };
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '' : '+'}${value.toFixed(3)}`;
 }
 
 /** Has a loaded version answer one token. Throws what the engine throws, `adapter_invalid` for a silent one. */

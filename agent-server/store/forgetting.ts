@@ -171,18 +171,16 @@ function deleteReferring(db: Database, target: 'turns' | 'samples', keys: string
 }
 
 /**
- * Lessons of deleted turns stood in the prompts of others. Their ids are all that holds the text there: they are
- * emptied, and what was learnt with them is not trained again.
+ * Lessons of deleted turns stood in the prompts of others, and there only as token ids: they are emptied. Such a
+ * turn is trained by its messages, which never hold a lesson.
  */
 function dropFromPrompts(db: Database, given: string): void {
-  const shown = `lesson_ids <> '[]' AND EXISTS (SELECT 1 FROM json_each(turns.lesson_ids) i
-    JOIN lessons l ON l.lesson_id = i.value WHERE l.turn_id IN ${GIVEN})`;
   db.run(
-    `UPDATE samples SET state = 'held', note = 'A lesson that stood in its prompt was deleted.'
-     WHERE state IN ('ready', 'trained') AND turn_id IN (SELECT turn_id FROM turns WHERE ${shown})`,
+    `UPDATE turns SET prompt_ids = x'' WHERE lesson_ids <> '[]' AND EXISTS (
+       SELECT 1 FROM json_each(turns.lesson_ids) i JOIN lessons l ON l.lesson_id = i.value
+       WHERE l.turn_id IN ${GIVEN})`,
     given,
   );
-  db.run(`UPDATE turns SET prompt_ids = x'', lesson_ids = '[]', learnable = 0 WHERE ${shown}`, given);
 }
 
 /** An open batch that takes anything of these turns is given up; its other samples are ready again. */

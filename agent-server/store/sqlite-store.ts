@@ -9,6 +9,7 @@ import { judgementQueries } from './judgements.ts';
 import { lessonQueries } from './lessons.ts';
 import { observationQueries } from './observations.ts';
 import { markDamaged, openFile } from './open-file.ts';
+import { ownTextQueries } from './own-texts.ts';
 import { panelQueries } from './panel.ts';
 import { rollbackQueries } from './rollback.ts';
 import { sessionQueries } from './sessions.ts';
@@ -49,6 +50,7 @@ export async function openStore(file: string, nowMs: number = Date.now()): Promi
     ...versionQueries(db),
     ...rollbackQueries(db),
     ...forgettingQueries(db),
+    ...ownTextQueries(db),
     ...panelQueries(db),
     ...lessonQueries(db),
   };

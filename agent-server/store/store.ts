@@ -243,6 +243,8 @@ export interface Store {
   recordLessonCheck(lessonId: LessonId, version: WeightVersion, outcome: 'learnt' | 'needed'): void;
   /** The user's latest requests that an active lesson of another turn serves, the least often distilled first. */
   turnsToDistil(limit: number): T.Turn[];
+  /** When the latest distillation batches were begun, newest first. */
+  latestDistillations(limit: number): number[];
 
   // panel
   queueLengths(nowMs: number): T.QueueLengths;

@@ -280,6 +280,16 @@ export interface Promotion {
   decidedAtMs: number;
 }
 
+/** A judged turn with the text that the user wanted. */
+export interface StoredOwnText {
+  turn: Turn;
+  text: string;
+  /** corrected: `text` is their rewrite. accepted: it is the answer, which they took as it stood. */
+  kind: 'corrected' | 'accepted';
+  /** Versions whose batch had the turn in any role. */
+  trainedBy: { version: WeightVersion; batchId: BatchId }[];
+}
+
 /** What a deletion came to. */
 export interface Deleted {
   turns: number;

@@ -24,7 +24,7 @@ interface Answer {
 const rig = await startRig();
 await rig.train(weightVersion(0), weightVersion(1), 1);
 for (let n = 2; n <= SWAPS + 1; n++) await rig.copyVersion(weightVersion(1), weightVersion(n));
-await rig.serving.swap(weightVersion(1), async () => undefined, never);
+await rig.serving.swap(weightVersion(1), async () => true, never);
 await streamChat(rig.gateway, fields, never);
 
 let streaming = true;
@@ -40,7 +40,7 @@ const swapsFromMs = performance.now();
 const swapMs: number[] = [];
 for (let n = 2; n <= SWAPS + 1; n++) {
   const startMs = performance.now();
-  await rig.serving.swap(weightVersion(n), async () => undefined, never);
+  await rig.serving.swap(weightVersion(n), async () => true, never);
   swapMs.push(performance.now() - startMs);
   await wait(BETWEEN_SWAPS_MS);
 }

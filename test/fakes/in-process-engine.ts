@@ -43,6 +43,8 @@ export class InProcessEngine implements Engine {
   /** Requests whose consumer went away before the end. */
   aborted = 0;
   reply = 'fix: correct the greeting';
+  /** What `score` says of a token; generated ones are always at LOGPROB. */
+  logprobOf: (version: WeightVersion, id: number) => number = () => LOGPROB;
   /** Before each token; a test holds a stream still here. */
   beforeToken: (index: number, signal: AbortSignal) => Promise<void> = async () => {
     await setImmediate();
@@ -100,12 +102,13 @@ export class InProcessEngine implements Engine {
     this.#require(request.version === BASE_VERSION ? null : request.version);
     this.scored.push({ promptIds: request.promptIds, version: request.version });
     const moved = this.surprise(request.promptIds);
+    const logprob = (id: number) => this.logprobOf(request.version, id);
     const best = (id: number) =>
       Array.from({ length: request.topLogprobs }, (_, rank): [number, number] => [
-        LOGPROB - rank,
+        logprob(id) - rank,
         id + moved + rank,
       ]);
-    return { logprobs: request.responseIds.map(() => LOGPROB), top: request.responseIds.map(best) };
+    return { logprobs: request.responseIds.map(logprob), top: request.responseIds.map(best) };
   }
 
   async loadAdapter(version: WeightVersion, folder: string): Promise<void> {

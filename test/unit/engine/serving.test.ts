@@ -12,7 +12,7 @@ const [V1, V2, V3, V4] = [1, 2, 3, 4].map(weightVersion) as [
   WeightVersion,
   WeightVersion,
 ];
-const accept = async () => undefined;
+const accept = async () => true;
 
 function setUp(options: { serving?: WeightVersion; keepIdle?: number; waitMs?: number } = {}) {
   const calls: string[] = [];

@@ -13,6 +13,8 @@ import { batchFolders } from '../../../agent-server/loops/batch-folder.ts';
 import type { LoopWork } from '../../../agent-server/loops/loop.ts';
 import type { TrainItem } from '../../../agent-server/loops/train-items.ts';
 import { trainWork } from '../../../agent-server/loops/train-loop.ts';
+import { PromotionConfig } from '../../../agent-server/promotion/config.ts';
+import { Gate } from '../../../agent-server/promotion/gate.ts';
 import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import { BASE_VERSION, weightVersion } from '../../../agent-server/protocol/ids.ts';
 import { openStore } from '../../../agent-server/store/sqlite-store.ts';
@@ -57,6 +59,14 @@ async function start(through: (store: Store) => Store = (store) => store, settin
   });
   serving.engineStarted('epoch');
   const folders = batchFolders(join(home, 'batches'));
+  const gate = new Gate({
+    store,
+    engine,
+    serving,
+    prompts,
+    config: PromotionConfig.parse({}),
+    anchorsPerBatch: settings.anchors,
+  });
   const parts = {
     store,
     engine,
@@ -64,6 +74,7 @@ async function start(through: (store: Store) => Store = (store) => store, settin
     prompts,
     folders,
     trainer,
+    gate,
     ready: () => up,
     config: settings,
     log: silent,

@@ -2,29 +2,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChatPrompt } from '../../../agent-server/gateway/chat-template.ts';
-import {
-  judgeMetrics,
-  MAX_GRAD_NORM,
-  MAX_KL_TO_PARENT,
-  probe,
-} from '../../../agent-server/promotion/promote.ts';
+import { GuardRails } from '../../../agent-server/learning/guard-rails.ts';
+import { judgeMetrics, probe } from '../../../agent-server/promotion/promote.ts';
 import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import { weightVersion } from '../../../agent-server/protocol/ids.ts';
 import { InProcessEngine, realTokenizerFiles } from '../../fakes/in-process-engine.ts';
 import { METRICS } from '../../fixtures/records.ts';
 
+const LIMITS = GuardRails.parse({});
 const never = new AbortController().signal;
 
 test('PROMOTE-1: numbers decide by stated limits, and the reason names the one that broke', () => {
-  assert.equal(judgeMetrics(METRICS).promoted, true);
+  assert.equal(judgeMetrics(METRICS, LIMITS).promoted, true);
   const broken: [object, RegExp][] = [
     [{ loss: Number.NaN }, /not finite: loss NaN/],
-    [{ gradNorm: MAX_GRAD_NORM * 1.01 }, /gradient norm 1010\.0 is over 1000/],
-    [{ klToParent: MAX_KL_TO_PARENT + 0.1 }, /KL to its parent 5\.10/],
-    [{ klToParent: -MAX_KL_TO_PARENT - 0.1 }, /KL to its parent -5\.10/],
+    [{ gradNorm: LIMITS.maxGradNorm * 1.01 }, /gradient norm 1010\.0 is over 1000/],
+    [{ klToParent: LIMITS.maxKlToParent + 0.1 }, /KL to its parent 5\.10/],
+    [{ klToBase: 1.01 }, /KL to the base 1\.01 is over 1/],
+    [{ steps: [{ loss: 1, gradNorm: 1, klToBase: 3 }] }, /KL to the base 3\.00/],
+    [{ steps: [{ loss: 1, gradNorm: 2_000, klToBase: 0 }] }, /gradient norm 2000\.0/],
+    [{ klToParent: -LIMITS.maxKlToParent - 0.1 }, /KL to its parent -5\.10/],
   ];
   for (const [fields, reason] of broken) {
-    const verdict = judgeMetrics({ ...METRICS, ...fields });
+    const verdict = judgeMetrics({ ...METRICS, ...fields }, LIMITS);
     assert.equal(verdict.promoted, false);
     assert.match(verdict.reason, reason);
   }
