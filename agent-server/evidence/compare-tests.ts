@@ -1,0 +1,236 @@
+/**
+ * Two test runs compared: what changed is what counts. Whether a change that looks like success was bought by
+ * weaker tests is asked of the diff (test-diff.ts) and of the tests that are missing.
+ */
+import type { ObservationContext } from './context.ts';
+import { asksForFailingTest, asksToFix, namesOne } from './intent.ts';
+import type { Reading } from './reading.ts';
+import { earlierRuns, factsOf } from './run-facts.ts';
+import { readTestDiff, type TestDiff } from './test-diff.ts';
+import { namesAll, type TestCase, type TestReport } from './test-report.ts';
+import { failureWords, wordsOf } from './words.ts';
+
+/** What a comparison says, of a reading. */
+export type Finding = Pick<Reading, 'score' | 'detail' | 'words'>;
+
+export interface TestQuestion {
+  /** Of the test files that the turn changed; null unknown, '' none. */
+  readonly testDiff: string | null;
+  readonly context: ObservationContext;
+}
+
+/** All reports of one run as one. */
+interface TestRun {
+  readonly cases: ReadonlyMap<string, TestCase>;
+  readonly tools: ReadonlySet<string>;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Every test is named. */
+  readonly complete: boolean;
+  readonly counted: boolean;
+  readonly broken: readonly string[];
+}
+
+/**
+ * `before` null: nothing is known of an earlier run. Then failures are -1, and passing is +1 only where the request
+ * asked for it or the turn added tests; otherwise the tests may have passed all along.
+ */
+export function compareTests(
+  before: readonly TestReport[] | null,
+  now: readonly TestReport[],
+  question: TestQuestion,
+): Finding {
+  const is = merged(now);
+  const was = before === null || before.length === 0 ? null : merged(before);
+  const diff = readTestDiff(question.testDiff ?? '');
+  const failing = failures(is);
+  const words = failing[0] === undefined ? wordsOf(is.broken[0] ?? null) : failureWords(failing[0]);
+  if (is.broken.length > (was?.broken.length ?? 0)) {
+    const ran = was === null ? '' : ' that ran before';
+    return { score: -1, detail: `Tests${ran} did not run.`, words: wordsOf(is.broken[0] ?? null) };
+  }
+  const { request } = question.context;
+  if (was === null) return withoutBefore(is, { diff, request, words, brokenNow: is.broken.length > 0 });
+
+  const change = changeOf(was, is);
+  const weakened = weakenings(was, is, diff, question.testDiff);
+  if (was.broken.length > is.broken.length && change.broke === 0) {
+    return change.failedNew > 0
+      ? {
+          score: 0,
+          detail: `Tests that did not run before run now; ${change.failedNew} of them fail.`,
+          words,
+        }
+      : success('Tests that did not run before pass.', weakened);
+  }
+  const worse = change.failedNew;
+  if (worse > 0) {
+    if (asksForFailingTest(request) && change.broke === 0) {
+      return { score: null, detail: 'New tests fail, as was asked for.', words };
+    }
+    const detail = `${tests(worse)} that did not fail before ${worse === 1 ? 'fails' : 'fail'}${change.fixed > 0 ? `; ${change.fixed} pass again` : ''}.`;
+    const first = change.newFailures[0];
+    const said = first === undefined ? words : failureWords(first);
+    return { score: change.fixed > worse ? 0 : -1, detail, words: said };
+  }
+  if (change.fixed > 0) {
+    return success(
+      `${tests(change.fixed)} that failed before ${change.fixed === 1 ? 'passes' : 'pass'}.`,
+      weakened,
+    );
+  }
+  const same = is.failed + is.broken.length;
+  if (same > 0 && wasToFix(failing, is.broken, question.context)) {
+    return { score: -1, detail: `${tests(same)} still ${same === 1 ? 'fails' : 'fail'}.`, words };
+  }
+  const added = diff.added > 0 && is.passed > was.passed;
+  if (added) return success('New tests pass.', weakened);
+  if (weakened.length > 0) return success('No test fails that did not before.', weakened);
+  if (same > 0) return { score: 0, detail: `The same ${tests(same)} fail as before.`, words };
+  if (is.passed === 0) return { score: null, detail: 'No test ran.', words: null };
+  return { score: null, detail: 'Tests pass as before.', words: null };
+}
+
+function withoutBefore(
+  is: TestRun,
+  known: { diff: TestDiff; request: string; words: string | null; brokenNow: boolean },
+): Finding {
+  const { diff, request, words } = known;
+  if (is.failed > 0 || known.brokenNow) {
+    if (asksForFailingTest(request) && !known.brokenNow) {
+      return { score: null, detail: 'Tests fail, as was asked for.', words };
+    }
+    return { score: -1, detail: `${tests(is.failed)} fail.`, words };
+  }
+  if (is.passed === 0) return { score: null, detail: 'No test ran.', words: null };
+  if (diff.added > 0 || asksToFix(request)) return success(`${tests(is.passed)} pass.`, diff.weakened);
+  if (diff.weakened.length > 0) return success('Tests pass.', diff.weakened);
+  return { score: null, detail: 'Tests pass; whether they did before is not known.', words: null };
+}
+
+/** +1, unless it was bought. */
+function success(detail: string, weakened: readonly string[]): Finding {
+  const [first] = weakened;
+  return first === undefined
+    ? { score: 1, detail, words: null }
+    : { score: 0, detail: `${detail} But ${first}: weaker tests are no success.`, words: null };
+}
+
+interface Change {
+  /** Failing now and not before, new tests among them. */
+  failedNew: number;
+  /** Of those, tests that passed before. */
+  broke: number;
+  newFailures: TestCase[];
+  /** Failed before and pass now. */
+  fixed: number;
+}
+
+/** By name where both runs name their failures, else by number. */
+function changeOf(was: TestRun, is: TestRun): Change {
+  const named = [...was.tools].some((tool) => is.tools.has(tool));
+  const listed = (run: TestRun): boolean => failures(run).length >= run.failed;
+  if (!named || !listed(was) || !listed(is)) {
+    const more = is.failed - was.failed;
+    return {
+      failedNew: Math.max(0, more),
+      broke: Math.max(0, more),
+      newFailures: [],
+      fixed: Math.max(0, -more),
+    };
+  }
+  const newFailures: TestCase[] = [];
+  // What was not named passed, unless it never ran.
+  const passesUnnamed = !was.complete && was.broken.length === 0;
+  let broke = 0;
+  let fixed = 0;
+  for (const [key, one] of is.cases) {
+    if (one.outcome !== 'failed' || was.cases.get(key)?.outcome === 'failed') continue;
+    newFailures.push(one);
+    if (was.cases.get(key)?.outcome === 'passed' || passesUnnamed) broke++;
+  }
+  for (const [key, one] of was.cases) {
+    if (one.outcome !== 'failed') continue;
+    const outcome = is.cases.get(key)?.outcome;
+    // Where passing tests are not named, one that is not among the failures has passed.
+    if (outcome === 'passed' || (outcome === undefined && !is.complete)) fixed++;
+  }
+  return { failedNew: newFailures.length, broke, newFailures, fixed };
+}
+
+/** Why passing is no success. A diff known to be empty rules out that tests went missing: fewer were run. */
+function weakenings(was: TestRun, is: TestRun, diff: TestDiff, testDiff: string | null): string[] {
+  if (testDiff === '') return [];
+  const found = [...diff.weakened];
+  if (was.complete && is.complete) {
+    const gone = [...was.cases].find(([key, one]) => one.outcome !== 'skipped' && !is.cases.has(key));
+    if (gone !== undefined) found.push(`the test "${gone[1].name}" is missing`);
+  } else if (was.counted && is.counted) {
+    const fewer = total(was) - total(is);
+    if (fewer > 0) found.push(`${tests(fewer)} that ran before ${fewer === 1 ? 'is' : 'are'} missing`);
+  }
+  if (was.counted && is.counted && is.skipped > was.skipped) {
+    found.push(
+      `${tests(is.skipped - was.skipped)} more ${is.skipped - was.skipped === 1 ? 'is' : 'are'} skipped`,
+    );
+  }
+  return found;
+}
+
+/** Were these failures what the turn was to mend? The request says so, or the session brought them in. */
+function wasToFix(
+  failing: readonly TestCase[],
+  broken: readonly string[],
+  context: ObservationContext,
+): boolean {
+  const titles = failing.map((one) => one.name.split(/ > |::/).at(-1) ?? one.name);
+  if (asksToFix(context.request) || namesOne(context.request, titles)) return true;
+  const names = new Set(failing.map((one) => one.name));
+  let failedLater = false;
+  for (const run of earlierRuns(context)) {
+    const earlier = merged(factsOf(run).reports);
+    if (earlier.passed + earlier.failed === 0 && earlier.broken.length === 0) continue;
+    const has =
+      failures(earlier).some((one) => names.has(one.name)) ||
+      (broken.length > 0 && earlier.broken.length > 0);
+    if (has) failedLater = true;
+    else if (failedLater) return true;
+  }
+  return false;
+}
+
+function merged(reports: readonly TestReport[]): TestRun {
+  const cases = new Map<string, TestCase>();
+  for (const report of reports) {
+    for (const one of report.cases) {
+      const key = `${report.tool} ${one.name}`;
+      // Of tests with one name, a failing one speaks for all.
+      if (cases.get(key)?.outcome !== 'failed') cases.set(key, one);
+    }
+  }
+  const sum = (read: (report: TestReport) => number): number =>
+    reports.reduce((all, report) => all + read(report), 0);
+  return {
+    cases,
+    tools: new Set(reports.map((report) => report.tool)),
+    passed: sum((report) => report.passed),
+    failed: sum((report) => report.failed),
+    skipped: sum((report) => report.skipped),
+    complete: reports.every(namesAll),
+    counted: reports.every((report) => report.counted),
+    broken: reports.flatMap((report) => report.broken),
+  };
+}
+
+function failures(run: TestRun): TestCase[] {
+  return [...run.cases.values()].filter((one) => one.outcome === 'failed');
+}
+
+function total(run: TestRun): number {
+  return run.passed + run.failed + run.skipped;
+}
+
+function tests(count: number): string {
+  return count === 1 ? '1 test' : `${count} tests`;
+}

@@ -1,0 +1,102 @@
+/** A run of a command: what is known of it, and which earlier run of the session it is to be compared with. */
+import type { Diagnostic, Observation } from '../protocol/observations.ts';
+import type { ObservationContext } from './context.ts';
+import { readProblems } from './problems/read-problems.ts';
+import type { TestReport } from './test-report.ts';
+import { readTestOutput } from './tests/read-test-output.ts';
+
+export interface Run {
+  readonly exitCode: number | null;
+  readonly output: string;
+}
+
+export interface RunFacts {
+  readonly exitCode: number | null;
+  readonly reports: readonly TestReport[];
+  /** Errors of compilers and linters; warnings decide nothing. */
+  readonly errors: readonly Diagnostic[];
+}
+
+/** An earlier run, with what tells that another is the same command again. */
+interface SessionRun extends Run {
+  readonly command: string;
+}
+
+/** Earlier runs that are read; further back the code was another one. */
+const MAX_EARLIER_RUNS = 12;
+
+export function factsOf(run: Run): RunFacts {
+  return {
+    exitCode: run.exitCode,
+    reports: readTestOutput(run.output),
+    errors: readProblems(run.output).filter((one) => one.severity === 'error'),
+  };
+}
+
+/** Same kind, same name or command line; of tool calls the same arguments. Null: not a run. */
+export function commandOf(observation: Observation, context: ObservationContext): string | null {
+  switch (observation.kind) {
+    case 'terminal':
+      return `terminal ${observation.commandLine.trim()}`;
+    case 'task':
+      return `task ${observation.name}`;
+    case 'test_run':
+      return 'test_run';
+    case 'tool_result': {
+      const call = context.toolCalls.find((one) => one.callId === observation.callId);
+      return call === undefined
+        ? `tool_result ${observation.callId}`
+        : `${call.name} ${plainJson(call.arguments)}`;
+    }
+    default:
+      return null;
+  }
+}
+
+/** Earlier runs of the session, newest first. */
+export function earlierRuns(context: ObservationContext): SessionRun[] {
+  const runs: SessionRun[] = [];
+  for (const observation of context.before.toReversed()) {
+    const command = commandOf(observation, context);
+    if (command === null || runs.length >= MAX_EARLIER_RUNS) continue;
+    if (observation.kind === 'tool_result') {
+      const exitCode = observation.isError === null ? null : Number(observation.isError);
+      runs.push({ command, exitCode, output: observation.text });
+    } else if ('output' in observation) {
+      runs.push({ command, exitCode: observation.exitCode, output: observation.output });
+    }
+  }
+  return runs;
+}
+
+/** The run before this one: of the same command; else, for tests, the last with a report of the same tool. */
+export function runBefore(
+  command: string | null,
+  facts: RunFacts,
+  context: ObservationContext,
+): RunFacts | null {
+  const runs = earlierRuns(context);
+  const same = runs.find((run) => run.command === command && run.output.trim() !== '');
+  if (same !== undefined) return factsOf(same);
+  if (facts.reports.length === 0) return null;
+  for (const run of runs) {
+    const earlier = factsOf(run);
+    const common = earlier.reports.some((one) => facts.reports.some((other) => other.tool === one.tool));
+    if (common) return earlier;
+  }
+  return null;
+}
+
+/** Arguments without the freedom of JSON: spaces and the order of keys. */
+function plainJson(text: string): string {
+  try {
+    const value: unknown = JSON.parse(text);
+    return JSON.stringify(value, (_key, one: unknown) =>
+      typeof one === 'object' && one !== null && !Array.isArray(one)
+        ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : one,
+    );
+  } catch {
+    return text.trim();
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * A run of a command read: its test reports first, then what compilers and linters say in it, then its exit code.
+ * Which run it is to be compared with, and whether its exit code means anything, is the caller's to say.
+ */
+import { compareProblems } from './compare-problems.ts';
+import { compareTests, type Finding } from './compare-tests.ts';
+import type { ObservationContext } from './context.ts';
+import { asksToFix } from './intent.ts';
+import { factsOf, type Run, type RunFacts } from './run-facts.ts';
+import { toolOutput } from './tool-output.ts';
+import { problemWords, wordsOf } from './words.ts';
+
+export interface RunQuestion {
+  readonly now: Run;
+  /** Null: not known. */
+  readonly before: RunFacts | null;
+  /** Of the test files that the turn changed; null unknown, '' none. */
+  readonly testDiff: string | null;
+  /** What the turn wrote. */
+  readonly proposal: string;
+  readonly context: ObservationContext;
+  /** `answer`: a code other than 0 is no failure (grep, diff). */
+  readonly exitCodeMeans: 'verdict' | 'answer';
+}
+
+/** Could not be started, or was ended from outside: 126, 127, and 128 + SIGINT, SIGKILL, SIGTERM. */
+const DID_NOT_RUN: ReadonlySet<number> = new Set([126, 127, 130, 137, 143]);
+const NO_TESTS = /\bno tests? (?:files? )?(?:found|ran|were found|to run|collected)\b/i;
+
+export function readRun(question: RunQuestion): Finding {
+  const facts = factsOf(question.now);
+  const found = [testsIn(facts, question), problemsIn(facts, question)].filter((one) => one !== null);
+  // A failure of either decides; else what the tests say, which stand first.
+  const decided =
+    found.find((one) => one.score === -1) ?? found.find((one) => one.score !== null) ?? found[0];
+  if (decided === undefined) return readExitCode(question);
+  const failed = (facts.exitCode ?? 0) !== 0;
+  const nothingFails = facts.errors.length === 0 && facts.reports.every((one) => one.failed === 0);
+  return decided.score === 1 && failed && nothingFails
+    ? { score: null, detail: `${decided.detail} But the command failed with ${facts.exitCode}.`, words: null }
+    : decided;
+}
+
+function testsIn(facts: RunFacts, question: RunQuestion): Finding | null {
+  const { before, testDiff, context } = question;
+  if (facts.reports.length === 0) {
+    const ran = before?.reports.some((one) => one.passed + one.failed > 0) ?? false;
+    const first = facts.errors[0];
+    if (!ran || first === undefined) return null;
+    return { score: -1, detail: 'Tests that ran before do not compile.', words: problemWords(first) };
+  }
+  const brokeBefore = before !== null && before.reports.length === 0 && before.errors.length > 0;
+  if (!brokeBefore) return compareTests(before?.reports ?? null, facts.reports, { testDiff, context });
+  // Before, nothing compiled: a failure may have been there behind it.
+  const failed = facts.reports.reduce((sum, one) => sum + one.failed + one.broken.length, 0);
+  const alone = compareTests(null, facts.reports, { testDiff, context });
+  return failed > 0
+    ? { ...alone, score: 0, detail: 'What did not compile before runs, but tests fail.' }
+    : alone;
+}
+
+function problemsIn(facts: RunFacts, question: RunQuestion): Finding | null {
+  const { before, proposal, context } = question;
+  if (facts.errors.length === 0 && (before === null || before.errors.length === 0)) return null;
+  if (facts.errors.length === 0 && (facts.exitCode ?? 0) !== 0) return null;
+  return compareProblems(before?.errors ?? null, facts.errors, { proposal, context });
+}
+
+function readExitCode({ now, before, context, exitCodeMeans }: RunQuestion): Finding {
+  const code = now.exitCode;
+  if (code === null) return { score: null, detail: 'How it ended is not known.', words: null };
+  if (code !== 0 && exitCodeMeans === 'answer') {
+    return { score: null, detail: `Ended with ${code}, which is an answer and no failure.`, words: null };
+  }
+  if (DID_NOT_RUN.has(code)) {
+    return { score: null, detail: `Did not run to its end (${code}).`, words: null };
+  }
+  const failedBefore = before !== null && before.exitCode !== null && before.exitCode !== 0;
+  if (code === 0) {
+    return failedBefore
+      ? { score: 1, detail: 'Failed before and succeeds now.', words: null }
+      : { score: null, detail: 'Succeeded.', words: null };
+  }
+  if (NO_TESTS.test(now.output)) return { score: null, detail: 'No tests were found.', words: null };
+  const words = wordsOf(lineOfError(now.output));
+  if (failedBefore && !asksToFix(context.request)) {
+    return { score: 0, detail: `Fails as before (${code}).`, words };
+  }
+  return { score: -1, detail: failedBefore ? `Still fails (${code}).` : `Failed with ${code}.`, words };
+}
+
+const EXCEPTION = /^(?:[\w.]+(?:Error|Exception|Interrupt|Exit)|panic|Uncaught \w+)\b.*:/;
+const ERROR = /\b(?:error|fatal|failed|cannot|denied|not found|no such)\b/i;
+
+/** The line that says most: an exception's own (the last one), else the first that speaks of an error, else the last. */
+export function lineOfError(output: string): string | null {
+  const lines = toolOutput(output).lines.filter((line) => line.trim() !== '');
+  return (
+    lines.findLast((line) => EXCEPTION.test(line)) ??
+    lines.find((line) => ERROR.test(line)) ??
+    lines.at(-1) ??
+    null
+  );
+}

@@ -1,0 +1,28 @@
+/** Commands in a terminal, and tasks of the editor. */
+import type { TaskObservation, TerminalObservation } from '../protocol/observations.ts';
+import { exitCodeMeans } from './command-line.ts';
+import type { ObservationContext } from './context.ts';
+import { RANK, type Reading } from './reading.ts';
+import { readRun } from './run.ts';
+import { commandOf, factsOf, runBefore } from './run-facts.ts';
+
+/** Compared with the last run of the same command (of tests: of the same tool) in this session. */
+export function readTerminal(
+  observation: TerminalObservation | TaskObservation,
+  proposal: string,
+  context: ObservationContext,
+): Reading {
+  const means =
+    observation.kind === 'task'
+      ? 'verdict'
+      : exitCodeMeans(observation.commandLine, observation.exitCode, observation.source);
+  const found = readRun({
+    now: observation,
+    before: runBefore(commandOf(observation, context), factsOf(observation), context),
+    testDiff: null,
+    proposal,
+    context,
+    exitCodeMeans: means,
+  });
+  return { source: observation.kind, rank: RANK[observation.kind], rewrite: null, ...found };
+}

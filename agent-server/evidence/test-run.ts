@@ -1,0 +1,27 @@
+/** A run of the tests that an editor or an agent reports as such. */
+import type { TestRunObservation } from '../protocol/observations.ts';
+import type { ObservationContext } from './context.ts';
+import { RANK, type Reading } from './reading.ts';
+import { readRun } from './run.ts';
+import { commandOf, factsOf, runBefore } from './run-facts.ts';
+
+/** Compared with the output that came along as `before`; without one, with the last run of the session. */
+export function readTestRun(
+  observation: TestRunObservation,
+  proposal: string,
+  context: ObservationContext,
+): Reading {
+  const before =
+    observation.before === null
+      ? runBefore(commandOf(observation, context), factsOf(observation), context)
+      : factsOf({ exitCode: null, output: observation.before });
+  const found = readRun({
+    now: observation,
+    before,
+    testDiff: observation.testDiff,
+    proposal,
+    context,
+    exitCodeMeans: 'verdict',
+  });
+  return { source: 'test_run', rank: RANK.test_run, rewrite: null, ...found };
+}
