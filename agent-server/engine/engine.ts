@@ -1,5 +1,6 @@
 /** The engine as the rest of the agent-server sees it. `http-engine.ts` speaks the SGLang subset. */
 import type { GenerateRequestInput, GenerateResponse } from '../protocol/engine.ts';
+import type { ToolDefinition } from '../protocol/gateway.ts';
 import type { WeightVersion } from '../protocol/ids.ts';
 import type { TokenizerFiles } from '../protocol/link.ts';
 
@@ -29,4 +30,14 @@ export interface Engine {
   unloadAdapter(version: WeightVersion, signal: AbortSignal): Promise<void>;
   tokenizerFiles(signal: AbortSignal): Promise<TokenizerFiles>;
   health(signal: AbortSignal): Promise<boolean>;
+}
+
+/** What SGLang has beyond the contract: it reads tool calls in formats that the gateway does not know. */
+export interface FunctionCallEngine {
+  /** The parser that the engine was started with; null: none, or it does not say. */
+  toolCallParser(signal: AbortSignal): Promise<string | null>;
+  parseFunctionCall(
+    request: { text: string; tools: readonly ToolDefinition[]; parser: string },
+    signal: AbortSignal,
+  ): Promise<{ text: string; calls: { name: string; arguments: string }[] }>;
 }

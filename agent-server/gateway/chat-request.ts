@@ -1,24 +1,13 @@
 /** Reads `/v1/chat/completions`: body, headers and model name to a TurnRequest. Everything is checked here, once. */
-import { z } from 'zod';
 import { ApprenticeError } from '../protocol/errors.ts';
-import {
-  ChatCompletionRequest,
-  SESSION_HEADER,
-  SUBJECT_HEADER,
-  TURN_HEADER,
-  TurnKind,
-} from '../protocol/gateway.ts';
-import { BASE_VERSION, SessionId, WeightVersion } from '../protocol/ids.ts';
-import { TurnSubject } from '../protocol/observations.ts';
-import { plainMessages } from './chat-template.ts';
+import type { PlainMessage, ToolDefinition } from '../protocol/gateway.ts';
+import type { WeightVersion } from '../protocol/ids.ts';
+import { ChatCompletionRequest, type ChatMessage } from './openai-schema.ts';
+import { type Header, json, parse, readHeaders, readModel } from './read-request.ts';
 import type { TurnRequest } from './turn-runner.ts';
 
-/** The model name that stands for whatever version serves. */
-export const SERVING_MODEL = 'apprentice';
-export const BASE_MODEL = 'base';
-
 /** OpenAI's own default: what a client that says nothing expects. */
-const DEFAULT_TEMPERATURE = 1;
+export const DEFAULT_TEMPERATURE = 1;
 
 export interface ChatRequest {
   turn: TurnRequest;
@@ -27,41 +16,31 @@ export interface ChatRequest {
   logprobs: boolean;
 }
 
-/**
- * Throws `invalid_json`, `invalid_request` naming each bad or unknown field, and `model_not_found`. `known` says
- * whether a version can answer.
- */
+/** Throws `invalid_json`, `invalid_request` naming each bad or unknown field, and `model_not_found`. */
 export function readChatRequest(
   text: string,
-  header: (name: string) => string | undefined,
+  header: Header,
   known: (version: WeightVersion) => boolean,
 ): ChatRequest {
   const body = parse(ChatCompletionRequest, json(text, 'The body'), 'The request');
   const messages = plainMessages(body.messages);
+  const tools = body.tool_choice === 'none' ? [] : readTools(body.tools ?? []);
+  const maxNewTokens = body.max_completion_tokens ?? body.max_tokens ?? null;
   const logprobs = body.logprobs ?? false;
   if (!logprobs && body.top_logprobs)
     throw new ApprenticeError('invalid_request', 'top_logprobs needs logprobs.', 'Set logprobs to true.');
-  const session = header(SESSION_HEADER);
-  const subject = header(SUBJECT_HEADER);
   return {
     turn: {
-      session:
-        session === undefined
-          ? { origin: 'prefix' }
-          : { origin: 'header', id: parse(SessionId, session, SESSION_HEADER) },
-      client: header('user-agent')?.slice(0, 200) ?? null,
-      takenFor: parse(TurnKind, header(TURN_HEADER) ?? 'main', TURN_HEADER),
+      ...readHeaders(header, { messages, tools, maxNewTokens }),
       messages,
-      tools: [],
-      subject:
-        subject === undefined
-          ? { kind: 'chat' }
-          : parse(TurnSubject, json(subject, SUBJECT_HEADER), SUBJECT_HEADER),
+      tools,
+      calls: body.parallel_tool_calls === false ? 'one' : 'several',
       version: readModel(body.model, known),
       sampling: {
-        maxNewTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
+        maxNewTokens,
         temperature: body.temperature ?? DEFAULT_TEMPERATURE,
         topP: body.top_p ?? 1,
+        topK: body.top_k ?? -1,
         stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
         seed: body.seed ?? null,
         topLogprobs: body.top_logprobs ?? 0,
@@ -73,34 +52,47 @@ export function readChatRequest(
   };
 }
 
-function readModel(model: string, known: (version: WeightVersion) => boolean): WeightVersion | 'serving' {
-  if (model === SERVING_MODEL) return 'serving';
-  if (model === BASE_MODEL) return BASE_VERSION;
-  const version = WeightVersion.safeParse(model);
-  if (version.success && known(version.data)) return version.data;
-  throw new ApprenticeError(
-    'model_not_found',
-    `There is no model "${model}".`,
-    `Use "${SERVING_MODEL}", or one of GET /v1/models.`,
-  );
+/** Parts joined, `developer` read as `system`. */
+export function plainMessages(messages: readonly ChatMessage[]): PlainMessage[] {
+  return messages.map(plainMessage);
 }
 
-function json(text: string, what: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new ApprenticeError('invalid_json', `${what} is not JSON.`, 'Send a JSON object.', {
-      cause: error,
-    });
+function plainMessage(message: ChatMessage): PlainMessage {
+  const content = joined(message.content ?? '');
+  switch (message.role) {
+    case 'system':
+    case 'developer':
+      return { role: 'system', content };
+    case 'user':
+      return { role: 'user', content };
+    case 'tool':
+      return {
+        role: 'tool',
+        content,
+        callId: message.tool_call_id,
+        name: message.name ?? null,
+        isError: null,
+      };
+    case 'assistant':
+      return {
+        role: 'assistant',
+        content,
+        ...(message.reasoning_content ? { reasoning: message.reasoning_content } : {}),
+        ...(message.tool_calls?.length
+          ? { toolCalls: message.tool_calls.map((call) => ({ id: call.id, ...call.function })) }
+          : {}),
+      };
   }
 }
 
-function parse<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new ApprenticeError(
-    'invalid_request',
-    `${what}: ${z.prettifyError(parsed.error)}`,
-    'Correct the named fields.',
-  );
+function joined(content: string | readonly { text: string }[]): string {
+  return typeof content === 'string' ? content : content.map((part) => part.text).join('');
+}
+
+function readTools(tools: NonNullable<ChatCompletionRequest['tools']>): ToolDefinition[] {
+  return tools.map(({ function: { name, description, parameters } }) => ({
+    name,
+    description: description ?? '',
+    parameters: parameters ?? { type: 'object', properties: {} },
+  }));
 }

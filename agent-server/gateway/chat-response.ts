@@ -1,8 +1,10 @@
 /** OpenAI's shapes for a turn's events: one `chat.completion`, or the text of its server-sent events. */
 import { type ApprenticeError, errorResponse, toApprenticeError } from '../protocol/errors.ts';
+import type { AnswerPart } from './answer-parser.ts';
 import type { ChatRequest } from './chat-request.ts';
+import type { TurnToken } from './generation.ts';
 import type { Tokenizer } from './tokenizer.ts';
-import type { TurnEvent, TurnToken } from './turn-runner.ts';
+import type { TurnEvent } from './turn-runner.ts';
 
 type Begun = Extract<TurnEvent, { type: 'begun' }>;
 type Finished = Extract<TurnEvent, { type: 'finished' }>;
@@ -26,9 +28,9 @@ export async function completionBody(
     choices: [
       {
         index: 0,
-        message: { role: 'assistant', content: finished?.text ?? '', refusal: null },
+        message: finished ? answerMessage(finished) : null,
         logprobs: request.logprobs ? logprobsOf(tokens, begun.prompt.tokenizer) : null,
-        finish_reason: finished?.finishReason ?? null,
+        finish_reason: finished ? finishReason(finished) : null,
       },
     ],
     usage: finished ? usage(begun, finished) : null,
@@ -57,10 +59,14 @@ export async function* completionEvents(
     for await (const event of events) {
       if (event.type === 'text') {
         const logprobs = request.logprobs ? logprobsOf(event.tokens, begun.prompt.tokenizer) : null;
-        if (event.delta !== '' || logprobs) yield chunk({ content: event.delta }, null, logprobs);
+        const deltas = event.parts.flatMap(deltasOf);
+        // Log-probabilities are of the tokens of one event; they go with the first thing that is told of it.
+        const [first = { content: '' }, ...others] = deltas;
+        if (deltas.length > 0 || logprobs) yield chunk(first, null, logprobs);
+        for (const delta of others) yield chunk(delta, null);
       }
       if (event.type === 'finished') {
-        yield chunk({}, event.finishReason);
+        yield chunk({}, finishReason(event));
         if (request.includeUsage) yield data({ ...head, choices: [], usage: usage(begun, event) });
       }
     }
@@ -68,6 +74,36 @@ export async function* completionEvents(
   } catch (error) {
     yield errorEvent(toApprenticeError(error));
   }
+}
+
+/** A call comes whole: its name first and then its arguments, as clients expect to see them grow. */
+function deltasOf(part: AnswerPart): object[] {
+  if (part.type === 'content') return [{ content: part.text }];
+  if (part.type === 'reasoning') return [{ reasoning_content: part.text }];
+  const { index, call } = part;
+  const head = { index, id: call.id, type: 'function', function: { name: call.name, arguments: '' } };
+  return [{ tool_calls: [head] }, { tool_calls: [{ index, function: { arguments: call.arguments } }] }];
+}
+
+function answerMessage({ message: { content, reasoning, toolCalls } }: Finished): object {
+  return {
+    role: 'assistant',
+    content: content === '' && toolCalls.length > 0 ? null : content,
+    refusal: null,
+    ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
+    ...(toolCalls.length === 0
+      ? {}
+      : {
+          tool_calls: toolCalls.map(({ id, ...called }) => ({ id, type: 'function', function: called })),
+        }),
+  };
+}
+
+/** An answer cut off by its length stays `length`, though calls came before. */
+function finishReason(finished: Finished): string {
+  return finished.finishReason === 'stop' && finished.message.toolCalls.length > 0
+    ? 'tool_calls'
+    : finished.finishReason;
 }
 
 function errorEvent(error: ApprenticeError): string {

@@ -1,33 +1,26 @@
 /**
- * Messages to prompt ids through the model's own chat template. Content is untrusted: a diff or a terminal may
- * hold `<|im_end|>`, and must not end the user's turn with it.
- *
- * How content stays content: a guard (a private-use character that occurs in none of the texts) is put inside
- * every special token's text found in a message, and at an edge of a message that could complete one together
- * with the template's own text. The template is then rendered as always, special tokens are cut out of the
- * result, and guards are dropped from what is plain. The ids of messages without such text are exactly those of
- * the ordinary way, merges across the seams of template and content included.
+ * Messages to prompt ids through the model's own chat template. Content is untrusted: a diff, a tool's result or its
+ * description may hold `<|im_end|>`, and must not end the user's turn with it (guard-text.ts says how).
  */
 import { Template } from '@huggingface/jinja';
 import { ApprenticeError } from '../protocol/errors.ts';
-import type { ChatMessage, PlainMessage } from '../protocol/gateway.ts';
+import type { PlainMessage, ToolDefinition } from '../protocol/gateway.ts';
 import type { TokenizerFiles } from '../protocol/link.ts';
+import { guardDeep, unusedCharacter } from './guard-text.ts';
+import { THINK_OPEN } from './reasoning-parser.ts';
+import { type TemplateTools, templateInput, templateTools } from './template-tools.ts';
 import { Tokenizer } from './tokenizer.ts';
 
-/** Parts joined, `developer` read as `system`; `name` is dropped, as templates here have no place for it. */
-export function plainMessages(messages: readonly ChatMessage[]): PlainMessage[] {
-  return messages.map((message) => ({
-    role: message.role === 'developer' ? 'system' : message.role,
-    content:
-      typeof message.content === 'string'
-        ? message.content
-        : message.content.map((part) => part.text).join(''),
-  }));
+export interface RenderedPrompt {
+  ids: number[];
+  /** `opened`: the template has the answer begin inside the model's reasoning. */
+  reasoning: 'plain' | 'opened';
 }
 
 /** One model's chat template and tokenizer. */
 export class ChatPrompt {
   readonly tokenizer: Tokenizer;
+  readonly tools: TemplateTools;
   readonly #template: Template;
   readonly #templateText: string;
   readonly #tokens: Record<string, unknown>;
@@ -36,6 +29,7 @@ export class ChatPrompt {
   /** Throws `setup_failed` when the template or the tokenizer does not parse. */
   constructor(files: TokenizerFiles) {
     this.tokenizer = new Tokenizer(files);
+    this.tools = templateTools(files.chatTemplate);
     this.#templateText = files.chatTemplate;
     this.#tokens = Object.fromEntries(
       ['bos_token', 'eos_token', 'unk_token', 'pad_token'].map((name) => [
@@ -57,13 +51,29 @@ export class ChatPrompt {
   }
 
   /** Prompt ids up to where the assistant begins to answer. Throws `invalid_request` when the template refuses. */
-  ids(messages: readonly PlainMessage[]): number[] {
-    const guard = unusedCharacter([this.#templateText, ...messages.map((message) => message.content)]);
-    const guarded = messages.map((message) => ({
-      role: message.role,
-      content: guardSpecials(message.content, this.tokenizer.specialTexts, guard),
-    }));
-    return this.tokenizer.encodeTrusted(this.#render(guarded, 'with'), guard);
+  ids(messages: readonly PlainMessage[], tools: readonly ToolDefinition[] = []): number[] {
+    return this.request(messages, tools).ids;
+  }
+
+  /** The same, with how the answer begins. */
+  request(messages: readonly PlainMessage[], tools: readonly ToolDefinition[]): RenderedPrompt {
+    const input = templateInput(this.tools, messages, tools);
+    const guard = unusedCharacter(this.#templateText + JSON.stringify(input));
+    const controls = this.tokenizer.controlTexts;
+    const guarded = {
+      messages: input.messages.map(({ role, ...fields }) => ({
+        role,
+        ...guardFields(fields, controls, guard),
+      })),
+      ...(input.tools === undefined
+        ? {}
+        : { tools: input.tools.map((tool) => guardFields(tool, controls, guard)) }),
+    };
+    const text = this.#render(guarded, 'with');
+    return {
+      ids: this.tokenizer.encodeTrusted(text, guard),
+      reasoning: text.trimEnd().endsWith(THINK_OPEN) ? 'opened' : 'plain',
+    };
   }
 
   /** Ids of a given answer as the policy would have generated it: the text, then the end of the turn. */
@@ -71,13 +81,10 @@ export class ChatPrompt {
     return [...this.tokenizer.encodePlain(text), this.#endOfTurn];
   }
 
-  #render(
-    messages: readonly { role: string; content: string }[],
-    generationPrompt: 'with' | 'without',
-  ): string {
+  #render(input: { messages: Record<string, unknown>[] }, generationPrompt: 'with' | 'without'): string {
     try {
       const add_generation_prompt = generationPrompt === 'with';
-      return this.#template.render({ ...this.#tokens, messages, add_generation_prompt });
+      return this.#template.render({ ...this.#tokens, ...input, add_generation_prompt });
     } catch (error) {
       throw new ApprenticeError(
         'invalid_request',
@@ -90,11 +97,11 @@ export class ChatPrompt {
 
   /** Of several ids that end a response, the one that this template puts after an answer. */
   #findEndOfTurn(eosTokenIds: readonly number[]): number {
-    const exchange: PlainMessage[] = [
+    const messages = [
       { role: 'user', content: 'a' },
       { role: 'assistant', content: 'b' },
     ];
-    const ids = this.tokenizer.encodeTrusted(this.#render(exchange, 'without'), '');
+    const ids = this.tokenizer.encodeTrusted(this.#render({ messages }, 'without'), '');
     const found = ids.findLast((id) => eosTokenIds.includes(id)) ?? eosTokenIds[0];
     if (found !== undefined) return found;
     throw new ApprenticeError(
@@ -105,34 +112,14 @@ export class ChatPrompt {
   }
 }
 
-function guardSpecials(content: string, specials: readonly string[], guard: string): string {
-  let guarded = content;
-  for (const special of specials) {
-    guarded = guarded.replaceAll(special, `${special.slice(0, 1)}${guard}${special.slice(1)}`);
-  }
-  const beginsInside = specials.some((special) =>
-    anyCut(special, (cut) => guarded.startsWith(special.slice(cut))),
-  );
-  const endsInside = specials.some((special) =>
-    anyCut(special, (cut) => guarded.endsWith(special.slice(0, cut))),
-  );
-  return `${beginsInside ? guard : ''}${guarded}${endsInside ? guard : ''}`;
-}
-
-function anyCut(text: string, test: (cut: number) => boolean): boolean {
-  for (let cut = 1; cut < text.length; cut++) if (test(cut)) return true;
-  return false;
-}
-
-function unusedCharacter(texts: readonly string[]): string {
-  for (let code = 0xe000; code <= 0xf8ff; code++) {
-    const character = String.fromCharCode(code);
-    if (!texts.some((text) => text.includes(character))) return character;
-  }
-  throw new ApprenticeError(
-    'invalid_request',
-    'The messages use every private-use character of Unicode.',
-    'Remove the binary content.',
+/** Names of fields are the template's; what they hold is content. */
+function guardFields(
+  fields: Record<string, unknown>,
+  controls: readonly string[],
+  guard: string,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, guardDeep(value, controls, guard)]),
   );
 }
 

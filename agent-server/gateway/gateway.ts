@@ -9,9 +9,10 @@ import { bodyLimit } from 'hono/body-limit';
 import type { Serving } from '../engine/serving.ts';
 import { ApprenticeError, errorResponse, toApprenticeError } from '../protocol/errors.ts';
 import { TURN_ID_HEADER, VERSION_HEADER } from '../protocol/gateway.ts';
-import { BASE_MODEL, readChatRequest, SERVING_MODEL } from './chat-request.ts';
+import { readChatRequest } from './chat-request.ts';
 import { completionBody, completionEvents } from './chat-response.ts';
 import { hostGuard, originGuard, tokenGuard } from './guards.ts';
+import { BASE_MODEL, SERVING_MODEL } from './read-request.ts';
 import type { TurnRunner } from './turn-runner.ts';
 
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;

@@ -1,7 +1,10 @@
 /**
- * Text to token ids, with special tokens only where they are trusted. The tokenizer library turns every
- * `<|im_start|>` in its input into the control token; here special tokens are cut out first and only plain
+ * Text to token ids, with control tokens only where they are trusted. The tokenizer library turns every
+ * `<|im_start|>` in its input into the control token; here control tokens are cut out first and only plain
  * text reaches the library, built without them. Rendering the chat template is left to chat-template.ts.
+ *
+ * Control tokens are the special ones, and those tags of the vocabulary that the chat template itself writes
+ * (`<tool_call>`, `<think>`): Qwen's are not marked special, and a tool's output must no more open one of them.
  */
 import { Tokenizer as PlainTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
@@ -17,12 +20,14 @@ const AddedToken = z.looseObject({
 });
 type AddedToken = z.infer<typeof AddedToken>;
 
+const TAG = /^<.+>$/;
+
 export class Tokenizer {
   readonly contextLength: number;
-  readonly specialTexts: readonly string[];
+  readonly controlTexts: readonly string[];
   readonly #plain: PlainTokenizer;
-  readonly #specialByText: ReadonlyMap<string, AddedToken>;
-  readonly #specialById: ReadonlyMap<number, AddedToken>;
+  readonly #controlByText: ReadonlyMap<string, AddedToken>;
+  readonly #controlById: ReadonlyMap<number, AddedToken>;
   readonly #split: RegExp | null;
 
   /** Throws `setup_failed` for a tokenizer.json that does not parse. */
@@ -34,36 +39,38 @@ export class Tokenizer {
         `The added_tokens of the model's tokenizer.json do not parse: ${z.prettifyError(parsed.error)}`,
         'Set up the model folder again.',
       );
-    const special = parsed.data.filter((token) => token.special);
+    const isControl = (token: AddedToken): boolean =>
+      token.special || (TAG.test(token.content) && files.chatTemplate.includes(token.content));
+    const control = parsed.data.filter(isControl);
     this.contextLength = files.contextLength;
-    this.specialTexts = special.map((token) => token.content);
-    this.#specialByText = new Map(special.map((token) => [token.content, token]));
-    this.#specialById = new Map(special.map((token) => [token.id, token]));
+    this.controlTexts = control.map((token) => token.content);
+    this.#controlByText = new Map(control.map((token) => [token.content, token]));
+    this.#controlById = new Map(control.map((token) => [token.id, token]));
     // The longest first, as the reference's trie matches.
-    const texts = this.specialTexts.toSorted((a, b) => b.length - a.length);
+    const texts = this.controlTexts.toSorted((a, b) => b.length - a.length);
     this.#split = texts.length === 0 ? null : new RegExp(`(${texts.map(escapeRegExp).join('|')})`);
     this.#plain = new PlainTokenizer(
-      { ...files.tokenizer, added_tokens: parsed.data.filter((token) => !token.special) },
+      { ...files.tokenizer, added_tokens: parsed.data.filter((token) => !isControl(token)) },
       files.config,
     );
   }
 
-  /** Ids of plain text: whatever looks like a special token in it is spelt out. */
+  /** Ids of plain text: whatever looks like a control token in it is spelt out. */
   encodePlain(text: string): number[] {
     return text === '' ? [] : this.#plain.encode(text, { add_special_tokens: false }).ids;
   }
 
   /**
-   * Ids of a rendered template: special tokens count as such, `guard` characters are dropped. A guard put
-   * inside the text of a special token is what keeps it plain.
+   * Ids of a rendered template: control tokens count as such, `guard` characters are dropped. A guard put
+   * inside the text of a control token is what keeps it plain.
    */
   encodeTrusted(text: string, guard: string): number[] {
     const parts = this.#split ? text.split(this.#split) : [text];
     return parts.flatMap((part, index) => {
-      const special = this.#specialByText.get(part);
-      if (special) return [special.id];
-      const before = this.#specialByText.get(parts[index - 1] ?? '');
-      const after = this.#specialByText.get(parts[index + 1] ?? '');
+      const control = this.#controlByText.get(part);
+      if (control) return [control.id];
+      const before = this.#controlByText.get(parts[index - 1] ?? '');
+      const after = this.#controlByText.get(parts[index + 1] ?? '');
       let plain = part.replaceAll(guard, '');
       if (before?.rstrip) plain = plain.trimStart();
       if (after?.lstrip) plain = plain.trimEnd();
@@ -74,9 +81,14 @@ export class Tokenizer {
   /** Text of one token; U+FFFD where it is only a part of a character. */
   tokenText(id: number): string {
     return (
-      this.#specialById.get(id)?.content ??
+      this.#controlById.get(id)?.content ??
       this.#plain.decode([id], { skip_special_tokens: false, clean_up_tokenization_spaces: false })
     );
+  }
+
+  /** Does an engine leave this text out of an answer, being a special token's? */
+  isSpecial(text: string): boolean {
+    return this.#controlByText.get(text)?.special ?? false;
   }
 
   /** How many tokens a text is by itself. */

@@ -5,58 +5,52 @@
 import { randomUUID } from 'node:crypto';
 import type { Engine } from '../engine/engine.ts';
 import { generateOverRestart } from '../engine/generate-over-restart.ts';
-import { topList } from '../engine/http-engine.ts';
 import type { Lease, Serving } from '../engine/serving.ts';
-import type { GenerateRequestInput, GenerateResponse } from '../protocol/engine.ts';
+import type { GenerateResponse } from '../protocol/engine.ts';
 import { ApprenticeError, type ErrorCode, toApprenticeError } from '../protocol/errors.ts';
-import type { PlainMessage, TakenFor, ToolDefinition } from '../protocol/gateway.ts';
-import { type LessonId, loraPath, SessionId, TurnId, WeightVersion } from '../protocol/ids.ts';
+import type { AnswerMessage, PlainMessage, TakenFor, ToolDefinition } from '../protocol/gateway.ts';
+import { type LessonId, type SessionId, TurnId, WeightVersion } from '../protocol/ids.ts';
 import type { TurnSubject } from '../protocol/observations.ts';
+import { hashAnswered } from '../sessions/conversation-hash.ts';
 import type { Store } from '../store/store.ts';
-import type { ChatPrompt } from './chat-template.ts';
+import { AnswerParser, type AnswerPart, type AnswerShape } from './answer-parser.ts';
+import type { ChatPrompt, RenderedPrompt } from './chat-template.ts';
+import { FunctionCalls } from './function-calls.ts';
+import { completion, generateBody, type TurnSampling, type TurnToken, tokensFrom } from './generation.ts';
 import type { PromptSource } from './prompt-source.ts';
-
-export interface TurnSampling {
-  /** Null: up to the context's end, at most `DEFAULT_MAX_NEW_TOKENS`. More than fits is cut to what fits. */
-  maxNewTokens: number | null;
-  temperature: number;
-  topP: number;
-  stop: readonly string[];
-  seed: number | null;
-  topLogprobs: number;
-}
+import { THINK_OPEN } from './reasoning-parser.ts';
+import type { Tokenizer } from './tokenizer.ts';
+import { MARKS } from './tool-call-parser.ts';
+import { kindOf, observeParent, placeTurn, type SessionChoice, type TurnPlace } from './turn-place.ts';
 
 export interface TurnRequest {
   /** `prefix`: its messages tell which session it belongs to. */
-  session: { origin: 'header' | 'editor'; id: SessionId } | { origin: 'prefix' };
+  session: SessionChoice;
   /** The client's own name for itself; null: not known. */
   client: string | null;
   takenFor: TakenFor;
   messages: PlainMessage[];
   /** Those that the model may call; empty: none. */
   tools: readonly ToolDefinition[];
+  /** `one`: the client takes no more calls in an answer. */
+  calls: 'one' | 'several';
   subject: TurnSubject;
   /** `serving`: the version that the pointer names when the turn begins. */
   version: WeightVersion | 'serving';
   sampling: TurnSampling;
 }
 
-/** One new token of a response. */
-export interface TurnToken {
-  id: number;
-  /** NaN when the engine gave none. */
-  logprob: number;
-  top: [number, number][];
-}
-
 export type TurnEvent =
   | { type: 'begun'; turnId: TurnId; version: WeightVersion; promptTokens: number; prompt: ChatPrompt }
-  /** `delta` may be empty while a character is incomplete. */
-  | { type: 'text'; delta: string; tokens: TurnToken[] }
+  /** `delta` is the new text of the answer proper; it may be empty while a character is incomplete. */
+  | { type: 'text'; delta: string; tokens: TurnToken[]; parts: AnswerPart[] }
   | {
       type: 'finished';
       finishReason: 'stop' | 'length';
+      /** The stop string that ended it. */
+      stopSequence: string | null;
       text: string;
+      message: AnswerMessage;
       completionTokens: number;
       cachedTokens: number;
     };
@@ -80,7 +74,10 @@ export interface PreparedPrompt {
 }
 
 export interface TurnRunnerOptions {
-  store: Pick<Store, 'learning' | 'beginTurn' | 'finishTurn' | 'failTurn'>;
+  store: Pick<
+    Store,
+    'learning' | 'beginTurn' | 'finishTurn' | 'failTurn' | 'turn' | 'earlierTurns' | 'addObservation'
+  >;
   engine: Pick<Engine, 'generate'>;
   serving: Serving;
   prompts: PromptSource;
@@ -92,17 +89,20 @@ export interface TurnRunnerOptions {
    * with, stays without them. A prompt that grows over the context is made again without. Must not throw.
    */
   prepare?: (request: PlacedRequest) => PreparedPrompt;
+  /** How tool calls are read; without it as the chat template says. */
+  functionCalls?: FunctionCalls;
+  /** Hears of a next state that could not be kept; the request goes on. */
+  onLost?: (error: ApprenticeError) => void;
 }
-
-/** A small model that finds no end would otherwise fill the whole context. */
-export const DEFAULT_MAX_NEW_TOKENS = 1024;
 
 export class TurnRunner {
   readonly #options: TurnRunnerOptions;
+  readonly #functionCalls: FunctionCalls;
   #running = 0;
 
   constructor(options: TurnRunnerOptions) {
     this.#options = options;
+    this.#functionCalls = options.functionCalls ?? new FunctionCalls('auto', null);
   }
 
   get running(): number {
@@ -131,101 +131,110 @@ export class TurnRunner {
       );
       const prompt = await this.#options.prompts.get(signal);
       const { version } = lease;
-      const sessionId =
-        request.session.origin === 'prefix' ? SessionId.parse(randomUUID()) : request.session.id;
-      const { promptIds, lessonIds } = this.#prompt({ ...request, sessionId, version, prompt });
-      const roomTokens = prompt.tokenizer.contextLength - promptIds.length;
-      if (roomTokens < 1)
-        throw new ApprenticeError(
-          'context_length_exceeded',
-          `The prompt has ${promptIds.length} tokens; the model's context is ${prompt.tokenizer.contextLength}.`,
-          'Shorten the messages.',
-        );
-      const turnId = this.#begin(request, { sessionId, promptIds, lessonIds, version });
-      yield* this.#answer(request, { turnId, prompt, promptIds, roomTokens, version }, signal);
+      const { store, nowMs } = this.#options;
+      const format = request.tools.length === 0 ? null : await this.#functionCalls.format(prompt, signal);
+      const place = placeTurn(store, request, nowMs());
+      const rendered = this.#prompt({ ...request, ...place, version, prompt });
+      const roomTokens = prompt.tokenizer.contextLength - rendered.ids.length;
+      if (roomTokens < 1) throw tooLong(rendered.ids.length, prompt.tokenizer.contextLength);
+      const turnId = this.#begin(request, { place, ...rendered, version });
+      const shape: AnswerShape = {
+        reasoning: rendered.reasoning,
+        tools: format,
+        calls: prompt.tools.single ? 'one' : request.calls,
+      };
+      yield* this.#answer(
+        request,
+        { turnId, prompt, ids: rendered.ids, roomTokens, version, place, shape },
+        signal,
+      );
     } finally {
       lease?.release();
       this.#running--;
     }
   }
 
+  /** Tokens of the prompt that these messages make. Throws as `run` does. */
+  async countTokens(
+    messages: readonly PlainMessage[],
+    tools: readonly ToolDefinition[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    return (await this.#options.prompts.get(signal)).ids(messages, tools).length;
+  }
+
   /** With what `prepare` adds, where that fits. */
-  #prompt(request: PlacedRequest): { promptIds: number[]; lessonIds: readonly LessonId[] } {
-    const { messages, prompt } = request;
+  #prompt(request: PlacedRequest): RenderedPrompt & { lessonIds: readonly LessonId[] } {
+    const { messages, tools, prompt } = request;
     const prepared = this.#options.prepare?.(request);
     if (prepared !== undefined && prepared.lessonIds.length > 0) {
-      const promptIds = prompt.ids(prepared.messages);
-      if (promptIds.length < prompt.tokenizer.contextLength)
-        return { promptIds, lessonIds: prepared.lessonIds };
+      const rendered = prompt.request(prepared.messages, tools);
+      if (rendered.ids.length < prompt.tokenizer.contextLength)
+        return { ...rendered, lessonIds: prepared.lessonIds };
     }
-    return { promptIds: prompt.ids(messages), lessonIds: [] };
+    return { ...prompt.request(messages, tools), lessonIds: [] };
   }
 
   #begin(
-    { messages, subject, session, client, takenFor, tools }: TurnRequest,
-    turn: {
-      sessionId: SessionId;
-      promptIds: number[];
-      lessonIds: readonly LessonId[];
-      version: WeightVersion;
-    },
+    request: TurnRequest,
+    turn: { place: TurnPlace; ids: number[]; lessonIds: readonly LessonId[]; version: WeightVersion },
   ): TurnId {
     const turnId = TurnId.parse(randomUUID());
-    const { store, nowMs } = this.#options;
-    const { sessionId, promptIds, lessonIds, version } = turn;
-    const kind = takenFor === 'main' ? 'main' : 'side';
+    const { store, nowMs, onLost = () => undefined } = this.#options;
+    const { messages, subject, session, client, takenFor, tools } = request;
+    const { place, ids: promptIds, lessonIds, version } = turn;
+    const { sessionId, parentTurnId, retryOf, fork, hashes } = place;
+    const kind = kindOf(takenFor);
     const learnable = store.learning() === 'on';
     const createdAtMs = nowMs();
     store.beginTurn(
       { turnId, sessionId, kind, learnable, createdAtMs, messages, promptIds, version, subject },
-      {
-        origin: session.origin,
-        client,
-        takenFor,
-        parentTurnId: null,
-        retryOf: null,
-        fork: null,
-        hashes: null,
-        tools,
-        lessonIds,
-      },
+      { origin: session.origin, client, takenFor, parentTurnId, retryOf, fork, hashes, tools, lessonIds },
     );
+    observeParent(store, place, request, createdAtMs, onLost);
     return turnId;
   }
 
-  async *#answer(
-    request: TurnRequest,
-    turn: {
-      turnId: TurnId;
-      prompt: ChatPrompt;
-      promptIds: number[];
-      roomTokens: number;
-      version: WeightVersion;
-    },
-    signal: AbortSignal,
-  ): AsyncGenerator<TurnEvent> {
-    const { turnId, prompt, promptIds, roomTokens, version } = turn;
+  async *#answer(request: TurnRequest, turn: BegunTurn, signal: AbortSignal): AsyncGenerator<TurnEvent> {
+    const { turnId, prompt, ids, roomTokens, version, shape } = turn;
+    const parser = new AnswerParser(shape, (index) => callId(turnId, index));
     // Stays so when the consumer leaves the iteration: nothing is thrown in here then.
     let failure: ErrorCode | undefined = 'aborted';
     try {
-      yield { type: 'begun', turnId, version, promptTokens: promptIds.length, prompt };
-      const body = generateBody(request.sampling, promptIds, version, roomTokens);
-      let text = '';
+      yield { type: 'begun', turnId, version, promptTokens: ids.length, prompt };
+      const specialTokens = hidesMarks(shape, prompt.tokenizer) ? 'shown' : 'skipped';
+      const body = generateBody(request.sampling, ids, version, { roomTokens, specialTokens });
+      let seen = 0;
       let count = 0;
       for await (const answer of generateOverRestart(this.#options, version, body, signal)) {
-        const finishReason = completion(answer);
-        const delta = answer.text.slice(text.length);
+        const end = completion(answer);
         const tokens = tokensFrom(answer, count);
-        text = answer.text;
+        const parts = parser.push(answer.text.slice(seen));
+        seen = answer.text.length;
         count = answer.output_ids.length;
-        if (finishReason) {
-          this.#finish(turnId, answer, finishReason);
+        if (end !== null) {
+          parts.push(...parser.end());
+          if (shape.tools === 'whole')
+            parts.push(
+              ...parser.take(await this.#functionCalls.parse(prompt, parser.text, request.tools, signal)),
+            );
+          this.#finish(request, turn, answer, end.reason, parser);
           failure = undefined;
         }
-        if (tokens.length > 0 || delta !== '') yield { type: 'text', delta, tokens };
-        if (finishReason) {
+        if (tokens.length > 0 || parts.length > 0)
+          yield { type: 'text', delta: contentOf(parts), tokens, parts };
+        if (end !== null) {
           const cachedTokens = answer.meta_info.cached_tokens;
-          yield { type: 'finished', finishReason, text, completionTokens: count, cachedTokens };
+          const { message } = parser;
+          yield {
+            type: 'finished',
+            finishReason: end.reason,
+            stopSequence: end.stopSequence,
+            text: message.content,
+            message,
+            completionTokens: count,
+            cachedTokens,
+          };
           return;
         }
       }
@@ -239,56 +248,58 @@ export class TurnRunner {
     }
   }
 
-  #finish(turnId: TurnId, answer: GenerateResponse, finishReason: 'stop' | 'length'): void {
-    this.#options.store.finishTurn(turnId, {
-      responseIds: answer.output_ids,
-      behaviourLogprobs: tokensFrom(answer, 0).map((token) => token.logprob),
-      text: answer.text,
-      finishReason,
-      version: WeightVersion.parse(answer.meta_info.weight_version),
-      finishedAtMs: this.#options.nowMs(),
-    });
+  #finish(
+    { messages }: TurnRequest,
+    { turnId, place }: BegunTurn,
+    answer: GenerateResponse,
+    finishReason: 'stop' | 'length',
+    { message, text }: AnswerParser,
+  ): void {
+    this.#options.store.finishTurn(
+      turnId,
+      {
+        responseIds: answer.output_ids,
+        behaviourLogprobs: tokensFrom(answer, 0).map((token) => token.logprob),
+        text,
+        finishReason,
+        version: WeightVersion.parse(answer.meta_info.weight_version),
+        finishedAtMs: this.#options.nowMs(),
+      },
+      { message, hashes: hashAnswered(messages, message, place.scope) },
+    );
   }
 }
 
-function generateBody(
-  sampling: TurnSampling,
-  promptIds: number[],
-  version: WeightVersion,
-  roomTokens: number,
-): GenerateRequestInput {
-  return {
-    input_ids: promptIds,
-    sampling_params: {
-      max_new_tokens: Math.min(sampling.maxNewTokens ?? DEFAULT_MAX_NEW_TOKENS, roomTokens),
-      temperature: sampling.temperature,
-      top_p: sampling.topP,
-      stop: sampling.stop.length > 0 ? [...sampling.stop] : null,
-      sampling_seed: sampling.seed,
-    },
-    return_logprob: true,
-    top_logprobs_num: sampling.topLogprobs,
-    lora_path: loraPath(version),
-  };
+interface BegunTurn {
+  turnId: TurnId;
+  prompt: ChatPrompt;
+  ids: number[];
+  roomTokens: number;
+  version: WeightVersion;
+  place: TurnPlace;
+  shape: AnswerShape;
 }
 
-/** Null while the answer goes on. An answer that the engine itself cut off is no answer. */
-function completion(answer: GenerateResponse): 'stop' | 'length' | null {
-  const reason = answer.meta_info.finish_reason;
-  if (reason?.type !== 'abort') return reason?.type ?? null;
-  throw new ApprenticeError(
-    'engine_unavailable',
-    `The engine gave up the answer: ${reason.message ?? 'no reason given'}.`,
-    'Try again.',
+/** Special tokens are left out of an engine's text; where one of them is a mark that is parsed, they must not be. */
+function hidesMarks({ tools }: AnswerShape, tokenizer: Tokenizer): boolean {
+  if (tools === 'whole') return true;
+  const marks = tools === null ? [THINK_OPEN] : [THINK_OPEN, MARKS[tools].open];
+  return marks.some((mark) => tokenizer.isSpecial(mark));
+}
+
+/** The same for the same turn, and short enough for every client (OpenAI's are 29 characters). */
+function callId(turnId: TurnId, index: number): string {
+  return `call_${turnId.replaceAll('-', '').slice(0, 24)}${index}`;
+}
+
+function contentOf(parts: readonly AnswerPart[]): string {
+  return parts.map((part) => (part.type === 'content' ? part.text : '')).join('');
+}
+
+function tooLong(promptTokens: number, contextLength: number): ApprenticeError {
+  return new ApprenticeError(
+    'context_length_exceeded',
+    `The prompt has ${promptTokens} tokens; the model's context is ${contextLength}.`,
+    'Shorten the messages.',
   );
-}
-
-/** Tokens from position `from` on; ids and logprobs are cumulative in a stream. */
-function tokensFrom(answer: GenerateResponse, from: number): TurnToken[] {
-  const { output_token_logprobs: logprobs, output_top_logprobs: tops } = answer.meta_info;
-  return answer.output_ids.slice(from).map((id, index) => {
-    const entry = logprobs?.[from + index];
-    const logprob = entry && entry[1] === id ? (entry[0] ?? Number.NaN) : Number.NaN;
-    return { id, logprob, top: topList(tops?.[from + index]) };
-  });
 }

@@ -31,6 +31,7 @@ export function commitMessageWriter(parts: {
         client: null,
         takenFor: 'main',
         tools: [],
+        calls: 'several',
         messages: commitMessageMessages(change.diff, DIFF_BUDGET_TOKENS, countTokens),
         subject: {
           kind: 'commit_message',

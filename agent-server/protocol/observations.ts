@@ -77,7 +77,8 @@ export const ProposalClosedObservation = z.object({
 export type ProposalClosedObservation = z.infer<typeof ProposalClosedObservation>;
 
 /** Longer texts are cut by whoever captures them, in the middle. */
-const Text = z.string().max(65_536);
+export const MAX_TEXT_CHARS = 65_536;
+const Text = z.string().max(MAX_TEXT_CHARS);
 const ofTurn = { ...common, turnId: TurnId };
 
 /** What the user said next in the conversation. */

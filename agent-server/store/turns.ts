@@ -111,7 +111,11 @@ export function turnQueries(db: Database): TurnQueries {
 
     failInterruptedTurns: () =>
       db.write(['turns'], () =>
-        db.run(`UPDATE turns SET state = 'failed', error_code = 'aborted' WHERE state = 'running'`),
+        // Both states are named because the index turns_open is for just these two.
+        db.run(
+          `UPDATE turns SET state = 'failed', error_code = 'aborted'
+           WHERE state IN ('running', 'open') AND state = 'running'`,
+        ),
       ),
 
     turn,

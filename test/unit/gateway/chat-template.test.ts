@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
-import { ChatPrompt, plainMessages } from '../../../agent-server/gateway/chat-template.ts';
+import { plainMessages } from '../../../agent-server/gateway/chat-request.ts';
+import { ChatPrompt } from '../../../agent-server/gateway/chat-template.ts';
 import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import type { TokenizerFiles } from '../../../agent-server/protocol/link.ts';
 import { runtime } from '../../fixtures/runtime.ts';
@@ -58,7 +59,7 @@ test('GATE-9: a special token cannot be completed across the seam of message and
 });
 
 test('GATE-9: an id of plain text is never a special one, whatever is cut where', () => {
-  for (const special of prompt.tokenizer.specialTexts) {
+  for (const special of prompt.tokenizer.controlTexts) {
     for (let cut = 0; cut <= special.length; cut++) {
       const ids = prompt.tokenizer.encodePlain(`${special.slice(0, cut)}${special}${special.slice(cut)}`);
       assert.ok(

@@ -68,6 +68,7 @@ function runner(config: Partial<LessonsConfig> = {}, contextLength = 8192) {
       takenFor,
       messages,
       tools: [],
+      calls: 'several' as const,
       subject: { kind: 'chat' as const },
       version: 'serving' as const,
       sampling: { maxNewTokens: null, temperature: 0, topP: 1, stop: [], seed: null, topLogprobs: 0 },
