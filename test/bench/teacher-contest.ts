@@ -122,6 +122,11 @@ class Contest {
   }
 }
 
+/** What was measured, less what the code of the day makes of it. */
+function measured({ shipped: _, ...rest }: Result): Omit<Result, 'shipped'> {
+  return rest;
+}
+
 function isShipped(task: ContestTask, write: Wording, answer: string): boolean {
   const hint =
     task.kind === 'rewrite'
@@ -169,7 +174,7 @@ async function main(): Promise<void> {
     if (values.json !== undefined)
       await writeFile(
         values.json,
-        `${JSON.stringify({ model: 'SmolLM2-135M-Instruct', maxNewTokens: MAX_NEW_TOKENS, seconds, results }, null, 1)}\n`,
+        `${JSON.stringify({ model: 'SmolLM2-135M-Instruct', maxNewTokens: MAX_NEW_TOKENS, seconds, results: results.map(measured) }, null, 1)}\n`,
       );
   } finally {
     await engine.stop();

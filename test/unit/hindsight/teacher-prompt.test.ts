@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HINT_MARKER, teacherMessages } from '../../../agent-server/hindsight/teacher-prompt.ts';
+import { teacherMessages } from '../../../agent-server/hindsight/teacher-prompt.ts';
 import type { PlainMessage } from '../../../agent-server/protocol/gateway.ts';
 
 const conversation: PlainMessage[] = [
@@ -19,10 +19,10 @@ test('HIND-1: a rewrite is shown as an exchange before the same request', () => 
   ]);
 });
 
-test('HIND-2: words stand under the marker in the last user message', () => {
+test('HIND-2: words stand after the last request, in a paragraph of their own', () => {
   const messages = teacherMessages(conversation, { kind: 'words', source: 'review', text: 'shorter please' });
   assert.deepEqual(messages.slice(0, 3), conversation.slice(0, 3));
-  assert.deepEqual(messages.slice(3), [{ role: 'user', content: `ask\n\n${HINT_MARKER}\nshorter please` }]);
+  assert.deepEqual(messages.slice(3), [{ role: 'user', content: 'ask\n\nshorter please' }]);
 });
 
 test('without a request there is no teacher', () => {
