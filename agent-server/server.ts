@@ -18,6 +18,7 @@ import { batchFolders } from './loops/batch-folder.ts';
 import { watchEngine } from './loops/engine-watch.ts';
 import { startEnvironmentLoop } from './loops/environment-loop.ts';
 import { startJudgeLoop } from './loops/judge-loop.ts';
+import { lessonWork } from './loops/lesson-work.ts';
 import { startTrainLoop } from './loops/train-loop.ts';
 import { votesFrom } from './loops/vote-loop.ts';
 import type { Progress } from './loops/worker-link.ts';
@@ -174,8 +175,11 @@ async function start(
     config: config.promotion,
     anchorsPerBatch: config.learning.anchors,
   });
+  const training = { store, engine, serving, prompts, config: config.learning, log };
+  const { idle, distillation, close } = lessonWork({ ...training, lessons });
+  undo.push(close);
   const train = await startTrainLoop(
-    { store, engine, serving, prompts, folders, gate, link, config: config.learning, log },
+    { ...training, folders, gate, link, idle, distillation },
     { onStatus: feed.changed },
   );
   undo.push(() => train.stop());

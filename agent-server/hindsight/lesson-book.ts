@@ -64,11 +64,14 @@ export class LessonBook {
     return this.#assemble(request, kept.length > 0 ? kept : this.#search(request));
   }
 
-  /** The same for a teacher who answers an earlier turn: with the lessons of other turns. */
-  teach(request: LessonRequest & { turnId: TurnId }): LessonPrompt {
+  /**
+   * The same for a teacher who answers an earlier turn: with the lessons of other turns. `among`: with those that
+   * came from these turns.
+   */
+  teach(request: LessonRequest & { turnId: TurnId }, among?: ReadonlySet<TurnId>): LessonPrompt {
     // One more is asked for, as the turn's own may be among them.
     const lessons = this.#search(request, this.#config.max + 1).filter(
-      ({ turnId }) => turnId !== request.turnId,
+      ({ turnId }) => turnId !== request.turnId && (among?.has(turnId) ?? true),
     );
     return this.#assemble(request, lessons);
   }

@@ -3,15 +3,13 @@
  * to batch-folder.ts; when, to the train loop.
  */
 import type { PromptSource } from '../gateway/prompt-source.ts';
-import { anchorRow } from '../learning/anchor.ts';
 import { encodeBatch } from '../learning/batch.ts';
 import type { LearningConfig } from '../learning/config.ts';
-import type { TrainRow } from '../learning/rows.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
-import { versionNumber } from '../protocol/ids.ts';
-import { BATCH_FORMAT, type BatchManifest, type BatchRow } from '../protocol/training.ts';
+import { BATCH_FORMAT, type BatchManifest } from '../protocol/training.ts';
 import type { Store } from '../store/store.ts';
 import type { Batch } from '../store/types.ts';
+import { anchorRows, type LabelledRow } from './anchor-rows.ts';
 import { sha256 } from './batch-folder.ts';
 import { SampleScorer, type SampleScorerParts } from './sample-scorer.ts';
 
@@ -19,11 +17,6 @@ export interface BatchBuilderOptions extends SampleScorerParts {
   store: SampleScorerParts['store'] & Pick<Store, 'batchSamples' | 'anchors'>;
   prompts: PromptSource;
   config: LearningConfig;
-}
-
-interface LabelledRow {
-  row: TrainRow;
-  label: BatchRow;
 }
 
 export class BatchBuilder {
@@ -58,7 +51,7 @@ export class BatchBuilder {
         ].join(' '),
         'They are held; another method may use them.',
       );
-    rows.push(...this.#anchorRows(batch));
+    rows.push(...anchorRows(batch, store.anchors(), config));
     const tensors = encodeBatch(rows.map(({ row }) => row));
     const manifest: BatchManifest = {
       format: BATCH_FORMAT,
@@ -70,24 +63,5 @@ export class BatchBuilder {
       tensorsSha256: sha256(tensors),
     };
     return { manifest, tensors };
-  }
-
-  /** Anchors take turns by the version's number, so that a batch built again gets the same. */
-  #anchorRows(batch: Batch): LabelledRow[] {
-    const { store, config } = this.#options;
-    const anchors = store.anchors();
-    const count = Math.min(config.anchors, anchors.length);
-    const first = versionNumber(batch.version) * config.anchors;
-    return Array.from({ length: count }, (_, index) => anchors[(first + index) % anchors.length]).flatMap(
-      (anchor) =>
-        anchor
-          ? [
-              {
-                row: anchorRow(anchor, config.anchorWeight),
-                label: { sampleId: null, role: 'anchor' as const, origin: 'anchor' as const },
-              },
-            ]
-          : [],
-    );
   }
 }

@@ -8,6 +8,8 @@ import type { Batch, Sample, Version } from '../store/types.ts';
 export interface IdleWork {
   /** The task to do now, or undefined. Asked again after every task: it must move on by itself. */
   next(nowMs: number): IdleTask | undefined;
+  /** After \`next\` had nothing: when it may have something without a change of the store; never in the past. */
+  nextDueMs(): number | undefined;
 }
 
 export interface IdleTask {

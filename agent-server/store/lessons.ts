@@ -24,6 +24,7 @@ type LessonQueries = Pick<
   | 'recordLessonCheck'
   | 'turnsWithLessons'
   | 'turnsToDistil'
+  | 'latestDistillations'
 >;
 
 const LessonIds = z
@@ -163,7 +164,7 @@ export function lessonQueries(db: Database): LessonQueries {
       // Oldest first: what was taught first had the most steps to be learnt.
       return db.get(
         LessonRow,
-        `SELECT * FROM lessons l WHERE state = 'active' AND rewrite <> '' AND checked_by IS NOT ?1
+        `SELECT * FROM lessons l WHERE state = 'active' AND checked_by IS NOT ?1
            AND (SELECT count(*) FROM (SELECT 1 ${ACCEPTED_WITH_LESSONS} AND t.subject_kind = l.kind
                   AND t.repository_root IS l.workspace AND t.created_at_ms >= l.created_at_ms LIMIT ?2)) = ?2
          ORDER BY lesson_id LIMIT 1`,
@@ -201,11 +202,22 @@ export function lessonQueries(db: Database): LessonQueries {
         TurnRow,
         `SELECT t.* FROM turns t WHERE t.kind = 'main' AND t.learnable = 1 AND t.state IN ('open', 'settled')
            AND t.finish_reason = 'stop' AND t.rowid > (SELECT max(rowid) FROM turns) - ${RECENT_TURNS}
+           AND NOT EXISTS (SELECT 1 FROM samples s WHERE s.turn_id = t.turn_id AND s.excluded = 1)
            AND EXISTS (SELECT 1 FROM lessons l WHERE l.state = 'active' AND l.kind = t.subject_kind
                          AND l.workspace IS t.repository_root AND l.turn_id <> t.turn_id)
-         ORDER BY (SELECT count(*) FROM batch_turns b WHERE b.turn_id = t.turn_id), t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
+         ORDER BY (SELECT count(*) FROM batch_turns b WHERE b.turn_id = t.turn_id AND b.role = 'request'),
+           t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
         limit,
       ),
+
+    latestDistillations: (limit) =>
+      db
+        .all(
+          z.object({ at: z.number() }),
+          `SELECT created_at_ms AS at FROM batches WHERE kind = 'distillation' ORDER BY rowid DESC LIMIT ?`,
+          limit,
+        )
+        .map(({ at }) => at),
   };
 }
 
