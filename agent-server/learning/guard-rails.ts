@@ -12,8 +12,9 @@ export const GuardRails = z.strictObject({
    */
   maxGradNorm: z.number().positive().default(1_000),
   /**
-   * Nats a token, either way: the policy's own tokens made less likely, or a rewrite made more likely. Uniform over a
-   * vocabulary of 49,152 is 10.8 nats from any token; a step that moves half of that has broken the model.
+   * Nats a token by which trained tokens may become less likely in one batch. Uniform over a vocabulary of 49,152 is
+   * 10.8 nats from any token; a step that moves half of that has broken the model. The other way there is no limit: a
+   * rewrite in a form that the policy would never have used gained 6.2 nats a token in one sound step.
    */
   maxKlToParent: z.number().positive().default(5),
   /**
@@ -33,8 +34,8 @@ export function stepFault(metrics: TrainMetrics, limits: GuardRails): string | n
     return `not finite: loss ${loss}, gradient norm ${gradNorm}, KL to its parent ${klToParent}, to the base ${klToBase}`;
   const norm = Math.max(...watched.map((step) => step.gradNorm));
   if (norm > limits.maxGradNorm) return `gradient norm ${norm.toFixed(1)} is over ${limits.maxGradNorm}`;
-  if (Math.abs(klToParent) > limits.maxKlToParent)
-    return `KL to its parent ${klToParent.toFixed(2)} is beyond ${limits.maxKlToParent} nats a token`;
+  if (klToParent > limits.maxKlToParent)
+    return `KL to its parent ${klToParent.toFixed(2)} is over ${limits.maxKlToParent} nats a token`;
   const drift = Math.max(...watched.map((step) => step.klToBase ?? 0));
   if (drift > limits.maxKlToBase)
     return `KL to the base ${drift.toFixed(2)} is over ${limits.maxKlToBase} nats a token`;

@@ -21,8 +21,9 @@ test('PROMOTE-1: numbers decide by stated limits, and the reason names the one t
     [{ klToBase: 1.01 }, /KL to the base 1\.01 is over 1/],
     [{ steps: [{ loss: 1, gradNorm: 1, klToBase: 3 }] }, /KL to the base 3\.00/],
     [{ steps: [{ loss: 1, gradNorm: 2_000, klToBase: 0 }] }, /gradient norm 2000\.0/],
-    [{ klToParent: -LIMITS.maxKlToParent - 0.1 }, /KL to its parent -5\.10/],
   ];
+  // A rewrite in a form that the policy would never have used becomes likelier by that much in one sound step.
+  assert.equal(judgeMetrics({ ...METRICS, klToParent: -6.2 }, LIMITS).promoted, true);
   for (const [fields, reason] of broken) {
     const verdict = judgeMetrics({ ...METRICS, ...fields }, LIMITS);
     assert.equal(verdict.promoted, false);
