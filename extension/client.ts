@@ -5,9 +5,15 @@
 import { type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
 import { z } from 'zod';
 import { BackOff } from '../agent-server/protocol/back-off.ts';
-import { editorNotifications, editorRequests, type LearningState } from '../agent-server/protocol/editor.ts';
+import {
+  editorNotifications,
+  editorRequests,
+  type LearningState,
+  serverRequests,
+} from '../agent-server/protocol/editor.ts';
 import { ApprenticeError, ErrorCode, toApprenticeError } from '../agent-server/protocol/errors.ts';
 import type { PanelSnapshot } from '../agent-server/protocol/panel.ts';
+import type { LanguageModelJudge } from './judge/language-model.ts';
 import { messageOf } from './log.ts';
 import { findOrStartServer, type ServerConnection, type ServerLaunch } from './server-process.ts';
 import type { Session } from './session.ts';
@@ -29,6 +35,9 @@ export interface RequestOptions {
   timeoutMs?: number;
 }
 
+/** Who answers when the server asks this window for a vote. */
+export type WindowJudge = Pick<LanguageModelJudge, 'offer' | 'answer'>;
+
 /** Errors carry their code and remedy in `data`; anything else that went wrong is `internal`. */
 const ErrorData = z.object({ code: ErrorCode, remedy: z.string() });
 
@@ -43,6 +52,7 @@ export class AgentServerClient implements Disposable {
   readonly #launch: () => ServerLaunch;
   readonly #log: LogOutputChannel;
   readonly #name: string;
+  readonly #judge: WindowJudge;
   readonly #disposed = new AbortController();
   readonly #onDidChange = new EventEmitter<void>();
   readonly #onActionText = new EventEmitter<{ requestId: string; text: string }>();
@@ -51,9 +61,10 @@ export class AgentServerClient implements Disposable {
   readonly onActionText = this.#onActionText.event;
 
   /** `launch` is read anew at every attempt, so that changed settings count. `name` is how the server logs this window. */
-  constructor(launch: () => ServerLaunch, name: string, log: LogOutputChannel) {
+  constructor(launch: () => ServerLaunch, name: string, judge: WindowJudge, log: LogOutputChannel) {
     this.#launch = launch;
     this.#name = name;
+    this.#judge = judge;
     this.#log = log;
   }
 
@@ -162,7 +173,10 @@ export class AgentServerClient implements Disposable {
   /** One connection from initialize to its end. */
   async #serve(connection: ServerConnection): Promise<void> {
     const { openSession } = await import('./session.ts');
-    const session = await openSession(connection, this.#name, this.#log, this.#handlers());
+    const session = await openSession(connection, this.#name, this.#log, {
+      notifications: this.#handlers(),
+      judge: (await this.#judge.offer()) ? { method: serverRequests.judge.method, answer: this.#vote } : null,
+    });
     try {
       const ask = async <P extends z.ZodType, R extends z.ZodType>(
         definition: { method: string; params: P; result: R },
@@ -183,6 +197,9 @@ export class AgentServerClient implements Disposable {
       await session.stop().catch((error: unknown) => this.#log.debug(messageOf(error)));
     }
   }
+
+  readonly #vote = (params: unknown, signal: AbortSignal): Promise<unknown> =>
+    this.#judge.answer(serverRequests.judge.params.parse(params), signal);
 
   #handlers(): Record<string, (params: unknown) => void> {
     const { actionText, panelChanged, learningChanged } = editorNotifications;

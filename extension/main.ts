@@ -1,6 +1,6 @@
 /** Activation: makes each part once, names every command once, and gives all of it back on deactivation. */
 import { basename } from 'node:path';
-import { commands, type ExtensionContext, env, Uri, window, workspace } from 'vscode';
+import { commands, type ExtensionContext, env, lm, Uri, window, workspace } from 'vscode';
 import { editorRequests } from '../agent-server/protocol/editor.ts';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
 import { ObservationSpool } from './capture/observation-spool.ts';
@@ -11,6 +11,7 @@ import { LatestProposals } from './commit/latest-proposals.ts';
 import { CommitMessageWriter } from './commit/write-commit-message.ts';
 import { Consent } from './consent.ts';
 import { Thumbs } from './feedback/thumbs.ts';
+import { LanguageModelJudge } from './judge/language-model.ts';
 import { panelActions } from './panel/panel-actions.ts';
 import { PANEL_VIEW_ID, PanelHost } from './panel/panel-host.ts';
 import { RuntimeSetup } from './runtime-setup.ts';
@@ -27,7 +28,13 @@ export function activate(context: ExtensionContext): void {
       environment: serverEnvironment(settings),
     };
   };
-  const client = new AgentServerClient(launch, `vscode ${basename(workspace.name ?? 'no folder')}`, log);
+  const judge = new LanguageModelJudge(context.languageModelAccessInformation);
+  const client = new AgentServerClient(
+    launch,
+    `vscode ${basename(workspace.name ?? 'no folder')}`,
+    judge,
+    log,
+  );
   const consent = new Consent(client, context.globalState);
   const runtime = new RuntimeSetup(context.extensionPath, readSettings, log);
   const spool = new ObservationSpool(
@@ -107,6 +114,9 @@ export function activate(context: ExtensionContext): void {
   });
   const panel = new PanelHost(context, actions, log);
 
+  const offerJudge = async (): Promise<void> => {
+    if (client.state.kind === 'connected' && (await judge.changed())) await client.reconnect();
+  };
   const render = (): void => {
     statusBar.render();
     panel.render();
@@ -146,7 +156,10 @@ export function activate(context: ExtensionContext): void {
     workspace.onDidGrantWorkspaceTrust(render),
     workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration('apprentice') && client.state.kind !== 'idle') void client.reconnect();
+      if (event.affectsConfiguration('apprentice.judge')) void judge.askConsent().catch(showError);
     }),
+    context.languageModelAccessInformation.onDidChange(offerJudge),
+    lm.onDidChangeChatModels(offerJudge),
     client.onDidChange(() => {
       render();
       void consent.remember();

@@ -2,8 +2,15 @@
  * One connection to the agent-server: a LanguageClient that lives as long as its socket. A bundle of its own,
  * loaded at the first connection. Starting again is client.ts's, and so is what the messages mean.
  */
-import { CancellationTokenSource, type LogOutputChannel } from 'vscode';
-import { CloseAction, ErrorAction, LanguageClient, State } from 'vscode-languageclient/node';
+import { type CancellationToken, CancellationTokenSource, type LogOutputChannel } from 'vscode';
+import {
+  CloseAction,
+  ErrorAction,
+  LanguageClient,
+  LSPErrorCodes,
+  ResponseError,
+  State,
+} from 'vscode-languageclient/node';
 import type { ServerConnection } from './server-process.ts';
 
 const INITIALIZE_TIMEOUT_MS = 10_000;
@@ -16,12 +23,18 @@ export interface Session {
   stop(): Promise<void>;
 }
 
+/** What the server sends by itself. `judge` null: this window does not offer to judge. */
+export interface SessionHandlers {
+  notifications: Record<string, (params: unknown) => void>;
+  judge: { method: string; answer(params: unknown, signal: AbortSignal): Promise<unknown> } | null;
+}
+
 /** Initializes the connection. Throws when the server refuses it or says nothing for 10 s. */
 export async function openSession(
   connection: ServerConnection,
   name: string,
   log: LogOutputChannel,
-  handlers: Record<string, (params: unknown) => void>,
+  { notifications, judge }: SessionHandlers,
 ): Promise<Session> {
   const client = new LanguageClient(
     'apprentice',
@@ -29,7 +42,7 @@ export async function openSession(
     async () => ({ reader: connection.socket, writer: connection.socket, detached: true }),
     {
       outputChannel: log,
-      initializationOptions: { token: connection.token, client: name },
+      initializationOptions: { token: connection.token, client: name, judge: judge !== null },
       initializationFailedHandler: () => false,
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
@@ -37,7 +50,9 @@ export async function openSession(
       },
     },
   );
-  for (const [method, handler] of Object.entries(handlers)) client.onNotification(method, handler);
+  for (const [method, handler] of Object.entries(notifications)) client.onNotification(method, handler);
+  if (judge !== null)
+    client.onRequest(judge.method, (params: unknown, token) => answered(judge, params, token));
   const ended = new Promise<void>((resolve) => {
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Stopped || newState === State.StartFailed) resolve();
@@ -80,5 +95,26 @@ async function request(
   } finally {
     signal.removeEventListener('abort', cancel);
     cancellation.dispose();
+  }
+}
+
+async function answered(
+  judge: NonNullable<SessionHandlers['judge']>,
+  params: unknown,
+  token: CancellationToken,
+): Promise<unknown> {
+  const cancelled = new AbortController();
+  const subscription = token.onCancellationRequested(() => cancelled.abort());
+  try {
+    return await judge.answer(params, cancelled.signal);
+  } catch (error) {
+    // An ApprenticeError of the other bundle: its code and remedy go over the wire as the server's own do.
+    if (!(error instanceof Error && 'code' in error && 'remedy' in error)) throw error;
+    throw new ResponseError(LSPErrorCodes.RequestFailed, error.message, {
+      code: error.code,
+      remedy: error.remedy,
+    });
+  } finally {
+    subscription.dispose();
   }
 }

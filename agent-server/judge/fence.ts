@@ -15,9 +15,20 @@ const LINE_ENDS = /\r\n|[\r\v\f\u0085\u2028\u2029]/gu;
  */
 const UNSEEN = /[^\P{C}\t\n]|[\u{fe00}-\u{fe0f}\u{e0100}-\u{e01ef}]/gu;
 
-/** `text` as it may be shown: NFKC, so that letters of other widths and styles are plain; unseen characters gone. */
+/**
+ * Spellings of control tokens of the usual chat templates. A server that reads them out of a message would end the
+ * message there, and with it every fence; a space after the first character leaves them to be read by eye.
+ */
+const CONTROL_TOKENS =
+  /<\||\|>|<<?(?=\/?(?:s|bos|eos|pad|unk|think|tool_call|start_of_turn|end_of_turn|SYS)>)|\[(?=\/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])/giu;
+
+/** `text` as it may be shown: NFKC, so that letters of other widths and styles are plain; unseen characters gone; control tokens apart. */
 export function visible(text: string): string {
-  return text.normalize('NFKC').replace(LINE_ENDS, '\n').replace(UNSEEN, '');
+  return text
+    .normalize('NFKC')
+    .replace(LINE_ENDS, '\n')
+    .replace(UNSEEN, '')
+    .replace(CONTROL_TOKENS, (token) => `${token.slice(0, 1)} ${token.slice(1)}`);
 }
 
 /**
