@@ -11,6 +11,7 @@ import type { StoredObservation } from '../store/types.ts';
 import { type Loop, type LoopOptions, type LoopWork, startLoop } from './loop.ts';
 import {
   EXPIRY_CHECK_MS,
+  LONGEST_JUDGE_WAIT_MS,
   MAX_CANDIDATES,
   MAX_EXPIRED,
   PROPOSAL_LIFETIME_MS,
@@ -32,13 +33,16 @@ export function startEnvironmentLoop(
 
 export function environmentWork(store: Store): LoopWork<Item> {
   let expiryCheckDueMs = 0;
+  // Further ahead than it is ever set: the clock was put back since.
+  const expiryDue = (nowMs: number): boolean =>
+    nowMs >= expiryCheckDueMs || expiryCheckDueMs > nowMs + EXPIRY_CHECK_MS;
   return {
     name: 'environment',
     wakesOn: ['observations'],
     next: (nowMs) => {
       const [stored] = store.queuedObservations(1);
       if (stored !== undefined) return { kind: 'observation', stored };
-      return nowMs >= expiryCheckDueMs ? { kind: 'expiry' } : undefined;
+      return expiryDue(nowMs) ? { kind: 'expiry' } : undefined;
     },
     nextDueMs: () => expiryCheckDueMs,
     describe: (item) =>
@@ -48,8 +52,10 @@ export function environmentWork(store: Store): LoopWork<Item> {
     handleNow: (item, nowMs) => {
       if (item.kind === 'observation') {
         place(store, item.stored, nowMs);
-      } else if (store.expireTurns(nowMs, PROPOSAL_LIFETIME_MS, MAX_EXPIRED) < MAX_EXPIRED) {
-        expiryCheckDueMs = nowMs + EXPIRY_CHECK_MS;
+      } else {
+        store.pullDueTimes(nowMs, LONGEST_JUDGE_WAIT_MS);
+        const expired = store.expireTurns(nowMs, PROPOSAL_LIFETIME_MS, MAX_EXPIRED);
+        if (expired < MAX_EXPIRED) expiryCheckDueMs = nowMs + EXPIRY_CHECK_MS;
       }
       return true;
     },

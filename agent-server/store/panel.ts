@@ -51,7 +51,7 @@ export function panelQueries(db: Database): PanelQueries {
           samplesInBatch: z.number(),
         }),
         `SELECT (SELECT value FROM counters WHERE name = 'queued') AS observations,
-           (SELECT count(*) FROM judge_queue WHERE due_at_ms <= ?) AS judge,
+           (SELECT count(*) FROM judge_queue WHERE stage IN ('evidence', 'votes') AND due_at_ms <= ?) AS judge,
            (SELECT count(*) FROM samples WHERE state = 'ready' AND superseded = 0 AND excluded = 0) AS samplesReady,
            (SELECT count(*) FROM samples WHERE state = 'batched') AS samplesInBatch`,
         nowMs,

@@ -190,11 +190,16 @@ export interface Store {
    * lost ones had learnt is ready to be trained again. Returns that ancestor.
    */
   fallBack(lost: WeightVersion, fate: 'failed' | 'retired', reason: string, atMs: number): WeightVersion;
+  /** The nearest of the serving version's lineage, itself included, that learnt nothing deleted or excluded since. */
+  cleanAncestor(): WeightVersion;
   /**
-   * Goes back to the last version that learnt nothing which is deleted or excluded by now, and makes ready what
-   * later ones had learnt besides. Tainted versions fail and lose their folder: the caller deletes it.
+   * `clean`, that ancestor, serves; what later ones had learnt besides is ready again. Tainted versions fail and
+   * lose their folder: the caller deletes it. Throws `invalid_request` when `clean` is not that ancestor any more.
    */
-  forget(atMs: number): { serving: WeightVersion; forgotten: WeightVersion[]; samplesReady: number };
+  forget(
+    clean: WeightVersion,
+    atMs: number,
+  ): { serving: WeightVersion; forgotten: WeightVersion[]; samplesReady: number };
   /**
    * Turns since `sinceMs` with the text that the user wanted, latest verdict first: their rewrite, or the answer
    * that they said was right. Excluded ones are not among them.

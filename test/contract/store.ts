@@ -162,8 +162,8 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       const cleared = proposalClosed(second, 'cleared');
       store.addObservation(cleared, T0);
       store.closeTurn(cleared.observationId, second, 'cleared');
-      assert.equal(store.expireTurns(T0 + 10, T0 + 20), 1);
-      assert.equal(store.expireTurns(T0 + 10, T0 + 20), 0);
+      assert.equal(store.expireTurns(T0 + 20, 10, 100), 1);
+      assert.equal(store.expireTurns(T0 + 20, 10, 100), 0);
       const due = store
         .dueTurns(T0 + 1000, 10)
         .map(({ turnId, reason }): [TurnId, string] => [turnId, reason]);
