@@ -6,7 +6,7 @@
 import type { Reading } from '../evidence/reading.ts';
 import { hintsOf } from '../hindsight/hints.ts';
 import type { LearningConfig } from '../learning/config.ts';
-import { needsOf } from '../learning/sample-rows.ts';
+import { heldBecause } from '../learning/hold.ts';
 import { plurality } from '../learning/vote.ts';
 import type { ObservationId, SampleId, TurnId } from '../protocol/ids.ts';
 import type { HintCandidate, Sample, Score, Verdict, Vote } from '../store/types.ts';
@@ -112,21 +112,24 @@ function decisionOf(
 
 /**
  * The sample that follows from a verdict. None without a score, or with 0. Held, kept but not trained: an
- * accepted answer unless `trainOnAccepted`, and one that the configured method can learn nothing from.
+ * accepted answer unless `trainOnAccepted`, and one that the configured method can learn nothing from; with the
+ * reason. `degenerate`: what is wrong with the answer itself (learning/degenerate.ts), null for nothing.
  */
 export function sampleOf(
   verdict: Verdict,
   settings: Pick<LearningConfig, 'method' | 'topK' | 'trainOnAccepted'>,
   made: { readonly sampleId: SampleId; readonly createdAtMs: number },
+  degenerate: string | null,
 ): Sample | null {
   if (verdict.score === null || verdict.score === 0) return null;
-  const wanted = verdict.score === -1 || settings.trainOnAccepted;
+  const held = heldBecause(settings, verdict, degenerate);
   return {
     ...made,
     turnId: verdict.turnId,
     score: verdict.score,
     hint: verdict.hint,
-    state: wanted && needsOf(settings, verdict) !== null ? 'ready' : 'held',
+    state: held === null ? 'ready' : 'held',
     batchId: null,
+    note: held,
   };
 }

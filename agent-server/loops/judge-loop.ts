@@ -7,9 +7,10 @@
 import { randomUUID } from 'node:crypto';
 import type { ObservationContext } from '../evidence/context.ts';
 import { readObservation } from '../evidence/read-observation.ts';
-import { type Observed, type Settled, sampleOf, settle, wantsVotes } from '../judge/settle.ts';
+import { type Observed, sampleOf, settle, wantsVotes } from '../judge/settle.ts';
 import type { VotingParts } from '../judge/votes.ts';
 import type { LearningConfig } from '../learning/config.ts';
+import { degenerateReason } from '../learning/degenerate.ts';
 import { SampleId, type TurnId } from '../protocol/ids.ts';
 import type { Store } from '../store/store.ts';
 import type { Turn } from '../store/types.ts';
@@ -72,11 +73,11 @@ export function judgeWork(
       return;
     }
     const why = away ? reason : (turn?.closed ?? '');
-    record(settle(observed, { turnId, reason: why, nowMs }, voted ? given : []), trainable, nowMs);
-  };
-  const record = ({ verdict, hints }: Settled, trainable: boolean, nowMs: number): void => {
+    const { verdict, hints } = settle(observed, { turnId, reason: why, nowMs }, voted ? given : []);
     const made = { sampleId: SampleId.parse(randomUUID()), createdAtMs: nowMs };
-    store.recordVerdict(verdict, trainable ? sampleOf(verdict, learning, made) : null, hints);
+    const degenerate = turn?.response ? degenerateReason(turn.response) : null;
+    const sample = trainable ? sampleOf(verdict, learning, made, degenerate) : null;
+    store.recordVerdict(verdict, sample, hints);
   };
   return {
     name: 'judge',

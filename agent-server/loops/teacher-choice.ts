@@ -102,7 +102,7 @@ export class TeacherChoice {
     const { responseIds } = response;
     const candidates: Candidate[] = [];
     for (const hint of hints) {
-      const promptIds = prompt.ids(teacherMessages(turn.messages, hint));
+      const promptIds = prompt.ids(teacherMessages(turn.messages, hint), turn.tools);
       if (promptIds.length + responseIds.length > prompt.tokenizer.contextLength) continue;
       const key = `${sample.sampleId} ${teacher} ${hint.text}`;
       const topLogprobs = listLength(this.#parts.config.topK);

@@ -232,6 +232,7 @@ export const SampleRow = z
     state: z.enum(['ready', 'batched', 'trained', 'held']),
     created_at_ms: z.number(),
     batch_id: BatchId.nullable(),
+    note: z.string().nullable(),
   })
   .transform(
     (row): T.Sample => ({
@@ -242,6 +243,7 @@ export const SampleRow = z
       state: row.state,
       createdAtMs: row.created_at_ms,
       batchId: row.batch_id,
+      note: row.note,
     }),
   );
 

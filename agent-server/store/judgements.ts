@@ -179,8 +179,13 @@ function replaceSample(db: Database, verdict: Verdict, sample: Sample | null): v
     sample.state,
     sample.createdAtMs,
     last === undefined
-      ? null
-      : `${verdict.decidedBy} came after sample ${last.sampleId} was in a batch, and takes its place.`,
+      ? sample.note
+      : [
+          `${verdict.decidedBy} came after sample ${last.sampleId} was in a batch, and takes its place.`,
+          sample.note,
+        ]
+          .filter((sentence) => sentence !== null)
+          .join(' '),
     excluded?.excluded ?? 0,
   );
 }

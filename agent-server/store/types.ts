@@ -224,6 +224,8 @@ export interface Sample {
   state: SampleState;
   createdAtMs: number;
   batchId: BatchId | null;
+  /** Why it is held, or what it takes the place of; for a person. */
+  note: string | null;
 }
 
 export type BatchState = 'building' | 'submitted' | 'trained' | 'failed';

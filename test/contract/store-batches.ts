@@ -35,7 +35,9 @@ export function batchRules(store: () => Store): void {
     const third = sample(turnId, { hint: { kind: 'rewrite', text: 'three' } });
     store().recordVerdict(corrected(turnId, 'three'), third);
     assert.equal(store().sample(second.sampleId)?.state, 'batched');
-    assert.deepEqual(store().readySamples(5), [third]);
+    const [waiting, ...others] = store().readySamples(5);
+    assert.deepEqual([{ ...waiting, note: null }, others], [third, []]);
+    assert.match(waiting?.note ?? '', new RegExp(`after sample ${second.sampleId} was in a batch`));
   });
 
   it('STORE-3: a sample is new in one batch, a version has one batch, and one batch is open at a time', () => {

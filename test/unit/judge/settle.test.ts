@@ -49,18 +49,32 @@ test('JUDGE-4: without a score the verdict says why, and makes no sample', () =>
   assert.deepEqual(judge([], 'cleared'), [null, 'none:cleared', null]);
   assert.deepEqual(judge([at(1, 'commit', null)]), [null, 'none:no_score', null]);
   const { verdict } = settle([], { turnId, reason: 'overwritten', nowMs: 9 }, []);
-  assert.equal(sampleOf(verdict, settings, made), null);
+  assert.equal(sampleOf(verdict, settings, made, null), null);
 });
 
 test('JUDGE-5: a corrected turn is ready; an accepted one, or one the method cannot use, is held', () => {
   const verdict = (...observed: Observed[]) => settle(observed, { turnId, reason: '', nowMs: 9 }, []).verdict;
   const corrected = verdict(at(1, 'commit', -1, 'better'));
-  const sample = sampleOf(corrected, settings, made);
+  const sample = sampleOf(corrected, settings, made, null);
   assert.deepEqual([sample?.state, sample?.hint], ['ready', { kind: 'rewrite', text: 'better' }]);
   const accepted = verdict(at(1, 'commit', 1));
-  assert.equal(sampleOf(accepted, settings, made)?.state, 'held');
-  assert.equal(sampleOf(accepted, { ...settings, trainOnAccepted: true }, made)?.state, 'ready');
+  assert.equal(sampleOf(accepted, settings, made, null)?.state, 'held');
+  assert.match(sampleOf(accepted, settings, made, null)?.note ?? '', /was right/);
+  assert.equal(sampleOf(accepted, { ...settings, trainOnAccepted: true }, made, null)?.state, 'ready');
   const thumbed = verdict(at(1, 'thumb', -1));
-  assert.equal(sampleOf(thumbed, settings, made)?.state, 'ready');
-  assert.equal(sampleOf(thumbed, { ...settings, method: 'demonstration' }, made)?.state, 'held');
+  assert.equal(sampleOf(thumbed, settings, made, null)?.state, 'ready');
+  const useless = sampleOf(thumbed, { ...settings, method: 'demonstration' }, made, null);
+  assert.deepEqual(
+    [useless?.state, useless?.note],
+    ['held', 'The method demonstration learns nothing from a score alone.'],
+  );
+});
+
+test('LEARN-14: a degenerate answer is held with its reason, unless the user wrote what it should have been', () => {
+  const verdict = (...observed: Observed[]) => settle(observed, { turnId, reason: '', nowMs: 9 }, []).verdict;
+  const looping = 'The answer repeats itself in a loop.';
+  const thumbed = sampleOf(verdict(at(1, 'thumb', -1)), { ...settings, method: 'by-kind' }, made, looping);
+  assert.deepEqual([thumbed?.state, thumbed?.note], ['held', looping]);
+  const rewritten = verdict(at(1, 'commit', -1, 'better'));
+  assert.equal(sampleOf(rewritten, { ...settings, method: 'by-kind' }, made, looping)?.state, 'ready');
 });
