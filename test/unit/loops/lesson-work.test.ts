@@ -1,0 +1,260 @@
+/** What idle time does with lessons, through the train loop over a real store: checks, retirement, distillation. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import type { Scored } from '../../../agent-server/engine/engine.ts';
+import { Serving } from '../../../agent-server/engine/serving.ts';
+import { PromptSource } from '../../../agent-server/gateway/prompt-source.ts';
+import { LessonBook } from '../../../agent-server/hindsight/lesson-book.ts';
+import { LessonsConfig } from '../../../agent-server/hindsight/lessons-config.ts';
+import { LearningConfig } from '../../../agent-server/learning/config.ts';
+import { createLog } from '../../../agent-server/log.ts';
+import { batchFolders } from '../../../agent-server/loops/batch-folder.ts';
+import { Distillation } from '../../../agent-server/loops/distillation.ts';
+import { distillationBuilder } from '../../../agent-server/loops/distillation-builder.ts';
+import { whenIdle } from '../../../agent-server/loops/idle-work.ts';
+import { lessonChecks } from '../../../agent-server/loops/lesson-checks.ts';
+import type { LoopWork } from '../../../agent-server/loops/loop.ts';
+import type { IdleTask, TrainItem } from '../../../agent-server/loops/train-items.ts';
+import { trainWork } from '../../../agent-server/loops/train-loop.ts';
+import { PromotionConfig } from '../../../agent-server/promotion/config.ts';
+import { Gate } from '../../../agent-server/promotion/gate.ts';
+import type { GenerateRequestInput, GenerateResponse } from '../../../agent-server/protocol/engine.ts';
+import {
+  BASE_VERSION,
+  type LessonId,
+  type TurnId,
+  type WeightVersion,
+  weightVersion,
+} from '../../../agent-server/protocol/ids.ts';
+import { openStore } from '../../../agent-server/store/sqlite-store.ts';
+import type { Store } from '../../../agent-server/store/store.ts';
+import type { TurnContext } from '../../../agent-server/store/types.ts';
+import { InProcessEngine, realTokenizerFiles } from '../../fakes/in-process-engine.ts';
+import { PublishedBatches } from '../../fakes/published-batches.ts';
+import {
+  answeredTurn,
+  beginBatch,
+  corrected,
+  made,
+  readySample,
+  response,
+  turn,
+} from '../../fixtures/records.ts';
+
+/** `<|im_start|>`: one a message, and one where the answer begins. */
+const MESSAGE_BEGINS = 1;
+/** The template's own system message, the user's, the answer's. */
+const WITHOUT_LESSONS = 3;
+
+const hasLessons = (ids: readonly number[]): boolean =>
+  ids.filter((id) => id === MESSAGE_BEGINS).length > WITHOUT_LESSONS;
+
+/** Answers one thing with lessons in the prompt and another without; finds answers as likely as it is told. */
+class TaughtEngine extends InProcessEngine {
+  taught = 'fix: greet';
+  untaught = 'Here is your message, I hope that it helps you: greeting';
+  likelihood: (taught: boolean, version: WeightVersion) => number = () => -0.5;
+
+  override generate(input: GenerateRequestInput, signal: AbortSignal): AsyncGenerator<GenerateResponse> {
+    this.reply = hasLessons(input.input_ids ?? []) ? this.taught : this.untaught;
+    return super.generate(input, signal);
+  }
+
+  override async score(
+    request: Parameters<InProcessEngine['score']>[0],
+    signal: AbortSignal,
+  ): Promise<Scored> {
+    const scored = await super.score(request, signal);
+    const logprob = this.likelihood(hasLessons(request.promptIds), request.version);
+    return { ...scored, logprobs: scored.logprobs.map(() => logprob) };
+  }
+}
+
+const files = realTokenizerFiles();
+const never = new AbortController().signal;
+let home: string;
+let store: Store;
+let engine: TaughtEngine;
+let trainer: PublishedBatches;
+const open: { close(): void }[] = [];
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'lesson-work-'));
+  store = (await openStore(join(home, 'store.sqlite'))).store;
+  store.setLearning('on');
+  engine = new TaughtEngine(files);
+  trainer = new PublishedBatches();
+});
+afterEach(async () => {
+  for (const part of open.splice(0)) part.close();
+  store.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+/** The train loop with its idle work, at a clock that stands still. */
+function start(distils: 'distils' | 'checks only'): LoopWork<TrainItem> {
+  const config = LearningConfig.parse({
+    anchors: 1,
+    idleAfterMs: 0,
+    distillation: { enabled: distils === 'distils', requests: 2, batchesPerHour: 1 },
+  });
+  const serving = new Serving({
+    engine,
+    serving: store.serving(),
+    folderOf: (version) => `/adapters/${version}`,
+    onUnloadError: () => undefined,
+  });
+  serving.engineStarted('epoch');
+  const prompts = new PromptSource(engine);
+  const lessons = new LessonBook(store, LessonsConfig.parse({}));
+  const log = createLog('error', () => undefined);
+  const parts = { store, engine, serving, prompts, lessons, config, log };
+  const distillation = new Distillation(parts);
+  const idle = whenIdle([lessonChecks(parts), distillation], store, { idleAfterMs: 0, nowMs: () => 0 });
+  open.push(lessons, distillation, idle);
+  const gate = new Gate({ ...parts, config: PromotionConfig.parse({}), anchorsPerBatch: config.anchors });
+  return trainWork({
+    ...parts,
+    folders: batchFolders(join(home, 'batches')),
+    trainer,
+    gate,
+    ready: () => ({ engine: true, trainer: true }),
+    idle,
+    distillation: distillationBuilder(parts),
+  });
+}
+
+/** Runs until there is nothing to do, as the loop does, without its waiting. */
+async function drain(work: LoopWork<TrainItem>): Promise<void> {
+  for (let item = work.next(0); item !== undefined; item = work.next(0)) await work.handle(item, 0, never);
+}
+
+function ask(request: string): TurnId {
+  return answeredTurn(store, {
+    subject: { kind: 'chat' },
+    messages: [{ role: 'user', content: request }],
+  });
+}
+
+function teach(request: string): { turnId: TurnId; lessonId: LessonId } {
+  const turnId = ask(request);
+  store.recordVerdict(corrected(turnId, 'fix: greet politely'), null);
+  const [lesson] = store.lessons(1);
+  assert.ok(lesson);
+  return { turnId, lessonId: lesson.lessonId };
+}
+
+/** A turn that was answered with a lesson in its prompt, and that the user took as it was. */
+function acceptWith(lessonId: LessonId, behaviour: number): void {
+  const begun = turn({ subject: { kind: 'chat' }, messages: [{ role: 'user', content: 'Wave' }] });
+  const context: TurnContext = {
+    origin: 'header',
+    client: null,
+    takenFor: 'main',
+    parentTurnId: null,
+    retryOf: null,
+    fork: null,
+    hashes: null,
+    tools: [],
+    lessonIds: [lessonId],
+  };
+  store.beginTurn({ ...begun, createdAtMs: begun.createdAtMs + 100_000 }, context);
+  store.finishTurn(begun.turnId, response({ behaviourLogprobs: [behaviour, behaviour] }));
+  store.recordVerdict({ ...corrected(begun.turnId, ''), score: 1, hint: null }, null);
+}
+
+/** A version that serves, made by an earlier batch. */
+function serveVersion(n: number): WeightVersion {
+  const version = weightVersion(n);
+  store.completeBatch(beginBatch(store, [readySample(store)]), made(version));
+  store.promote(version, 'passed', n);
+  return version;
+}
+
+test('LESSON-9: a lesson retires by the version that finds two accepted answers, and its rewrite, likely without', async () => {
+  const { lessonId } = teach('Say hello');
+  const version = serveVersion(1);
+  acceptWith(lessonId, -0.45);
+  const work = start('checks only');
+  await drain(work);
+  assert.equal(store.lesson(lessonId)?.state, 'active', 'one accepted answer is not enough');
+  acceptWith(lessonId, -0.45);
+  await drain(work);
+  assert.deepEqual([store.lesson(lessonId)?.state, store.lesson(lessonId)?.retiredBy], ['retired', version]);
+});
+
+test('LESSON-10: what the version does not yet do without stays, and is asked once of a version', async () => {
+  const { lessonId } = teach('Say hello');
+  acceptWith(lessonId, -0.1);
+  acceptWith(lessonId, -0.1);
+  const version = serveVersion(1);
+  const work = start('checks only');
+  await drain(work);
+  assert.equal(store.lesson(lessonId)?.state, 'active');
+  assert.equal(store.nextLessonCheck(version, { answers: 2, limit: 8 }), undefined);
+  // The next version finds the answers likely, and its rewrite still less so than the base does with the lessons.
+  const next = serveVersion(2);
+  engine.likelihood = (_taught, by) => (by === BASE_VERSION ? -0.05 : -0.18);
+  await drain(work);
+  assert.equal(store.lesson(lessonId)?.state, 'active');
+  assert.equal(store.nextLessonCheck(next, { answers: 2, limit: 8 }), undefined);
+});
+
+test('DISTIL-1: earlier requests that lessons help are distilled, without a sample, and told apart', async () => {
+  const { turnId: source } = teach('Say hello');
+  const asked = [ask('Say goodbye'), ask('Say good night')];
+  await drain(start('distils'));
+  const [manifest] = trainer.trained;
+  assert.ok(manifest);
+  assert.deepEqual(
+    manifest.rows.map(({ role, origin, sampleId }) => [role, origin, sampleId]),
+    [
+      ['response', 'new', null],
+      ['response', 'new', null],
+      ['anchor', 'anchor', null],
+    ],
+  );
+  assert.equal(store.batch(manifest.batchId)?.kind, 'distillation');
+  assert.deepEqual(
+    new Set(store.batchTurns(manifest.batchId).map(({ turnId, role }) => `${role} ${turnId}`)),
+    new Set([...asked.map((turnId) => `request ${turnId}`), `lesson ${source}`]),
+  );
+  const scored = engine.scored.filter(({ promptIds }) => hasLessons(promptIds));
+  assert.deepEqual(
+    new Set(scored.map(({ version }) => version)),
+    new Set([BASE_VERSION]),
+    'the base teaches',
+  );
+  assert.equal(trainer.trained.length, 1, 'one batch an hour');
+  assert.equal(start('distils').next(3_600_000)?.kind, 'idle', 'and another after it');
+});
+
+test('DISTIL-2: nothing is distilled from a teacher that answers no better, nor without an active lesson', async () => {
+  const { lessonId } = teach('Say hello');
+  ask('Say goodbye');
+  engine.taught = engine.untaught;
+  await drain(start('distils'));
+  engine.taught = 'fix: greet';
+  store.updateLesson(lessonId, { state: 'off' });
+  await drain(start('distils'));
+  assert.deepEqual(trainer.trained, []);
+});
+
+test('DISTIL-3: idle work begins when no turn was made for a while, and not before', () => {
+  const task: IdleTask = { description: 'a task', run: async () => undefined, giveUp: () => undefined };
+  let nowMs = 1_000;
+  const idle = whenIdle([{ next: () => task, nextDueMs: () => undefined }], store, {
+    idleAfterMs: 500,
+    nowMs: () => nowMs,
+  });
+  open.push(idle);
+  assert.equal(idle.next(1_499), undefined);
+  assert.equal(idle.nextDueMs(), 1_500);
+  nowMs = 1_400;
+  ask('Say hello');
+  assert.equal(idle.next(1_500), undefined);
+  assert.equal(idle.nextDueMs(), 1_900);
+  assert.equal(idle.next(1_900), task);
+});
