@@ -7,6 +7,8 @@ import type { Config } from './config.ts';
 import { removeDiscovery, writeDiscovery } from './discovery.ts';
 import { HttpEngine } from './engine/http-engine.ts';
 import { Serving } from './engine/serving.ts';
+import { SglangParsers } from './engine/sglang-parsers.ts';
+import { FunctionCalls } from './gateway/function-calls.ts';
 import { startGateway } from './gateway/gateway.ts';
 import { PromptSource } from './gateway/prompt-source.ts';
 import { type PlacedRequest, TurnRunner } from './gateway/turn-runner.ts';
@@ -29,7 +31,10 @@ import { createPanelFeed } from './lsp/panel-feed.ts';
 import { panelSnapshot, serveStatus, trainingStatus } from './lsp/panel-snapshot.ts';
 import { socketPlace, startLspServer } from './lsp/server.ts';
 import { commitMessageWriter } from './lsp/write-commit-message.ts';
+import { adapterFolders } from './promotion/adapter-folders.ts';
+import { fallBack } from './promotion/fall-back.ts';
 import { Gate } from './promotion/gate.ts';
+import { VersionKeeper } from './promotion/version-keeper.ts';
 import type { Discovery } from './protocol/discovery.ts';
 import type { LearningState } from './protocol/editor.ts';
 import type { Store } from './store/store.ts';
@@ -110,13 +115,30 @@ async function start(
     // By its name, not by the path that was stored: a home folder that was moved or restored still serves.
     folderOf: (version) => (store.version(version)?.folder ? join(home, 'adapters', version) : undefined),
     onUnloadError: (version, error) => log.warn(`${version} could not be unloaded: ${error.message}`),
+    onLost: fallBack(store, log, Date.now),
   });
+  const adapters = adapterFolders(home, store);
+  await adapters.sweep();
+  const versions = new VersionKeeper({ store, serving, folders: adapters, log, nowMs: Date.now });
   const prompts = new PromptSource(engine);
   const maxTurns = config.worker.maxRunning * TURNS_PER_SLOT;
   const lessons = new LessonBook(store, config.lessons);
   undo.push(() => lessons.close());
   const prepare = (request: PlacedRequest) => lessons.prepare(request);
-  const turns = new TurnRunner({ store, engine, serving, prompts, maxTurns, nowMs: Date.now, prepare });
+  const parsers = new SglangParsers(worker.endpoint);
+  const turns = new TurnRunner({
+    store,
+    engine,
+    serving,
+    prompts,
+    maxTurns,
+    nowMs: Date.now,
+    prepare,
+    functionCalls: new FunctionCalls(config.gateway.toolCalls, parsers, (error) =>
+      log.warn(`Tool calls of an answer stay text: ${error.message}`),
+    ),
+    onLost: (error) => log.warn(`A next state was not kept: ${error.message}`),
+  });
   undo.push(() => drained(turns));
 
   const link = new WorkerLink({ endpoint: worker.endpoint, log: log.warn });
@@ -202,6 +224,7 @@ async function start(
     store,
     writeCommitMessage: commitMessageWriter({ turns, prompts, serving }),
     panel: snapshot,
+    versions,
     stop: () => void stop(),
   });
   const { path, release } = socketPlace(home);

@@ -143,6 +143,19 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
   on(editorRequests.lessons, () => service.lessons());
   on(editorRequests.updateLesson, ({ lessonId, ...change }) => service.updateLesson(lessonId, change));
   on(editorRequests.deleteLesson, ({ lessonId }) => service.deleteLesson(lessonId));
+  const { versions } = service;
+  on(editorRequests.rollback, ({ version }, signal) => versions.rollBack(version, signal));
+  on(editorRequests.excludeSample, ({ turnId, on: excluded }) => {
+    versions.exclude(turnId, excluded ? 'excluded' : 'included');
+    return null;
+  });
+  on(editorRequests.deleteTurn, ({ turnId }) => versions.deleteTurn(turnId));
+  on(editorRequests.deleteSession, ({ sessionId }) => versions.deleteSession(sessionId));
+  on(editorRequests.deleteEverything, async (_, signal) => {
+    await versions.deleteEverything(signal);
+    return null;
+  });
+  on(editorRequests.forget, (_, signal) => versions.forget(signal));
   on(editorRequests.stop, () => {
     setTimeout(() => service.stop(), ANSWER_GRACE_MS);
     return null;

@@ -1,6 +1,7 @@
 /** What editors may ask, answered over the store and the parts that run. Knows no socket. */
 
 import { MAX_CANDIDATES, PROPOSAL_LIFETIME_MS } from '../loops/settlement.ts';
+import type { VersionKeeper } from '../promotion/version-keeper.ts';
 import type { LearningState, OpenProposal, Proposal, StagedChange } from '../protocol/editor.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { LessonId } from '../protocol/ids.ts';
@@ -31,6 +32,8 @@ export interface EditorService {
   lessons(): PanelLesson[];
   updateLesson(lessonId: LessonId, change: LessonChange): PanelLesson;
   deleteLesson(lessonId: LessonId): null;
+  /** Going back, leaving out, deleting and forgetting. */
+  versions: VersionKeeper;
   stop(): void;
 }
 
@@ -38,6 +41,7 @@ export interface EditorServiceOptions {
   store: Store;
   writeCommitMessage: WriteCommitMessage;
   panel(): PanelSnapshot;
+  versions: VersionKeeper;
   /** Begins the end of the agent-server; returns at once. */
   stop(): void;
   now?: () => number;
@@ -85,6 +89,7 @@ export function createEditorService(options: EditorServiceOptions): EditorServic
       store.deleteLesson(lessonId);
       return null;
     },
+    versions: options.versions,
     stop: options.stop,
   };
 }

@@ -3,7 +3,7 @@
  * `initializationOptions: InitializationOptions`; without the token every request is refused.
  */
 import { z } from 'zod';
-import { LessonId, TurnId, WeightVersion } from './ids.ts';
+import { LessonId, SessionId, TurnId, WeightVersion } from './ids.ts';
 import { Observation, TurnSubject } from './observations.ts';
 import { MAX_LESSON_CHARS, PanelLesson, PanelSnapshot } from './panel.ts';
 
@@ -41,6 +41,14 @@ export const OpenProposal = z.object({
   subject: TurnSubject,
 });
 export type OpenProposal = z.infer<typeof OpenProposal>;
+
+/** What a deletion came to. */
+export const Deletion = z.object({
+  turns: z.number().int(),
+  /** Versions that had learnt from it. They serve on until `forget`. */
+  tainted: z.array(WeightVersion),
+});
+export type Deletion = z.infer<typeof Deletion>;
 
 /** Every request: its method, what it takes, what it answers. */
 export const editorRequests = {
@@ -95,6 +103,41 @@ export const editorRequests = {
     method: 'apprentice/deleteLesson',
     params: z.object({ lessonId: LessonId }),
     result: z.null(),
+  },
+  /** A version that has served before serves again, at once when it is still loaded. */
+  rollback: {
+    method: 'apprentice/rollback',
+    params: z.object({ version: WeightVersion }),
+    result: z.object({ serving: WeightVersion }),
+  },
+  /** on: not learnt from any more. Off takes that back, and lets a sample that a failed step held try again. */
+  excludeSample: {
+    method: 'apprentice/excludeSample',
+    params: z.object({ turnId: TurnId, on: z.boolean() }),
+    result: z.null(),
+  },
+  /** For good, with its retries and the later turns of its conversation, which repeat its text. */
+  deleteTurn: {
+    method: 'apprentice/deleteTurn',
+    params: z.object({ turnId: TurnId }),
+    result: Deletion,
+  },
+  deleteSession: {
+    method: 'apprentice/deleteSession',
+    params: z.object({ sessionId: SessionId }),
+    result: Deletion,
+  },
+  /** Turns, versions, lessons, batches; settings stay. */
+  deleteEverything: { method: 'apprentice/deleteEverything', params: z.object({}), result: z.null() },
+  /** Goes back to the last version without what was deleted or excluded; the rest is trained again. */
+  forget: {
+    method: 'apprentice/forget',
+    params: z.object({}),
+    result: z.object({
+      serving: WeightVersion,
+      forgotten: z.array(WeightVersion),
+      samplesReady: z.number().int(),
+    }),
   },
   /** Ends the agent-server (and its worker) in good order. */
   stop: { method: 'apprentice/stop', params: z.object({}), result: z.null() },

@@ -8,13 +8,20 @@ import type { Store } from './store.ts';
 import type { Version } from './types.ts';
 import { cannot } from './versions.ts';
 
-type RollbackQueries = Pick<Store, 'goBack' | 'fallBack' | 'forget'>;
+type RollbackQueries = Pick<Store, 'goBack' | 'fallBack' | 'cleanAncestor' | 'forget'>;
 
 export function rollbackQueries(db: Database): RollbackQueries {
   const serving = (): Version => {
     const row = db.get(VersionRow, `SELECT * FROM versions WHERE state = 'serving'`);
     if (row) return row;
     throw new ApprenticeError('internal', 'No version serves, not even the base.', 'Report this.');
+  };
+
+  const cleanAncestor = (): WeightVersion => {
+    const { version } = serving();
+    const found = lineageOf(db, version).find((one) => one.tainted === null && one.state !== 'failed');
+    if (found) return found.version;
+    throw cannot(version, 'without a clean ancestor', 'be forgotten');
   };
 
   return {
@@ -46,28 +53,29 @@ export function rollbackQueries(db: Database): RollbackQueries {
         return to.version;
       }),
 
-    forget: (atMs) =>
+    cleanAncestor,
+
+    forget: (clean, atMs) =>
       db.write(['versions', 'batches', 'samples'], () => {
+        if (clean !== cleanAncestor()) throw cannot(clean, 'not the last clean version', 'serve instead');
         const line = lineageOf(db, serving().version);
-        const clean = line.find((one) => one.tainted === null && one.state !== 'failed');
-        if (clean === undefined) throw cannot(serving().version, 'without a clean ancestor', 'be forgotten');
         const tainted = db.all(
           VersionRow,
           `SELECT * FROM versions WHERE tainted IS NOT NULL AND (state <> 'failed' OR folder IS NOT NULL)`,
         );
-        if (tainted.length === 0) return { serving: clean.version, forgotten: [], samplesReady: 0 };
+        if (tainted.length === 0) return { serving: clean, forgotten: [], samplesReady: 0 };
         abandonUndecided(db, 'What its parent had learnt was deleted or excluded.', atMs);
-        const samplesReady = release(db, upTo(line, clean.version));
-        if (clean.version !== line[0]?.version) {
-          serve(db, clean.version, 'retired', atMs);
-          decide(db, clean.version, 1, 'the last version without what is to be forgotten', atMs, null);
+        const samplesReady = release(db, upTo(line, clean));
+        if (clean !== line[0]?.version) {
+          serve(db, clean, 'retired', atMs);
+          decide(db, clean, 1, 'the last version without what is to be forgotten', atMs, null);
         }
         for (const { version, tainted: why } of tainted) {
           db.run(`UPDATE versions SET state = 'failed', folder = NULL WHERE version = ?`, version);
           decide(db, version, 0, `forgotten: something it learnt from was ${why}`, atMs, null);
         }
         return {
-          serving: clean.version,
+          serving: clean,
           forgotten: tainted.map(({ version }) => version),
           samplesReady,
         };

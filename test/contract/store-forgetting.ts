@@ -209,7 +209,11 @@ export function forgettingRules(store: () => Store): void {
     store().deleteTurn(turnOf(store(), second));
     const open = readySample(store());
     beginBatch(store(), [open]);
-    assert.deepEqual(store().forget(T0 + 9), { serving: V1, forgotten: [V2, V3], samplesReady: 1 });
+    assert.deepEqual(store().forget(store().cleanAncestor(), T0 + 9), {
+      serving: V1,
+      forgotten: [V2, V3],
+      samplesReady: 1,
+    });
     assert.deepEqual([store().serving(), stateOf(store(), first)], [V1, 'trained']);
     assert.deepEqual(
       store()
@@ -225,7 +229,8 @@ export function forgettingRules(store: () => Store): void {
       ],
     );
     assert.throws(() => store().goBack(V3, 'no', T0), ApprenticeError);
-    assert.deepEqual(store().forget(T0 + 10).forgotten, [], 'nothing is left to forget');
+    assert.throws(() => store().forget(BASE_VERSION, T0), ApprenticeError);
+    assert.deepEqual(store().forget(V1, T0 + 10).forgotten, [], 'nothing is left to forget');
     learn(store());
     assert.equal(store().version(weightVersion(5))?.parent, V1);
   });

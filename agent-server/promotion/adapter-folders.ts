@@ -1,0 +1,60 @@
+/**
+ * Deletes what training left on the disk of versions that are not to be had any more. Making and reading these
+ * folders is the gpu-worker's; what a crash of its own left unfinished it clears away itself.
+ */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { WeightVersion } from '../protocol/ids.ts';
+import type { Store } from '../store/store.ts';
+
+export interface AdapterFolders {
+  /** Deletes the adapters of versions that the store does not know, or that have lost theirs; their moments too. */
+  sweep(): Promise<void>;
+  /** After everything was deleted from the store: every adapter, batch, and copy that was set aside. */
+  clear(): Promise<void>;
+}
+
+const ADAPTERS = 'adapters';
+const OPTIMIZERS = 'optimizer';
+const BATCHES = 'batches';
+const MOMENTS = '.safetensors';
+/** A worker's run in the making; it removes these itself. */
+const UNFINISHED = '.unfinished-';
+/** What claim.ts and the store set aside, next to what took its place. */
+const SET_ASIDE = /^(?:adapters|optimizer|batches)\.before-|^store\.sqlite\.corrupt-/;
+
+export function adapterFolders(home: string, store: Pick<Store, 'version'>): AdapterFolders {
+  const remove = (...path: string[]) => rm(join(home, ...path), { recursive: true, force: true });
+  /** Without a folder of its own, unless it is about to get one. */
+  const orphaned = (version: WeightVersion): boolean => {
+    const row = store.version(version);
+    return row === undefined || (row.folder === null && row.state !== 'training');
+  };
+  return {
+    sweep: async () => {
+      for (const name of await names(join(home, ADAPTERS))) {
+        const version = WeightVersion.safeParse(name).data;
+        if (version === undefined || !orphaned(version)) continue;
+        await remove(ADAPTERS, version);
+        await remove(OPTIMIZERS, `${version}${MOMENTS}`);
+      }
+    },
+    clear: async () => {
+      for (const folder of [ADAPTERS, OPTIMIZERS, BATCHES]) {
+        for (const name of await names(join(home, folder)))
+          if (!name.startsWith(UNFINISHED)) await remove(folder, name);
+      }
+      for (const name of await names(home)) if (SET_ASIDE.test(name)) await remove(name);
+    },
+  };
+}
+
+/** Names in a folder; none where it is not there yet. */
+async function names(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
