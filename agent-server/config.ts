@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { GatewayConfig } from './gateway/config.ts';
 import { LessonsConfig } from './hindsight/lessons-config.ts';
 import { JudgeConfig } from './judge/config.ts';
 import { LearningConfig } from './learning/config.ts';
@@ -25,7 +26,7 @@ export const Config = z.strictObject({
       maxRunning: z.number().int().min(1).max(64).default(8),
     })
     .prefault({}),
-  gateway: z.strictObject({ port: z.number().int().min(0).max(65_535).default(0) }).prefault({}),
+  gateway: GatewayConfig.prefault({}),
   learning: LearningConfig.prefault({}),
   promotion: PromotionConfig.prefault({}),
   lessons: LessonsConfig.prefault({}),

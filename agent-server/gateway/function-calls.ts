@@ -6,10 +6,8 @@ import type { FunctionCallEngine } from '../engine/engine.ts';
 import { type ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
 import type { ToolDefinition } from '../protocol/gateway.ts';
 import type { ChatPrompt } from './chat-template.ts';
+import type { ToolCallSetting } from './config.ts';
 import type { ToolFormat, ToolPart } from './tool-call-parser.ts';
-
-/** config.json's `gateway.toolCalls`: `auto` reads the chat template, `sglang:<parser>` names one of the engine's. */
-export type ToolCallSetting = 'auto' | 'none' | ToolFormat | `sglang:${string}`;
 
 const ENGINE_PREFIX = 'sglang:';
 

@@ -1,19 +1,25 @@
 /**
- * The OpenAI-compatible HTTP surface on loopback: `/v1/chat/completions`, `/v1/models`, `/health`. Guards are in
- * guards.ts, reading and writing of OpenAI's shapes in chat-request.ts and chat-response.ts, turns in turn-runner.ts.
+ * The HTTP surface on loopback, compatible with OpenAI (`/v1/chat/completions`, `/v1/models`) and Anthropic
+ * (`/v1/messages`). Guards are in guards.ts, reading and writing of OpenAI's shapes in chat-request.ts and
+ * chat-response.ts, of Anthropic's in messages-request.ts and messages-response.ts, turns in turn-runner.ts.
  */
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Serving } from '../engine/serving.ts';
 import { ApprenticeError, errorResponse, toApprenticeError } from '../protocol/errors.ts';
 import { TURN_ID_HEADER, VERSION_HEADER } from '../protocol/gateway.ts';
+import type { WeightVersion } from '../protocol/ids.ts';
 import { readChatRequest } from './chat-request.ts';
 import { completionBody, completionEvents } from './chat-response.ts';
 import { hostGuard, originGuard, tokenGuard } from './guards.ts';
-import { BASE_MODEL, SERVING_MODEL } from './read-request.ts';
-import type { TurnRunner } from './turn-runner.ts';
+import { readCountTokens, readMessagesRequest } from './messages-request.ts';
+import { messageBody, messageError, messageEvents } from './messages-response.ts';
+import { BASE_MODEL, type Header, SERVING_MODEL } from './read-request.ts';
+import type { TurnEvent, TurnRequest, TurnRunner } from './turn-runner.ts';
+
+type Begun = Extract<TurnEvent, { type: 'begun' }>;
 
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
@@ -57,17 +63,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 function application(options: GatewayOptions, port: () => number): Hono {
   const { turns, serving, token, nowMs } = options;
+  const known = (version: WeightVersion): boolean => serving.known(version);
   const app = new Hono();
 
-  app.onError((thrown) => {
-    const { status, body } = errorResponse(toApprenticeError(thrown));
+  app.onError((thrown, context) => {
+    const inShape = context.req.path.startsWith('/v1/messages') ? messageError : errorResponse;
+    const { status, body } = inShape(toApprenticeError(thrown));
     return Response.json(body, { status });
   });
   app.notFound((context) => {
     throw new ApprenticeError(
       'not_found',
       `There is no ${context.req.method} ${context.req.path}.`,
-      'See /v1/models and /v1/chat/completions.',
+      'See /v1/models, /v1/chat/completions and /v1/messages.',
     );
   });
   app.use(hostGuard(port), originGuard);
@@ -95,32 +103,61 @@ function application(options: GatewayOptions, port: () => number): Hono {
   });
 
   app.post('/v1/chat/completions', async (context) => {
-    const text = await context.req.text();
-    const request = readChatRequest(
-      text,
-      (name) => context.req.header(name),
-      (version) => serving.known(version),
-    );
+    const { text, header } = await received(context);
+    const request = readChatRequest(text, header, known);
+    const createdAtS = Math.floor(nowMs() / 1000);
+    return answered(context, request.turn, request.stream ? 'stream' : 'body', {
+      body: (begun, events) => completionBody(begun, events, request, createdAtS),
+      stream: (begun, events) => completionEvents(begun, events, request, createdAtS),
+    });
+  });
+
+  app.post('/v1/messages', async (context) => {
+    const { text, header } = await received(context);
+    const { turn, stream, thinking } = readMessagesRequest(text, header, known);
+    return answered(context, turn, stream ? 'stream' : 'body', {
+      body: (begun, events) => messageBody(begun, events, thinking),
+      stream: (begun, events) => messageEvents(begun, events, thinking),
+    });
+  });
+
+  app.post('/v1/messages/count_tokens', async (context) => {
+    const { messages, tools } = readCountTokens(await context.req.text(), known);
+    return context.json({ input_tokens: await turns.countTokens(messages, tools, context.req.raw.signal) });
+  });
+
+  /** Runs the turn and answers in the client's shape. */
+  async function answered(
+    context: Context,
+    turn: TurnRequest,
+    form: 'body' | 'stream',
+    shape: {
+      body: (begun: Begun, events: AsyncIterable<TurnEvent>) => Promise<object>;
+      stream: (begun: Begun, events: AsyncIterable<TurnEvent>) => AsyncGenerator<string>;
+    },
+  ): Promise<Response> {
     // A client may go away while a text waits to be read: then nobody asks for the next, and it must be ended here.
     const closed = new AbortController();
     const signal = AbortSignal.any([context.req.raw.signal, closed.signal]);
-    const events = turns.run(request.turn, signal);
+    const events = turns.run(turn, signal);
     // What fails before the turn begins still gets its own status, streamed or not.
     const first = await events.next();
     if (first.done || first.value.type !== 'begun')
       throw new ApprenticeError('internal', 'A turn ended before it began.', 'See logs/agent-server.log.');
     const begun = first.value;
-    const createdAtS = Math.floor(nowMs() / 1000);
     const headers = { [TURN_ID_HEADER]: begun.turnId, [VERSION_HEADER]: begun.version };
-    if (!request.stream)
-      return context.json(await completionBody(begun, events, request, createdAtS), 200, headers);
-    const texts = completionEvents(begun, events, request, createdAtS);
+    if (form === 'body') return Response.json(await shape.body(begun, events), { headers });
+    const texts = shape.stream(begun, events);
     signal.addEventListener('abort', () => void texts.return(undefined).then(() => events.return(undefined)));
     return new Response(eventStream(texts, closed), {
       headers: { ...headers, 'content-type': 'text/event-stream', 'cache-control': 'no-cache' },
     });
-  });
+  }
   return app;
+}
+
+async function received(context: Context): Promise<{ text: string; header: Header }> {
+  return { text: await context.req.text(), header: (name) => context.req.header(name) };
 }
 
 /** Cancelling it aborts `closed`. */

@@ -33,15 +33,16 @@ export const originGuard: MiddlewareHandler = async (context, next) => {
   await next();
 };
 
-/** Throws `unauthorized` unless the bearer token is the gateway's. */
+/** Throws `unauthorized` unless the bearer token, or Anthropic's `x-api-key`, is the gateway's. */
 export function tokenGuard(token: string): MiddlewareHandler {
   return async (context, next) => {
-    const given = /^Bearer (.+)$/i.exec(context.req.header('authorization') ?? '')?.[1] ?? '';
+    const bearer = /^Bearer (.+)$/i.exec(context.req.header('authorization') ?? '')?.[1];
+    const given = bearer ?? context.req.header('x-api-key') ?? '';
     if (!sameSecret(given, token))
       throw new ApprenticeError(
         'unauthorized',
         'The API key is missing or wrong.',
-        'Send "Authorization: Bearer <token>" with the token of discovery.json.',
+        'Send "Authorization: Bearer <token>" or "x-api-key: <token>" with the token of discovery.json.',
       );
     await next();
   };

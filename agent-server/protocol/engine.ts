@@ -102,6 +102,7 @@ export const ServerInfo = z.object({
   version: z.string().nullish(),
   context_length: z.number().int().nullish(),
   max_total_num_tokens: z.number().int().nullish(),
+  tool_call_parser: z.string().nullish(),
 });
 export type ServerInfo = z.infer<typeof ServerInfo>;
 
