@@ -5,7 +5,7 @@ import { GuardRails } from './guard-rails.ts';
 
 export const LearningConfig = z.strictObject({
   /**
-   * Terms a judged turn adds (terms.ts). demonstration: -log pi of the user's rewrite. hybrid-student, hybrid-union:
+   * Terms a judged turn adds (terms.ts). none: the weights stay, lessons alone act. demonstration: -log pi of the user's rewrite. hybrid-student, hybrid-union:
    * distillation towards the teacher on the policy's own answer, support from the student or from both. opd,
    * combined, binary-rl: see the files of these names. by-kind: the most that is known of the turn, a demonstration
    * for a rewrite, hybrid-union for a hint in words, binary-rl for a score alone. On rewrites the first alone learnt
@@ -14,6 +14,7 @@ export const LearningConfig = z.strictObject({
    */
   method: z
     .enum([
+      'none',
       'by-kind',
       'demonstration',
       'hybrid-student',

@@ -50,6 +50,8 @@ function formOf(
   hinted: boolean,
 ): { response: ResponseTerm | null; demonstration: boolean } {
   switch (method) {
+    case 'none':
+      return { response: null, demonstration: false };
     case 'demonstration':
       return { response: null, demonstration: true };
     case 'binary-rl':
