@@ -29,6 +29,8 @@ export const PanelVersion = z.object({
   createdAt: z.iso.datetime(),
   servedAt: z.iso.datetime().nullable(),
   sampleCount: z.number().int(),
+  /** Earlier requests that lessons were distilled on; 0 for a version made of samples. */
+  requestCount: z.number().int(),
   metrics: TrainMetrics.nullable(),
 });
 export type PanelVersion = z.infer<typeof PanelVersion>;

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { ApprenticeError } from '../protocol/errors.ts';
 import { BASE_VERSION, SampleId, TurnId, versionNumber, WeightVersion } from '../protocol/ids.ts';
 import type { Database } from './database.ts';
+import { switchOffLesson } from './lessons.ts';
 import { abandonOpenBatch, openBatchOf } from './lineage.ts';
 import type { Store, StoreChange } from './store.ts';
 import type { Deleted, Taint } from './types.ts';
@@ -83,6 +84,7 @@ export function forgettingQueries(db: Database): ForgettingQueries {
 
     excludeTurn: (turnId, state) => {
       db.write(['samples', 'batches', 'versions'], () => {
+        if (state === 'excluded') switchOffLesson(db, turnId);
         const excluded = state === 'excluded' ? 1 : 0;
         const found = db.all(
           z.object({ sample_id: SampleId }),

@@ -249,6 +249,15 @@ export function followServing(db: Database, serving: WeightVersion): void {
   });
 }
 
+/** What the user excludes from learning teaches in no prompt either, until they switch it on again. */
+export function switchOffLesson(db: Database, turnId: TurnId): void {
+  db.write(['lessons'], () =>
+    db.run(`UPDATE lessons SET state = 'off' WHERE turn_id = ? AND state = 'active'`, turnId) > 0
+      ? true
+      : null,
+  );
+}
+
 /** Returns whether a lesson changed. */
 function lessonFollows(db: Database, verdict: Verdict, hints: readonly HintCandidate[]): boolean {
   const { turnId, hint } = verdict;

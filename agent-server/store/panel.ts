@@ -99,8 +99,9 @@ export function panelQueries(db: Database): PanelQueries {
     panelVersions: (limit) =>
       db
         .all(
-          z.object({ sample_count: z.number() }).and(VersionRow),
-          `SELECT v.*, (SELECT count(*) FROM batch_samples m WHERE m.batch_id = v.batch_id) AS sample_count
+          z.object({ sample_count: z.number(), request_count: z.number() }).and(VersionRow),
+          `SELECT v.*, (SELECT count(*) FROM batch_samples m WHERE m.batch_id = v.batch_id) AS sample_count,
+             (SELECT count(*) FROM batch_turns r WHERE r.batch_id = v.batch_id AND r.role = 'request') AS request_count
            FROM versions v ORDER BY v.rowid DESC LIMIT ?`,
           limit,
         )
@@ -112,6 +113,7 @@ export function panelQueries(db: Database): PanelQueries {
           createdAt: iso(row.createdAtMs),
           servedAt: row.servedAtMs === null ? null : iso(row.servedAtMs),
           sampleCount: row.sample_count,
+          requestCount: row.request_count,
           metrics: row.metrics,
         })),
 

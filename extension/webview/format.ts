@@ -1,5 +1,5 @@
 /** Words and numbers for a person. Pure; the clock is an argument. */
-import type { PanelTurn } from '../../agent-server/protocol/panel.ts';
+import type { PanelTurn, PanelVersion } from '../../agent-server/protocol/panel.ts';
 
 const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ['day', 86_400],
@@ -25,6 +25,12 @@ export function percent(fraction: number): string {
 /** "1 sample", "2 samples"; nouns that take an s only. */
 export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+/** "3 samples"; "lessons on 4 requests" for a version that lesson distillation made. */
+export function learntFrom(version: Pick<PanelVersion, 'sampleCount' | 'requestCount'>): string {
+  const { sampleCount, requestCount } = version;
+  return requestCount > 0 ? `lessons on ${count(requestCount, 'request')}` : count(sampleCount, 'sample');
 }
 
 /** "v7" for `policy@v7`, "base" for the model without an adapter. */

@@ -1,7 +1,7 @@
 /** What answers now, learning on or paused, and the training that runs. */
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import type { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
-import { count, percent, shortVersion } from './format.ts';
+import { learntFrom, percent, shortVersion } from './format.ts';
 import { send } from './host.ts';
 import { sharedStyles } from './styles.ts';
 
@@ -52,7 +52,7 @@ export class ServingSection extends LitElement {
   #origin(): string {
     const version = this.snapshot.versions.find((each) => each.version === this.snapshot.serving);
     if (!version?.parent) return 'Trained here';
-    return `Trained from ${shortVersion(version.parent)} on ${count(version.sampleCount, 'sample')}`;
+    return `Trained from ${shortVersion(version.parent)} on ${learntFrom(version)}`;
   }
 
   #switches(): TemplateResult {

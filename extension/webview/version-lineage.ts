@@ -1,7 +1,7 @@
 /** The weight versions as a line from the base to what serves now; the table under it says the same in words. */
 import { css, html, LitElement, nothing, type PropertyValues, svg, type TemplateResult } from 'lit';
 import type { PanelVersion } from '../../agent-server/protocol/panel.ts';
-import { shortVersion, timeAgo } from './format.ts';
+import { learntFrom, shortVersion, timeAgo } from './format.ts';
 import { sharedStyles } from './styles.ts';
 
 /** Older ones stand in the table. */
@@ -64,7 +64,7 @@ export class VersionLineage extends LitElement {
           <table>
             <thead>
               <tr><th scope="col">Version</th><th scope="col">From</th><th scope="col">State</th>
-                <th scope="col">Samples</th><th scope="col">Loss</th><th scope="col">Made</th></tr>
+                <th scope="col">Learnt from</th><th scope="col">Loss</th><th scope="col">Made</th></tr>
             </thead>
             <tbody>${this.versions.map((version) => this.#row(version))}</tbody>
           </table>
@@ -88,7 +88,7 @@ export class VersionLineage extends LitElement {
       <td>${version.version}</td>
       <td>${version.parent ? shortVersion(version.parent) : '–'}</td>
       <td>${version.version === this.serving ? 'serving' : version.state}</td>
-      <td>${version.sampleCount}</td>
+      <td>${version.batchId ? learntFrom(version) : '–'}</td>
       <td>${version.metrics ? version.metrics.loss.toFixed(3) : '–'}</td>
       <td>${timeAgo(version.createdAt, this.now)}</td>
     </tr>`;

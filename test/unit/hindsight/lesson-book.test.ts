@@ -193,6 +193,15 @@ test('LESSON-11: going back before the version that retired a lesson makes it ac
   assert.deepEqual([store.lesson(lessonId)?.state, store.lesson(lessonId)?.retiredBy], ['active', null]);
 });
 
+test('LESSON-8: what the user excludes from learning teaches no more', () => {
+  const ready = readySample(store);
+  const [lesson] = store.lessons(1);
+  assert.ok(lesson);
+  assert.equal(lesson.turnId, store.sample(ready)?.turnId);
+  store.excludeTurn(lesson.turnId, 'excluded');
+  assert.equal(store.lesson(lesson.lessonId)?.state, 'off');
+});
+
 test('LESSON-2: a commit that rewords a proposal makes a lesson of its repository', () => {
   const turnId = answeredTurn(store, { subject: commitSubject({ repositoryRoot: '/here' }) });
   store.recordVerdict(corrected(turnId, 'feat: add a parser'), null);
