@@ -18,8 +18,8 @@ export const GuardRails = z.strictObject({
    */
   maxKlToParent: z.number().positive().default(5),
   /**
-   * Nats a token after any step, on the batch's anchors where it has any. Runs that learnt at the highest rate tried,
-   * without anchors, stood at 0.28; one nat is another model.
+   * Nats a token after any step, on the batch's anchors. Runs that learnt at the highest rate tried, without anchors,
+   * stood at 0.28; one nat is another model.
    */
   maxKlToBase: z.number().positive().default(1),
 });

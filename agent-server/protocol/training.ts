@@ -50,7 +50,7 @@ export const StepMetrics = z.object({
   loss: z.number(),
   /** Before clipping. */
   gradNorm: z.number(),
-  klToBase: z.number(),
+  klToBase: z.number().nullable(),
 });
 export type StepMetrics = z.infer<typeof StepMetrics>;
 
@@ -63,8 +63,8 @@ export const TrainMetrics = z.object({
    */
   klToParent: z.number(),
   /**
-   * Mean KL(base || policy) over the vocabulary, nats a token, on the responses of the batch's last samples (a fifth
-   * of its tokens, at least one sample): its anchors, where it has any. Null for versions made before it was watched.
+   * Mean KL(base || policy) over the vocabulary, nats a token, on the responses of the batch's first anchors (up to a
+   * fifth of its tokens, at least one). Null without anchors, and for versions made before it was watched.
    */
   klToBase: z.number().nullable().default(null),
   /** One an optimizer step; the numbers above are those of the last. */

@@ -17,8 +17,16 @@ TOKENS = [3, 1, 4, 1, 5, 9, 2, 6]
 RESPONSE_START = 5
 
 
-def write_batch(folder: Path, *, ce_weight: float = 1.0, token: int = 6, rank: int = 4, steps: int = 1) -> Path:
-    """One demonstration of three tokens, the last of them `token`."""
+def write_batch(
+    folder: Path,
+    *,
+    ce_weight: float = 1.0,
+    token: int = 6,
+    rank: int = 4,
+    steps: int = 1,
+    role: str = "demonstration",
+) -> Path:
+    """One row of three tokens, the last of them `token`."""
     rows = len(TOKENS) - RESPONSE_START
     tokens = [*TOKENS[:-1], token]
     unknown_R = torch.full((rows,), torch.nan)
@@ -51,7 +59,7 @@ def write_batch(folder: Path, *, ce_weight: float = 1.0, token: int = 6, rank: i
         "clipHigh": 0.28,
         "seed": 3,
     }
-    (folder / "manifest.json").write_text(json.dumps({"hyperparameters": hyperparameters}))
+    (folder / "manifest.json").write_text(json.dumps({"rows": [{"role": role}], "hyperparameters": hyperparameters}))
     return folder
 
 
@@ -86,9 +94,12 @@ def test_peft_loads_the_adapter_and_gives_the_demonstrated_tokens_more(tiny_mode
     assert all(key.startswith("base_model.model.model.layers.") for key in keys)
 
 
-def test_drift_is_the_divergence_from_the_base_after_each_step(tiny_model: Path, tmp_path: Path) -> None:
-    batch = write_batch(tmp_path / "batch", steps=3)
-    metrics = Learner(tiny_model, torch.device("cpu")).train(job(tmp_path, batch, "v1"), silent)
+def test_drift_is_the_divergence_from_the_base_on_anchors_after_each_step(tiny_model: Path, tmp_path: Path) -> None:
+    learner = Learner(tiny_model, torch.device("cpu"))
+    asked = write_batch(tmp_path / "asked")
+    assert learner.train(job(tmp_path, asked, "v0"), silent)["klToBase"] is None
+    batch = write_batch(tmp_path / "batch", steps=3, role="anchor")
+    metrics = learner.train(job(tmp_path, batch, "v1"), silent)
     steps = cast(list[dict[str, float]], metrics["steps"])
     drifts = [step["klToBase"] for step in steps]
     assert 0 < drifts[0] < drifts[1] < drifts[2] == metrics["klToBase"]

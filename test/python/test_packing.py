@@ -52,7 +52,7 @@ def samples() -> list[Sample]:
         (prompts[3], [13]),
         (prompts[2], [6, 6]),
     ]:
-        made.append(Sample(prompt + response, len(prompt), row))
+        made.append(Sample(prompt + response, len(prompt), row, is_anchor=False))
         row += len(response)
     return made
 

@@ -40,6 +40,8 @@ class Sample:
     """Where the response begins in `tokens`."""
     first_row: int
     """Where its positions begin among the batch's R."""
+    is_anchor: bool
+    """An unrelated prompt with the base's own answer: nothing was asked to change there."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,9 @@ def read_batch(folder: Path) -> Batch:
     starts: list[int] = tensors["response_starts"].tolist()
     samples: list[Sample] = []
     own_tokens: list[int] = []
-    for start, begin, end in zip(starts, offsets[:-1], offsets[1:], strict=True):
-        samples.append(Sample(tokens[begin:end], start - begin, len(own_tokens)))
+    roles: list[str] = [row["role"] for row in manifest["rows"]]
+    for start, begin, end, role in zip(starts, offsets[:-1], offsets[1:], roles, strict=True):
+        samples.append(Sample(tokens[begin:end], start - begin, len(own_tokens), role == "anchor"))
         own_tokens += tokens[start:end]
     loss_mask_R = tensors["loss_mask"]
     lengths = [len(sample.tokens) - sample.response_start for sample in samples]

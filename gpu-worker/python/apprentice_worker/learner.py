@@ -27,7 +27,7 @@ PACK_TOKENS = 1024
 """Positions whose activations are kept for the backward pass, some 2.5 MB each with the default model. A longer
 sample is trained all the same, with each layer computed a second time instead of kept."""
 
-Metrics = dict[str, float | list[dict[str, float]]]
+Metrics = dict[str, float | list[dict[str, float | None]] | None]
 """TrainMetrics of agent-server/protocol/training.ts."""
 
 
@@ -148,7 +148,7 @@ class Learner:
         terms = replace(batch.terms, support_logprobs_RK=batch.terms.support_logprobs_RK.clone())
         before_R = torch.full_like(terms.old_logprobs_R, torch.nan)
         loss = grad_norm = 0.0
-        steps: list[dict[str, float]] = []
+        steps: list[dict[str, float | None]] = []
         for step in range(settings.steps):
             optimizer.zero_grad()
             loss = 0.0
@@ -160,7 +160,7 @@ class Learner:
                 raise StepRejected(f"step {step + 1} of {settings.steps} has loss {loss} and gradient norm {grad_norm}")
             optimizer.step()
             from_base = drift(batch, self._predictors, self._base_predictors, self._head)
-            if not math.isfinite(from_base):
+            if from_base is not None and not math.isfinite(from_base):
                 raise StepRejected(f"step {step + 1} of {settings.steps} leaves the base {from_base} nats behind")
             steps.append({"loss": loss, "gradNorm": grad_norm, "klToBase": from_base})
         optimizer.zero_grad()

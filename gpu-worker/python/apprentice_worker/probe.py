@@ -58,12 +58,15 @@ def moved(batch: Batch, before_R: Tensor, hidden: Hidden, head: nn.Module) -> fl
 
 
 @torch.no_grad()
-def drift(batch: Batch, hidden: Hidden, base_hidden: Hidden, head: nn.Module) -> float:
-    """Mean KL(base || policy) over the vocabulary, in nats a token, on the responses of the batch's last samples.
+def drift(batch: Batch, hidden: Hidden, base_hidden: Hidden, head: nn.Module) -> float | None:
+    """Mean KL(base || policy) over the vocabulary, in nats a token, on the responses of the batch's first anchors.
 
-    A batch ends with its anchors, where it has any: there nothing was asked to change.
+    None for a batch without anchors: what it was asked to change says nothing of the rest.
     """
-    pack = make_pack(first_samples(batch.samples[::-1], batch.token_count))
+    anchors = [sample for sample in batch.samples if sample.is_anchor]
+    if not anchors:
+        return None
+    pack = make_pack(first_samples(anchors, batch.token_count))
     policy_ND = hidden(pack)
     base_ND = base_hidden(pack)
     total = 0.0
