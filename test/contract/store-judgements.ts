@@ -3,26 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { weightVersion } from '../../agent-server/protocol/ids.ts';
 import type { Store } from '../../agent-server/store/store.ts';
-import type { Vote } from '../../agent-server/store/types.ts';
-import { answeredTurn, beginBatch, corrected, made, sample, T0, thumb } from '../fixtures/records.ts';
-
-export function vote(fields: Partial<Vote> = {}): Vote {
-  return {
-    score: -1,
-    hints: ['Name the file that was changed.'],
-    seen: 1,
-    judge: 'openai',
-    model: 'a-model',
-    prompt: 'Judge this.',
-    raw: '{"score":-1}',
-    latencyMs: 12,
-    promptTokens: 100,
-    completionTokens: null,
-    costUsd: 0.001,
-    createdAtMs: T0,
-    ...fields,
-  };
-}
+import { answeredTurn, beginBatch, corrected, made, sample, T0, thumb, vote } from '../fixtures/records.ts';
 
 export function judgementRules(current: () => Store): void {
   /** A turn with a next state, due at the judge. */

@@ -26,6 +26,8 @@ export interface FakeEngineOptions {
   answer?: (prompt: string, adapter: string | null) => string;
   /** Awaited before each token: a test holds a stream by what this returns. */
   beforeToken?: (request: Submit, index: number) => Promise<void>;
+  /** A request has ended, in whatever way. */
+  ended?: (request: Submit) => void;
   /** Bearer key of every route; null: none. */
   key?: string | null;
 }
@@ -115,6 +117,7 @@ export class FakeTokenEngine implements TokenEngine {
     } finally {
       this.#cached.push({ adapter: submit.adapter, ids: [...submit.input_ids, ...done] });
       this.#active.delete(submit.rid);
+      this.#options.ended?.(submit);
       this.#changed.resolve();
       this.#changed = Promise.withResolvers<void>();
     }

@@ -1,6 +1,7 @@
 /**
  * A Judge without a model: it takes the key from its prompt, as a model would, and answers with the next of the
- * votes that a test laid out. Stricter than a real one: it refuses to answer more often than was laid out.
+ * votes that a test laid out, or with what `reply` says. Stricter than a real one: it answers no more often than was
+ * laid out.
  */
 import type { Judge, JudgeAnswer, JudgePrompt } from '../../agent-server/judge/judge.ts';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
@@ -16,18 +17,22 @@ export class FakeJudge implements Judge {
   present = true;
   readonly prompts: JudgePrompt[] = [];
   readonly replies: Reply[] = [];
+  /** What a call is answered; the next of `replies` unless a test says otherwise. */
+  reply: (prompt: JudgePrompt) => Reply = () => {
+    const reply = this.replies.shift();
+    if (reply === undefined) throw new Error('No reply is laid out for this call.');
+    return reply;
+  };
   /** Calls that run now, and the most that ever ran at once. */
   running = 0;
   mostRunning = 0;
   /** Calls whose signal was aborted. */
   aborted = 0;
   /** Before each answer; a test holds calls still here. */
-  beforeAnswer: (prompt: JudgePrompt) => Promise<void> = async () => {};
+  beforeAnswer: (prompt: JudgePrompt, signal: AbortSignal) => Promise<void> = async () => {};
 
   async ask(prompt: JudgePrompt, signal: AbortSignal): Promise<JudgeAnswer> {
-    if (!this.present) throw AWAY;
-    const reply = this.replies.shift();
-    if (reply === undefined) throw new Error('No reply is laid out for this call.');
+    const reply = this.reply(prompt);
     this.prompts.push(prompt);
     this.running += 1;
     this.mostRunning = Math.max(this.mostRunning, this.running);
@@ -39,7 +44,7 @@ export class FakeJudge implements Judge {
     if (signal.aborted) cancel();
     signal.addEventListener('abort', cancel, { once: true });
     try {
-      await Promise.race([this.beforeAnswer(prompt), cancelled.promise]);
+      await Promise.race([this.beforeAnswer(prompt, signal), cancelled.promise]);
     } finally {
       signal.removeEventListener('abort', cancel);
       this.running -= 1;

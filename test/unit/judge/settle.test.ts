@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RANK, type Reading } from '../../../agent-server/evidence/reading.ts';
-import { type Observed, sampleOf, settle } from '../../../agent-server/judge/settle.ts';
+import { type Observed, sampleOf, settle, wantsVotes } from '../../../agent-server/judge/settle.ts';
 import { ObservationId, SampleId, TurnId } from '../../../agent-server/protocol/ids.ts';
+import { vote } from '../../fixtures/records.ts';
 
 const uuid = (n: number) => `6a1f7f5e-1d0a-4a60-9f3e-${String(n).padStart(12, '0')}`;
 const turnId = TurnId.parse(uuid(1));
@@ -77,4 +78,38 @@ test('LEARN-14: a degenerate answer is held with its reason, unless the user wro
   assert.deepEqual([thumbed?.state, thumbed?.note], ['held', looping]);
   const rewritten = verdict(at(1, 'commit', -1, 'better'));
   assert.equal(sampleOf(rewritten, { ...settings, method: 'by-kind' }, made, looping)?.state, 'ready');
+});
+
+test('SETTLE-8: votes decide only where evidence is silent, and only on what was said or shown', () => {
+  const votes = [vote({ score: 1 }), vote({ score: 1 }), vote({ score: -1 })];
+  const of = (...observed: Observed[]) => settle(observed, { turnId, reason: '', nowMs: 9 }, votes).verdict;
+  assert.deepEqual(
+    [of(at(1, 'user_reply', null)).score, of(at(1, 'user_reply', null)).decidedBy],
+    [1, 'votes'],
+  );
+  assert.equal(of(at(1, 'user_reply', null), at(2, 'test_run', -1)).decidedBy, 'evidence:test_run');
+  assert.ok(wantsVotes([at(1, 'commit', null), at(2, 'tool_result', null)]));
+  assert.ok(!wantsVotes([at(1, 'tool_result', null), at(2, 'test_run', 0)]));
+  assert.ok(!wantsVotes([at(1, 'commit', null), at(2, 'user_edit', null)]));
+  assert.ok(!wantsVotes([]));
+});
+
+test('JUDGE-14: the hints of a verdict are those of the votes that agree with it, after what was said in words', () => {
+  const votes = [
+    vote({ score: -1, hints: ['Run the tests before saying that they pass.'] }),
+    vote({ score: 1, hints: ['Everything was as it should have been here.'] }),
+    vote({
+      score: -1,
+      hints: ['Run the tests before saying that they pass.', 'Name the file that was changed.'],
+    }),
+  ];
+  const { verdict, hints } = settle([at(1, 'user_reply', null)], { turnId, reason: '', nowMs: 9 }, votes);
+  assert.deepEqual(
+    hints.map(({ source, text }) => [source, text]),
+    [
+      ['judge', 'Run the tests before saying that they pass.'],
+      ['judge', 'Name the file that was changed.'],
+    ],
+  );
+  assert.equal(verdict.hint?.text, hints[0]?.text);
 });

@@ -8,10 +8,20 @@ import { createLog } from '../../../agent-server/log.ts';
 import { startEnvironmentLoop } from '../../../agent-server/loops/environment-loop.ts';
 import { startJudgeLoop } from '../../../agent-server/loops/judge-loop.ts';
 import { PROPOSAL_LIFETIME_MS } from '../../../agent-server/loops/settlement.ts';
+import type { TurnId } from '../../../agent-server/protocol/ids.ts';
 import type { Observation } from '../../../agent-server/protocol/observations.ts';
 import { openStore } from '../../../agent-server/store/sqlite-store.ts';
 import type { Store } from '../../../agent-server/store/store.ts';
-import { answeredTurn, commit, proposalClosed, sha, T0, thumb } from '../../fixtures/records.ts';
+import {
+  answeredTurn,
+  beginBatch,
+  commit,
+  newObservationId,
+  proposalClosed,
+  sha,
+  T0,
+  thumb,
+} from '../../fixtures/records.ts';
 import { votesBy } from '../../fixtures/votes.ts';
 
 const log = createLog('error', (line) => process.stderr.write(line));
@@ -153,5 +163,58 @@ describe('Environment and judge', () => {
     await report(thumb(turnId, -1));
     assert.equal(store.verdict(turnId)?.score, -1);
     assert.equal(store.sampleOfTurn(turnId), undefined);
+  });
+
+  it('SETTLE-5: the first next state sets how long a turn waits; a better one shortens it, none lengthens it', async (t) => {
+    const { store } = await openStore(':memory:');
+    const clock = { nowMs: T0 };
+    const environment = startEnvironmentLoop(store, { log, now: () => clock.nowMs });
+    t.after(async () => {
+      await environment.stop();
+      store.close();
+    });
+    const attached = async (observation: Observation): Promise<void> => {
+      const changes = new EventTarget();
+      const stop = store.onChange(() => changes.dispatchEvent(new Event('change')));
+      store.addObservation(observation, clock.nowMs);
+      const signal = AbortSignal.timeout(20_000);
+      while (store.queueLengths(clock.nowMs).observations > 0) await once(changes, 'change', { signal });
+      stop();
+    };
+    const observedAt = new Date(T0).toISOString();
+    const of = (turnId: TurnId) => ({ turnId, observedAt, observationId: newObservationId() });
+
+    const turnId = answeredTurn(store);
+    const looked = { kind: 'user_edit', moment: '30s', text: 'Add', survival: null } as const;
+    await attached({ ...of(turnId), ...looked });
+    assert.equal(store.nextJudgeDueMs(), T0 + 360_000, 'the user may be in the middle of it');
+    clock.nowMs = T0 + 1_000;
+    const failed = { kind: 'test_run', exitCode: 1, output: '', before: null, testDiff: null } as const;
+    await attached({ ...of(turnId), ...failed });
+    assert.equal(store.nextJudgeDueMs(), T0 + 11_000);
+    clock.nowMs = T0 + 5_000;
+    await attached({ ...of(turnId), kind: 'screen', text: 'Done.' });
+    assert.equal(store.nextJudgeDueMs(), T0 + 11_000);
+    await attached(thumb(turnId, 1));
+    assert.equal(store.nextJudgeDueMs(), T0 + 5_000);
+  });
+
+  it('SETTLE-6: evidence that comes after its sample was taken makes another; said again, it counts again', async (t) => {
+    const { store, report } = await loops(t);
+    answeredTurn(store, {}, { text: 'Add a parser.' });
+    await report(commit({ message: 'feat: add a parser' }));
+    const [first] = store.readySamples(1);
+    assert.ok(first !== undefined);
+    beginBatch(store, [first.sampleId]);
+    await report(
+      commit({ action: 'amend', sha: sha('b'), replaces: sha('commit'), message: 'feat(io): add it' }),
+    );
+    const [second] = store.readySamples(5);
+    assert.equal(second?.hint?.text, 'feat(io): add it');
+    assert.equal(store.sample(first.sampleId)?.state, 'batched');
+    await report(
+      commit({ action: 'amend', sha: sha('c'), replaces: sha('b'), message: 'feat: add a parser' }),
+    );
+    assert.deepEqual(store.readySamples(5), [], 'what the batch learns holds again');
   });
 });
