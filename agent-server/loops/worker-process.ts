@@ -20,6 +20,8 @@ export interface WorkerProcessOptions {
   /** Requests that the engine decodes together. */
   maxRunning: number;
   log: (line: string) => void;
+  /** What is run as the worker; without it, the gpu-worker that lies beside this file. */
+  file?: string;
 }
 
 const Ready = z.object({ ready: z.literal(true), port: z.number().int().min(1).max(65_535) });
@@ -88,12 +90,12 @@ export class WorkerProcess {
   }
 
   #spawn(): void {
-    const { home, model, python, threads, maxRunning, log } = this.#options;
+    const { home, model, python, threads, maxRunning, log, file = workerFile() } = this.#options;
     const key = randomBytes(32).toString('base64url');
     const flags = ['--home', home, '--model', model, '--python', python, '--max-running', String(maxRunning)];
     if (threads !== null) flags.push('--threads', String(threads));
     const startedAtMs = performance.now();
-    const child = spawn(process.execPath, [...process.execArgv, workerFile(), ...flags], {
+    const child = spawn(process.execPath, [...process.execArgv, file, ...flags], {
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
       // The environment and not an argument: other users of the machine can read arguments.

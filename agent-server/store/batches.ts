@@ -22,6 +22,9 @@ type BatchQueries = Pick<
   | 'failBatch'
 >;
 
+const MemberRow = z.object({ sample_id: SampleId, origin: z.enum(['new', 'replay']) });
+const BatchTurnRow = z.object({ turn_id: TurnId, role: z.enum(['request', 'lesson']) });
+
 export function batchQueries(db: Database): BatchQueries {
   const openBatch = (): Batch | undefined =>
     db.get(BatchRow, `SELECT * FROM batches WHERE state IN ('building', 'submitted')`);
@@ -121,7 +124,7 @@ export function batchQueries(db: Database): BatchQueries {
     batchSamples: (batchId) =>
       db
         .all(
-          z.object({ sample_id: SampleId, origin: z.enum(['new', 'replay']) }),
+          MemberRow,
           'SELECT sample_id, origin FROM batch_samples WHERE batch_id = ? ORDER BY rowid',
           batchId,
         )
@@ -130,7 +133,7 @@ export function batchQueries(db: Database): BatchQueries {
     batchTurns: (batchId) =>
       db
         .all(
-          z.object({ turn_id: TurnId, role: z.enum(['request', 'lesson']) }),
+          BatchTurnRow,
           'SELECT turn_id, role FROM batch_turns WHERE batch_id = ? ORDER BY turn_id, role',
           batchId,
         )

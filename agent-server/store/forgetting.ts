@@ -33,6 +33,8 @@ const KEPT = ['settings', 'anchors'] as const;
 /** `?1`: JSON array of turn ids. */
 const GIVEN = '(SELECT value FROM json_each(?1))';
 
+const SampleIdRow = z.object({ sample_id: SampleId });
+
 export function forgettingQueries(db: Database): ForgettingQueries {
   return {
     deleteTurn: (turnId) =>
@@ -87,7 +89,7 @@ export function forgettingQueries(db: Database): ForgettingQueries {
         if (state === 'excluded') switchOffLesson(db, turnId);
         const excluded = state === 'excluded' ? 1 : 0;
         const found = db.all(
-          z.object({ sample_id: SampleId }),
+          SampleIdRow,
           'UPDATE samples SET excluded = ? WHERE turn_id = ? RETURNING sample_id',
           excluded,
           turnId,

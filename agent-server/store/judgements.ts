@@ -20,12 +20,16 @@ type JudgementQueries = Pick<
   | 'sample'
 >;
 
+const DueRow = z.object({ turn_id: TurnId, reason: z.string() });
+const NextDueRow = z.object({ due: z.number().nullable() });
+const ExcludedRow = z.object({ excluded: z.number() });
+
 export function judgementQueries(db: Database): JudgementQueries {
   return {
     dueTurns: (nowMs, limit) =>
       db
         .all(
-          z.object({ turn_id: TurnId, reason: z.string() }),
+          DueRow,
           `SELECT turn_id, reason FROM judge_queue WHERE stage = 'evidence' AND due_at_ms <= ?
            ORDER BY due_at_ms, rowid LIMIT ?`,
           nowMs,
@@ -34,10 +38,8 @@ export function judgementQueries(db: Database): JudgementQueries {
         .map((row) => ({ turnId: row.turn_id, reason: row.reason })),
 
     nextJudgeDueMs: () =>
-      db.get(
-        z.object({ due: z.number().nullable() }),
-        `SELECT min(due_at_ms) AS due FROM judge_queue WHERE stage = 'evidence'`,
-      )?.due ?? undefined,
+      db.get(NextDueRow, `SELECT min(due_at_ms) AS due FROM judge_queue WHERE stage = 'evidence'`)?.due ??
+      undefined,
 
     nextStates: (turnId) =>
       db.all(
@@ -154,7 +156,7 @@ function replaceHints(db: Database, { turnId, hint }: Verdict, candidates: reado
 function replaceSample(db: Database, verdict: Verdict, sample: Sample | null): void {
   const { turnId } = verdict;
   const excluded = db.get(
-    z.object({ excluded: z.number() }),
+    ExcludedRow,
     'SELECT coalesce(max(excluded), 0) AS excluded FROM samples WHERE turn_id = ?',
     turnId,
   );

@@ -80,6 +80,10 @@ export function systemOpening(messages: readonly PlainMessage[]): string {
   return first?.role === 'system' ? first.content.slice(0, OPENING_CHARS) : '';
 }
 
+const LessonIdsRow = z.object({ lesson_ids: LessonIds });
+const CountRow = z.object({ n: z.number() });
+const AtRow = z.object({ at: z.number() });
+
 export function lessonQueries(db: Database): LessonQueries {
   const lesson = (lessonId: LessonId): Lesson | undefined =>
     db.get(LessonRow, `SELECT * FROM lessons WHERE lesson_id = ? AND state <> 'deleted'`, lessonId);
@@ -108,7 +112,7 @@ export function lessonQueries(db: Database): LessonQueries {
 
     lessonsOfSession: (sessionId) =>
       db.get(
-        z.object({ lesson_ids: LessonIds }),
+        LessonIdsRow,
         `SELECT lesson_ids FROM turns WHERE session_id = ? AND lesson_ids <> '[]'
          ORDER BY created_at_ms DESC, rowid DESC LIMIT 1`,
         sessionId,
@@ -155,11 +159,7 @@ export function lessonQueries(db: Database): LessonQueries {
     },
 
     nextLessonCheck: (version, { answers, limit }) => {
-      const checked = db.get(
-        z.object({ n: z.number() }),
-        `SELECT count(*) AS n FROM lessons WHERE checked_by = ?`,
-        version,
-      );
+      const checked = db.get(CountRow, `SELECT count(*) AS n FROM lessons WHERE checked_by = ?`, version);
       if ((checked?.n ?? 0) >= limit) return undefined;
       // Oldest first: what was taught first had the most steps to be learnt.
       return db.get(
@@ -213,7 +213,7 @@ export function lessonQueries(db: Database): LessonQueries {
     latestDistillations: (limit) =>
       db
         .all(
-          z.object({ at: z.number() }),
+          AtRow,
           `SELECT created_at_ms AS at FROM batches WHERE kind = 'distillation' ORDER BY rowid DESC LIMIT ?`,
           limit,
         )

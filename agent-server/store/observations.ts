@@ -25,6 +25,9 @@ const Count = z.object({ n: z.number() });
 const TurnStateColumn = z.enum(['running', 'open', 'settled', 'failed']);
 const StateRow = z.object({ state: z.string() });
 
+const TurnStateRow = z.object({ state: TurnStateColumn });
+const TurnIdRow = z.object({ turn_id: z.string() });
+
 export function observationQueries(db: Database): ObservationQueries {
   /** Moves an observation off the queue; false when that was done before. Throws for an id never seen. */
   const take = (
@@ -59,9 +62,7 @@ export function observationQueries(db: Database): ObservationQueries {
   };
 
   return {
-    turnState: (turnId) =>
-      db.get(z.object({ state: TurnStateColumn }), 'SELECT state FROM turns WHERE turn_id = ?', turnId)
-        ?.state,
+    turnState: (turnId) => db.get(TurnStateRow, 'SELECT state FROM turns WHERE turn_id = ?', turnId)?.state,
 
     addObservation: (observation, receivedAtMs) => {
       const added = db.write(['observations'], () => {
@@ -144,7 +145,7 @@ export function observationQueries(db: Database): ObservationQueries {
     expireTurns: (nowMs, lifetimeMs, limit) => {
       const expired = db.write(['judge', 'turns'], () => {
         const rows = db.all(
-          z.object({ turn_id: z.string() }),
+          TurnIdRow,
           // The index turns_open is for just these two states: SQLite sees that it may be used when both are named.
           `UPDATE turns SET closed_reason = 'expired' WHERE turn_id IN (
              SELECT turn_id FROM turns WHERE state IN ('running', 'open') AND state = 'open'

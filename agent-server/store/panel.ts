@@ -40,16 +40,31 @@ const CURVE_WINDOW = 20_000;
 /** Source of a thumb's evidence, as it stands in `decided_by`. */
 const THUMB = 'evidence:thumb';
 
+const DoneRow = z.object({
+  serve: z.number(),
+  environment: z.number(),
+  judge: z.number(),
+  train: z.number(),
+});
+const PanelVersionRow = z.object({ sample_count: z.number(), request_count: z.number() }).and(VersionRow);
+const CurveRow = z.object({
+  turn_id: TurnId,
+  created_at_ms: z.number(),
+  answered_by: WeightVersion,
+  score: Score,
+});
+const QueueRow = z.object({
+  observations: z.number(),
+  judge: z.number(),
+  samplesReady: z.number(),
+  samplesInBatch: z.number(),
+});
+
 export function panelQueries(db: Database): PanelQueries {
   return {
     queueLengths: (nowMs) =>
       db.get(
-        z.object({
-          observations: z.number(),
-          judge: z.number(),
-          samplesReady: z.number(),
-          samplesInBatch: z.number(),
-        }),
+        QueueRow,
         `SELECT (SELECT value FROM counters WHERE name = 'queued') AS observations,
            (SELECT count(*) FROM judge_queue WHERE stage IN ('evidence', 'votes') AND due_at_ms <= ?) AS judge,
            (SELECT count(*) FROM samples WHERE state = 'ready' AND superseded = 0 AND excluded = 0) AS samplesReady,
@@ -59,7 +74,7 @@ export function panelQueries(db: Database): PanelQueries {
 
     doneCounts: () =>
       db.get(
-        z.object({ serve: z.number(), environment: z.number(), judge: z.number(), train: z.number() }),
+        DoneRow,
         `SELECT (SELECT value FROM counters WHERE name = 'served') AS serve,
            (SELECT value FROM counters WHERE name = 'placed') AS environment,
            (SELECT value FROM counters WHERE name = 'judged') AS judge,
@@ -99,7 +114,7 @@ export function panelQueries(db: Database): PanelQueries {
     panelVersions: (limit) =>
       db
         .all(
-          z.object({ sample_count: z.number(), request_count: z.number() }).and(VersionRow),
+          PanelVersionRow,
           `SELECT v.*, (SELECT count(*) FROM batch_samples m WHERE m.batch_id = v.batch_id) AS sample_count,
              (SELECT count(*) FROM batch_turns r WHERE r.batch_id = v.batch_id AND r.role = 'request') AS request_count
            FROM versions v ORDER BY v.rowid DESC LIMIT ?`,
@@ -120,7 +135,7 @@ export function panelQueries(db: Database): PanelQueries {
     curve: (limit) =>
       db
         .all(
-          z.object({ turn_id: TurnId, created_at_ms: z.number(), answered_by: WeightVersion, score: Score }),
+          CurveRow,
           `SELECT t.turn_id, t.created_at_ms, t.answered_by, v.score
            FROM (SELECT rowid AS seq, turn_id, score FROM verdicts ORDER BY rowid DESC LIMIT ?) v
              JOIN turns t USING (turn_id)

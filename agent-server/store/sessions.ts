@@ -72,6 +72,9 @@ const HASH_COLUMNS = {
 const CONTINUED = `EXISTS (SELECT 1 FROM turns c WHERE c.parent_turn_id = t.turn_id AND c.kind = 'main' AND c.state <> 'failed')`;
 const FOLLOWED = 'EXISTS (SELECT 1 FROM next_states n WHERE n.turn_id = t.turn_id)';
 
+const RetriedRow = z.object({ turn_id: TurnId, state: z.string(), closed_reason: z.string().nullable() });
+const RootRow = z.object({ root: z.string() });
+
 export function sessionQueries(db: Database): SessionQueries {
   return {
     earlierTurns: (by, hash, limit) =>
@@ -111,13 +114,13 @@ export function insertSession(db: Database, begun: NewTurn, context: TurnContext
  */
 export function settleRetries(db: Database, turnId: TurnId): void {
   const root = db.get(
-    z.object({ root: z.string() }),
+    RootRow,
     'SELECT coalesce(retry_of, turn_id) AS root FROM turns WHERE turn_id = ?',
     turnId,
   )?.root;
   if (root === undefined) return;
   const answers = db.all(
-    z.object({ turn_id: TurnId, state: z.string(), closed_reason: z.string().nullable() }),
+    RetriedRow,
     // Two look-ups by index; one condition over both columns would read the whole table.
     `SELECT t.turn_id, t.state, t.closed_reason
      FROM (SELECT *, rowid AS position FROM turns WHERE turn_id = ?

@@ -21,14 +21,16 @@ type TurnQueries = Pick<
   | 'proposals'
 >;
 
+const LearningRow = z.object({ value: LearningState });
+const TurnIdRow = z.object({ turn_id: z.string() });
+
 export function turnQueries(db: Database): TurnQueries {
   const turn = (turnId: TurnId): Turn | undefined =>
     db.get(TurnRow, 'SELECT * FROM turns WHERE turn_id = ?', turnId);
 
   return {
     learning: () =>
-      db.get(z.object({ value: LearningState }), `SELECT value FROM settings WHERE key = 'learning'`)
-        ?.value ?? 'unasked',
+      db.get(LearningRow, `SELECT value FROM settings WHERE key = 'learning'`)?.value ?? 'unasked',
 
     setLearning: (state) =>
       db.write(['settings'], () => {
@@ -148,7 +150,7 @@ const EDITOR_TURN: TurnContext = {
 function overwriteEarlier(db: Database, newer: NewTurn, nowMs: number): void {
   if (newer.subject.kind !== 'commit_message') return;
   const overwritten = db.all(
-    z.object({ turn_id: z.string() }),
+    TurnIdRow,
     `UPDATE turns SET closed_reason = 'overwritten'
      WHERE repository_root = ? AND subject ->> '$.head' IS ? AND turn_id <> ? AND created_at_ms <= ?
        AND subject_kind = 'commit_message' AND state = 'open' AND closed_reason IS NULL

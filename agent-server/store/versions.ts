@@ -25,19 +25,21 @@ type VersionQueries = Pick<
   | 'addAnchor'
 >;
 
+const VersionNameRow = z.object({ version: WeightVersion });
+const NumberRow = z.object({ n: z.number() });
+
 export function versionQueries(db: Database): VersionQueries {
   const find = (version: WeightVersion) =>
     db.get(VersionRow, 'SELECT * FROM versions WHERE version = ?', version);
   const serving = (): WeightVersion =>
-    db.get(z.object({ version: WeightVersion }), `SELECT version FROM versions WHERE state = 'serving'`)
-      ?.version ?? BASE_VERSION;
+    db.get(VersionNameRow, `SELECT version FROM versions WHERE state = 'serving'`)?.version ?? BASE_VERSION;
 
   return {
     // The setting outlives the deletion of everything: a number is never given to other weights.
     nextVersion: () =>
       weightVersion(
         (db.get(
-          z.object({ n: z.number() }),
+          NumberRow,
           `SELECT max((SELECT max(${NUMBER}) FROM versions),
              coalesce((SELECT CAST(value AS INTEGER) FROM settings WHERE key = 'versions_made'), 0)) AS n`,
         )?.n ?? 0) + 1,

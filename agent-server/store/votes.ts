@@ -10,6 +10,9 @@ type VoteQueries = Pick<
   'awaitVotes' | 'turnsAwaitingVotes' | 'nextVoteDueMs' | 'addVote' | 'votes' | 'postponeVotes' | 'endVoting'
 >;
 
+const TurnIdRow = z.object({ turn_id: TurnId });
+const NextDueRow = z.object({ due: z.number().nullable() });
+
 export function voteQueries(db: Database): VoteQueries {
   return {
     awaitVotes: (turnId, nowMs) => {
@@ -25,7 +28,7 @@ export function voteQueries(db: Database): VoteQueries {
     turnsAwaitingVotes: (nowMs, limit) =>
       db
         .all(
-          z.object({ turn_id: TurnId }),
+          TurnIdRow,
           `SELECT turn_id FROM judge_queue WHERE stage = 'votes' AND due_at_ms <= ?
            ORDER BY due_at_ms, rowid LIMIT ?`,
           nowMs,
@@ -34,10 +37,8 @@ export function voteQueries(db: Database): VoteQueries {
         .map((row) => row.turn_id),
 
     nextVoteDueMs: () =>
-      db.get(
-        z.object({ due: z.number().nullable() }),
-        `SELECT min(due_at_ms) AS due FROM judge_queue WHERE stage = 'votes'`,
-      )?.due ?? undefined,
+      db.get(NextDueRow, `SELECT min(due_at_ms) AS due FROM judge_queue WHERE stage = 'votes'`)?.due ??
+      undefined,
 
     addVote: (turnId, vote) => {
       // Nobody waits for a single vote: the turn is told of when its voting ends.

@@ -47,7 +47,7 @@ const STATEMENTS = [
      SELECT observation_id, 'commit', ${COMMIT}, created_at_ms + 30000, 'attached' FROM seeded ORDER BY n`,
   `INSERT INTO next_states(turn_id, observation_id, kind, observed_at_ms)
      SELECT turn_id, observation_id, 'commit', created_at_ms + 30000 FROM seeded ORDER BY n`,
-  `INSERT INTO verdicts SELECT turn_id, score, 'evidence:commit', created_at_ms + 30001 FROM seeded ORDER BY n`,
+  `INSERT INTO verdicts(turn_id, score, decided_by, decided_at_ms) SELECT turn_id, score, 'evidence:commit', created_at_ms + 30001 FROM seeded ORDER BY n`,
   `INSERT INTO evidence(turn_id, source, observation_id, score, rank, detail)
      SELECT turn_id, 'commit', observation_id, score, 50, 'rewritten' FROM seeded ORDER BY n`,
   `INSERT INTO hints(turn_id, kind, text)
@@ -60,7 +60,7 @@ const STATEMENTS = [
        iif(score = -1, 'trained', 'held'), created_at_ms + 30001,
        iif(score = -1, (SELECT batch_id FROM batches WHERE rowid = 1 + n % (SELECT count(*) FROM batches)), NULL)
      FROM seeded WHERE score IS NOT NULL ORDER BY n`,
-  `INSERT INTO batch_samples SELECT batch_id, sample_id, 'new' FROM samples WHERE batch_id IS NOT NULL`,
+  `INSERT INTO batch_samples(batch_id, sample_id, origin) SELECT batch_id, sample_id, 'new' FROM samples WHERE batch_id IS NOT NULL`,
   `INSERT INTO versions(version, parent, state, batch_id, created_at_ms)
      SELECT version, parent, 'retired', batch_id, created_at_ms FROM batches ORDER BY rowid`,
   // Rows that stand in their final state from the start were not counted on the way there.

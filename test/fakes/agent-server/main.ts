@@ -1,0 +1,73 @@
+/**
+ * The agent-server as a process of its own, whole but for its gpu-worker, which is the fake. `--probe`: tells its
+ * parent every second what it uses and how long the panel's queries take. Ends with its standard input.
+ */
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
+import { homeFolder, readConfig } from '../../../agent-server/config.ts';
+import { createLog, logFileWriter } from '../../../agent-server/log.ts';
+import { WorkerProcess } from '../../../agent-server/loops/worker-process.ts';
+import { startAgentServer } from '../../../agent-server/server.ts';
+import type { Store } from '../../../agent-server/store/store.ts';
+
+const PROBE_MS = 1_000;
+
+/** What a probe says; times in milliseconds. */
+export interface Probe {
+  atMs: number;
+  rssBytes: number;
+  /** Processor time of this process since it started. */
+  cpuMs: number;
+  longestStallMs: number;
+  /** The queries of one panel snapshot. */
+  panelMs: number;
+  placed: number;
+  judged: number;
+}
+
+function probe(store: Store): void {
+  const stalls = monitorEventLoopDelay({ resolution: 5 });
+  stalls.enable();
+  setInterval(() => {
+    const beganMs = performance.now();
+    store.queueLengths(Date.now());
+    const { environment, judge } = store.doneCounts();
+    store.panelTurns(50);
+    store.panelVersions(50);
+    store.curve(500);
+    const panelMs = performance.now() - beganMs;
+    const { user, system } = process.cpuUsage();
+    const told: Probe = {
+      atMs: performance.now(),
+      rssBytes: process.memoryUsage.rss(),
+      cpuMs: (user + system) / 1000,
+      longestStallMs: stalls.max / 1e6,
+      panelMs,
+      placed: environment,
+      judged: judge,
+    };
+    stalls.reset();
+    process.send?.(told);
+  }, PROBE_MS);
+}
+
+const { values } = parseArgs({ options: { probe: { type: 'boolean', default: false } } });
+const home = homeFolder(process.env);
+const log = createLog('info', logFileWriter(join(home, 'logs', 'agent-server.log')));
+const worker = new WorkerProcess({
+  home,
+  model: 'fake',
+  python: 'none',
+  threads: null,
+  maxRunning: 8,
+  log: log.info,
+  file: join(import.meta.dirname, '..', 'gpu-worker', 'main.ts'),
+});
+const started = await startAgentServer({ home, config: readConfig(home), env: process.env, log, worker });
+if (started.kind === 'running') {
+  if (values.probe) probe(started.store);
+  process.stdin.once('end', () => void started.stop()).resume();
+  await started.stopped;
+}
+process.exit(0);
