@@ -73,14 +73,15 @@ export class InProcessEngine implements Engine {
     this.requests.push(request);
     this.#running.set(version, (this.#running.get(version) ?? 0) + 1);
     const all = [...this.#tokenizer().encode(this.reply, { add_special_tokens: false }).ids, 2];
-    const ids = all.slice(0, request.sampling_params.max_new_tokens);
+    const { max_new_tokens: limit, stop } = request.sampling_params;
+    const ids = all.slice(0, Math.min(limit, this.#stopAt(all, [stop ?? []].flat())));
     let finished = false;
     try {
       for (let index = 0; index < ids.length; index++) {
         await this.beforeToken(index, signal);
         if (signal.aborted) throw new ApprenticeError('aborted', 'The request was cancelled.', '');
         finished = index === ids.length - 1;
-        yield this.#response(request, version, ids.slice(0, index + 1), finished ? reasonOf(ids) : null);
+        yield this.#response(request, version, ids.slice(0, index + 1), finished ? reasonOf(ids, all) : null);
       }
     } finally {
       this.#running.set(version, (this.#running.get(version) ?? 0) - 1);
@@ -140,6 +141,21 @@ export class InProcessEngine implements Engine {
     throw new ApprenticeError('adapter_not_loaded', `${loraPath} is not loaded.`, 'Load it first.');
   }
 
+  /** How many ids it takes until a stop string is there. */
+  #stopAt(ids: readonly number[], stops: readonly string[]): number {
+    const count = ids.findIndex((_, index) =>
+      stops.some((stop) => this.#text(ids.slice(0, index + 1), 'skip').includes(stop)),
+    );
+    return count < 0 ? ids.length : count + 1;
+  }
+
+  /** Without the end token, as engines give it. */
+  #text(ids: readonly number[], special: 'skip' | 'show'): string {
+    const shown = ids.filter((id) => id !== 2);
+    const skip_special_tokens = special === 'skip';
+    return this.#tokenizer().decode(shown, { skip_special_tokens, clean_up_tokenization_spaces: false });
+  }
+
   #response(
     request: GenerateRequest,
     version: string,
@@ -152,12 +168,15 @@ export class InProcessEngine implements Engine {
         { length: request.top_logprobs_num },
         (_, rank): TokenLogprob => [LOGPROB - rank, id + rank, null],
       );
+    const { skip_special_tokens: skip, stop } = request.sampling_params;
+    const text = this.#text(ids, skip ? 'skip' : 'show');
+    const matched = [stop ?? []].flat().find((one) => text.includes(one)) ?? null;
     return {
-      text: this.#tokenizer().decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+      text: matched === null ? text : text.slice(0, text.indexOf(matched)),
       output_ids: ids,
       meta_info: {
         id: request.rid ?? 'rid',
-        finish_reason: reason === null ? null : { type: reason },
+        finish_reason: reason === null ? null : { type: matched === null ? reason : 'stop', matched },
         prompt_tokens: request.input_ids?.length ?? 0,
         completion_tokens: ids.length,
         cached_tokens: 0,
@@ -169,6 +188,6 @@ export class InProcessEngine implements Engine {
   }
 }
 
-function reasonOf(ids: readonly number[]): 'stop' | 'length' {
-  return ids.at(-1) === 2 ? 'stop' : 'length';
+function reasonOf(ids: readonly number[], all: readonly number[]): 'stop' | 'length' {
+  return ids.length === all.length ? 'stop' : 'length';
 }
