@@ -6,7 +6,6 @@ import { claimHome, openHomeStore } from './claim.ts';
 import type { Config } from './config.ts';
 import { removeDiscovery, writeDiscovery } from './discovery.ts';
 import { HttpEngine } from './engine/http-engine.ts';
-import { Serving } from './engine/serving.ts';
 import { SglangParsers } from './engine/sglang-parsers.ts';
 import { FunctionCalls } from './gateway/function-calls.ts';
 import { startGateway } from './gateway/gateway.ts';
@@ -31,10 +30,7 @@ import { createPanelFeed } from './lsp/panel-feed.ts';
 import { panelSnapshot, serveStatus, trainingStatus } from './lsp/panel-snapshot.ts';
 import { socketPlace, startLspServer } from './lsp/server.ts';
 import { commitMessageWriter } from './lsp/write-commit-message.ts';
-import { adapterFolders } from './promotion/adapter-folders.ts';
-import { fallBack } from './promotion/fall-back.ts';
-import { Gate } from './promotion/gate.ts';
-import { VersionKeeper } from './promotion/version-keeper.ts';
+import { openVersions } from './promotion/open-versions.ts';
 import type { Discovery } from './protocol/discovery.ts';
 import type { LearningState } from './protocol/editor.ts';
 import type { Store } from './store/store.ts';
@@ -109,18 +105,10 @@ async function start(
   const worker = given ?? workerProcess(home, config, env, log);
   undo.push(() => worker.stop());
   const engine = new HttpEngine(worker.endpoint);
-  const serving = new Serving({
-    engine,
-    serving: store.serving(),
-    // By its name, not by the path that was stored: a home folder that was moved or restored still serves.
-    folderOf: (version) => (store.version(version)?.folder ? join(home, 'adapters', version) : undefined),
-    onUnloadError: (version, error) => log.warn(`${version} could not be unloaded: ${error.message}`),
-    onLost: fallBack(store, log, Date.now),
-  });
-  const adapters = adapterFolders(home, store);
-  await adapters.sweep();
-  const versions = new VersionKeeper({ store, serving, folders: adapters, log, nowMs: Date.now });
   const prompts = new PromptSource(engine);
+  const busy = () => turns.running > 0;
+  const versions = await openVersions({ home, store, engine, prompts, config, log, busy });
+  const { serving, gate } = versions;
   const maxTurns = config.worker.maxRunning * TURNS_PER_SLOT;
   const lessons = new LessonBook(store, config.lessons);
   undo.push(() => lessons.close());
@@ -189,14 +177,6 @@ async function start(
   const judge = startJudgeLoop(store, config.learning, votesFrom(config.judge, env, editors), loopOptions);
   undo.push(() => judge.stop());
   const folders = batchFolders(join(home, 'batches'));
-  const gate = new Gate({
-    store,
-    engine,
-    serving,
-    prompts,
-    config: config.promotion,
-    anchorsPerBatch: config.learning.anchors,
-  });
   const training = { store, engine, serving, prompts, config: config.learning, log };
   const { idle, distillation, close } = lessonWork({ ...training, lessons });
   undo.push(close);
@@ -224,7 +204,8 @@ async function start(
     store,
     writeCommitMessage: commitMessageWriter({ turns, prompts, serving }),
     panel: snapshot,
-    versions,
+    versions: versions.keeper,
+    comparison: versions.comparison,
     stop: () => void stop(),
   });
   const { path, release } = socketPlace(home);

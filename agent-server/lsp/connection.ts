@@ -121,7 +121,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
     socket.end();
   });
 
-  const { actionText, panelChanged, learningChanged } = editorNotifications;
+  const { actionText, evaluateProgress, panelChanged, learningChanged } = editorNotifications;
   on(editorRequests.observe, (observation) => service.observe(observation));
   on(editorRequests.writeCommitMessage, ({ requestId, change }, signal) =>
     service.writeCommitMessage(change, (text) => notify(actionText, { requestId, text }), signal),
@@ -156,6 +156,13 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
     return null;
   });
   on(editorRequests.forget, (_, signal) => versions.forget(signal));
+  on(editorRequests.evaluate, ({ requestId, ...request }, signal) =>
+    service.comparison.evaluate(
+      request,
+      (done, total) => notify(evaluateProgress, { requestId, done, total }),
+      signal,
+    ),
+  );
   on(editorRequests.stop, () => {
     setTimeout(() => service.stop(), ANSWER_GRACE_MS);
     return null;

@@ -1,6 +1,7 @@
 /** What editors may ask, answered over the store and the parts that run. Knows no socket. */
 
 import { MAX_CANDIDATES, PROPOSAL_LIFETIME_MS } from '../loops/settlement.ts';
+import type { BetterForMe } from '../promotion/better-for-me.ts';
 import type { VersionKeeper } from '../promotion/version-keeper.ts';
 import type { LearningState, OpenProposal, Proposal, StagedChange } from '../protocol/editor.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
@@ -34,6 +35,7 @@ export interface EditorService {
   deleteLesson(lessonId: LessonId): null;
   /** Going back, leaving out, deleting and forgetting. */
   versions: VersionKeeper;
+  comparison: BetterForMe;
   stop(): void;
 }
 
@@ -42,6 +44,7 @@ export interface EditorServiceOptions {
   writeCommitMessage: WriteCommitMessage;
   panel(): PanelSnapshot;
   versions: VersionKeeper;
+  comparison: BetterForMe;
   /** Begins the end of the agent-server; returns at once. */
   stop(): void;
   now?: () => number;
@@ -90,6 +93,7 @@ export function createEditorService(options: EditorServiceOptions): EditorServic
       return null;
     },
     versions: options.versions,
+    comparison: options.comparison,
     stop: options.stop,
   };
 }

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { LessonId, SessionId, TurnId, WeightVersion } from './ids.ts';
 import { Observation, TurnSubject } from './observations.ts';
 import { MAX_LESSON_CHARS, PanelLesson, PanelSnapshot } from './panel.ts';
+import { EvaluationReport, EvaluationRequest } from './promotion.ts';
 
 export const InitializationOptions = z.object({
   token: z.string(),
@@ -139,6 +140,15 @@ export const editorRequests = {
       samplesReady: z.number().int(),
     }),
   },
+  /**
+   * "Is it better for me?": compared on the user's own turns after a point in time. Minutes; `evaluateProgress`
+   * carries `requestId`; cancelled with $/cancelRequest.
+   */
+  evaluate: {
+    method: 'apprentice/evaluate',
+    params: EvaluationRequest.extend({ requestId: z.uuid() }),
+    result: EvaluationReport,
+  },
   /** Ends the agent-server (and its worker) in good order. */
   stop: { method: 'apprentice/stop', params: z.object({}), result: z.null() },
 } as const;
@@ -147,6 +157,11 @@ export const editorNotifications = {
   actionText: {
     method: 'apprentice/actionText',
     params: z.object({ requestId: z.string(), text: z.string() }),
+  },
+  /** Of `done` out of `total` turns and arms. */
+  evaluateProgress: {
+    method: 'apprentice/evaluateProgress',
+    params: z.object({ requestId: z.string(), done: z.number().int(), total: z.number().int() }),
   },
   panelChanged: { method: 'apprentice/panelChanged', params: PanelSnapshot },
   learningChanged: { method: 'apprentice/learningChanged', params: z.object({ state: LearningState }) },

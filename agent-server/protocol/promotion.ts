@@ -1,5 +1,6 @@
 /** Figures of the decisions on which version serves, as they are stored and shown. */
 import { z } from 'zod';
+import { WeightVersion } from './ids.ts';
 
 /** What the gate measured of a version against the one that served. Log-probabilities are natural. */
 export const GateFigures = z.object({
@@ -22,3 +23,52 @@ export const GateFigures = z.object({
   seconds: z.number(),
 });
 export type GateFigures = z.infer<typeof GateFigures>;
+
+/** What "is it better for me?" is asked with. */
+export const EvaluationRequest = z.object({
+  /** Learnt up to here, tested on turns after it; null: so that half of the judged turns lie on either side. */
+  splitAt: z.iso.datetime({ offset: true }).nullable(),
+  /** Newest turns after the split that are scored. */
+  turns: z.number().int().min(2).max(64).default(16),
+  /** Of these, how many are answered anew as well: seconds each on a CPU. */
+  answers: z.number().int().min(0).max(16).default(6),
+});
+export type EvaluationRequest = z.infer<typeof EvaluationRequest>;
+
+/**
+ * base: neither lessons nor weights. lessons, adapter: one of them. both: as it would have answered. serving: the
+ * weights that serve now, on the turns that they were not trained on.
+ */
+export const EvaluationArm = z.enum(['base', 'lessons', 'adapter', 'both', 'serving']);
+export type EvaluationArm = z.infer<typeof EvaluationArm>;
+
+const Difference = z.object({ mean: z.number(), low: z.number(), high: z.number() });
+
+export const ArmResult = z.object({
+  arm: EvaluationArm,
+  version: WeightVersion,
+  turns: z.number().int(),
+  /** Mean over turns of the mean log-probability of a token of the user's own text, nats. Higher is better. */
+  logprob: z.number(),
+  /** The same on turns that the user corrected: nobody's answer is the measure there. Null without any. */
+  correctedLogprob: z.number().nullable(),
+  /** Difference from the base on the same turns, with its two-sided 80% bootstrap interval; null for the base. */
+  versusBase: Difference.nullable(),
+  /** Mean chrF2 (0 to 100) of a greedy answer with the user's own text; null when none were asked for. */
+  chrf: z.number().nullable(),
+});
+export type ArmResult = z.infer<typeof ArmResult>;
+
+export const EvaluationReport = z.object({
+  splitAt: z.iso.datetime(),
+  /** The version that served, or would have, at the split: it had learnt from nothing later. */
+  version: WeightVersion,
+  /** Lessons that there were at the split. */
+  lessons: z.number().int(),
+  corrected: z.number().int(),
+  accepted: z.number().int(),
+  answered: z.number().int(),
+  arms: z.array(ArmResult),
+  seconds: z.number(),
+});
+export type EvaluationReport = z.infer<typeof EvaluationReport>;
