@@ -71,7 +71,8 @@ interface Stopped<Item> {
 export function startLoop<Item>(work: LoopWork<Item>, options: LoopOptions): Loop {
   const { log, now = Date.now, maxAttempts = 5, retryMs = 250, together = (work) => work() } = options;
   const stopping = new AbortController();
-  let wake = new AbortController();
+  let roused = false;
+  let endRest = (): void => undefined;
   let paused = false;
   let state: 'idle' | 'working' | 'waiting' | 'failed' = 'idle';
   let detail: string | null = null;
@@ -82,7 +83,10 @@ export function startLoop<Item>(work: LoopWork<Item>, options: LoopOptions): Loo
     state = next;
     options.onStatus?.();
   };
-  const rouse = (): void => wake.abort();
+  const rouse = (): void => {
+    roused = true;
+    endRest();
+  };
   const unsubscribe = options.onChange((what) => {
     if (work.wakesOn.includes(what)) rouse();
   });
@@ -90,7 +94,15 @@ export function startLoop<Item>(work: LoopWork<Item>, options: LoopOptions): Loo
   /** Until something changes, `untilMs` comes or the loop is paused, resumed or stopped. */
   const rest = async (untilMs: number | undefined): Promise<void> => {
     const waitMs = untilMs === undefined ? MAX_WAIT_MS : Math.min(Math.max(untilMs - now(), 0), MAX_WAIT_MS);
-    await pass(waitMs, wake.signal);
+    // A wake-up comes with every change of the store: an AbortController for each would cost more than the work.
+    await new Promise<void>((resolve) => {
+      if (roused) return resolve();
+      const timer = setTimeout(resolve, waitMs);
+      endRest = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   };
 
   /**
@@ -122,8 +134,8 @@ export function startLoop<Item>(work: LoopWork<Item>, options: LoopOptions): Loo
 
   /** The items that wait, as far as one slice goes, or a rest. Leaves by exception while the store has an outage. */
   const step = async (): Promise<void> => {
-    // Renewed before the queue is read, so that a change in between is not slept over.
-    wake = new AbortController();
+    // Before the queue is read, so that a change in between is not slept over.
+    roused = false;
     const first = paused ? undefined : work.next(now());
     if (first === undefined) {
       become('idle');

@@ -10,6 +10,7 @@ import type { Observation } from '../protocol/observations.ts';
 import type { PanelLesson, PanelSnapshot } from '../protocol/panel.ts';
 import type { Store } from '../store/store.ts';
 import type { LessonChange } from '../store/types.ts';
+import { createIntake } from './intake.ts';
 import { panelLesson, panelLessons } from './lessons.ts';
 
 /** A list longer than this is no list for a person. */
@@ -23,8 +24,8 @@ export type WriteCommitMessage = (
 ) => Promise<Proposal>;
 
 export interface EditorService {
-  /** Durable when it returns. Throws `consent_required` unless learning is on: then nothing is kept. */
-  observe(observation: Observation): { duplicate: boolean };
+  /** Durable when it resolves. Throws `consent_required` unless learning is on, `queue_full`, `disk_full`: then nothing is kept. */
+  observe(observation: Observation): Promise<{ duplicate: boolean }>;
   writeCommitMessage: WriteCommitMessage;
   openProposals(repositoryRoot: string): OpenProposal[];
   panel(): PanelSnapshot;
@@ -52,8 +53,9 @@ export interface EditorServiceOptions {
 
 export function createEditorService(options: EditorServiceOptions): EditorService {
   const { store, now = Date.now } = options;
+  const intake = createIntake(store);
   return {
-    observe: (observation) => {
+    observe: async (observation) => {
       if (store.learning() !== 'on') {
         throw new ApprenticeError(
           'consent_required',
@@ -61,7 +63,7 @@ export function createEditorService(options: EditorServiceOptions): EditorServic
           'Turn learning on in the Apprentice view.',
         );
       }
-      return { duplicate: store.addObservation(observation, now()) === 'duplicate' };
+      return { duplicate: (await intake(observation, now())) === 'duplicate' };
     },
     writeCommitMessage: options.writeCommitMessage,
     openProposals: (repositoryRoot) =>

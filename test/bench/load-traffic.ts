@@ -120,28 +120,36 @@ async function chat(discovery: Discovery, made: string[], traffic: Traffic, sign
 
 const OUTPUT = Array.from({ length: 30 }, (_, line) => `  ok ${line} - part ${line} holds`).join('\n');
 
-/** A next state of a kind that goes by the index; outputs are 1 KB, as those of a short test run. */
+/**
+ * A next state of a kind that goes by the index, mixed as an agent at work makes them: mostly results of tools and
+ * tests, with outputs of 1 KB, and one in twenty in which the user says what was wrong.
+ */
 function nextState(index: number, turnId: string): Observation {
   const common = { observationId: randomUUID(), observedAt: new Date().toISOString(), turnId };
-  const kinds = [
-    { kind: 'thumb', value: index % 2 === 0 ? 1 : -1 },
-    { kind: 'user_edit', moment: 'final', text: `fix: part ${index} holds`, survival: null },
-    {
-      kind: 'terminal',
-      source: 'user',
-      commandLine: 'npm test',
-      cwd: '/home/user',
-      exitCode: index % 2,
-      output: OUTPUT,
-    },
-    {
-      kind: 'test_run',
-      exitCode: index % 2,
-      output: `TAP version 13\n${OUTPUT}\n1..30`,
-      before: null,
-      testDiff: null,
-    },
-    { kind: 'diagnostics', appeared: [], vanished: [] },
-  ];
-  return editorRequests.observe.params.parse({ ...common, ...kinds[index % kinds.length] });
+  const failed = index % 3 === 0;
+  const exitCode = failed ? 1 : 0;
+  const part = index % 20;
+  const tool = {
+    kind: 'tool_result',
+    callId: `call-${index}`,
+    toolName: 'run',
+    isError: failed,
+    text: OUTPUT,
+  };
+  const terminal = { kind: 'terminal', source: 'user', commandLine: 'npm test', cwd: '/home/user', exitCode };
+  const tests = { kind: 'test_run', exitCode, before: null, testDiff: null };
+  const edit = { kind: 'user_edit', moment: 'final', text: `fix: part ${index} holds`, survival: null };
+  const kind =
+    part < 10
+      ? tool
+      : part < 13
+        ? { ...terminal, output: OUTPUT }
+        : part < 16
+          ? { ...tests, output: `TAP version 13\n${OUTPUT}\n1..30` }
+          : part < 18
+            ? { kind: 'diagnostics', appeared: [], vanished: [] }
+            : part < 19
+              ? { kind: 'thumb', value: failed ? -1 : 1 }
+              : edit;
+  return editorRequests.observe.params.parse({ ...common, ...kind });
 }

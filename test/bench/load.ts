@@ -165,7 +165,10 @@ function startServer(): ChildProcess {
     env: { ...process.env, APPRENTICE_HOME: home },
     stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
   });
-  child.on('message', (probe: Probe) => probes.push(probe));
+  child.on('message', (probe: Probe) => {
+    probes.push(probe);
+    if (process.env['LOAD_TRACE']) say(JSON.stringify(probe));
+  });
   process.once('exit', () => child.kill('SIGKILL'));
   return child;
 }

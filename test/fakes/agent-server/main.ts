@@ -17,6 +17,9 @@ const PROBE_MS = 1_000;
 export interface Probe {
   atMs: number;
   rssBytes: number;
+  /** Of it, what JavaScript holds, and buffers beside the heap. */
+  heapBytes: number;
+  externalBytes: number;
   /** Processor time of this process since it started. */
   cpuMs: number;
   longestStallMs: number;
@@ -38,9 +41,12 @@ function probe(store: Store): void {
     store.curve(500);
     const panelMs = performance.now() - beganMs;
     const { user, system } = process.cpuUsage();
+    const { rss, heapTotal, external } = process.memoryUsage();
     const told: Probe = {
       atMs: performance.now(),
-      rssBytes: process.memoryUsage.rss(),
+      rssBytes: rss,
+      heapBytes: heapTotal,
+      externalBytes: external,
       cpuMs: (user + system) / 1000,
       longestStallMs: stalls.max / 1e6,
       panelMs,
