@@ -170,7 +170,7 @@ function weakenings(was: TestRun, is: TestRun, diff: TestDiff, testDiff: string 
     const fewer = total(was) - total(is);
     if (fewer > 0) found.push(`${tests(fewer)} that ran before ${fewer === 1 ? 'is' : 'are'} missing`);
   }
-  if (was.counted && is.counted && is.skipped > was.skipped) {
+  if (was.broken.length === 0 && was.counted && is.counted && is.skipped > was.skipped) {
     found.push(
       `${tests(is.skipped - was.skipped)} more ${is.skipped - was.skipped === 1 ? 'is' : 'are'} skipped`,
     );
@@ -186,16 +186,14 @@ function wasToFix(
 ): boolean {
   const titles = failing.map((one) => one.name.split(/ > |::/).at(-1) ?? one.name);
   if (asksToFix(context.request) || namesOne(context.request, titles)) return true;
-  const names = new Set(failing.map((one) => one.name));
-  let failedLater = false;
+  const names = new Set([...failing.map((one) => one.name), ...broken]);
+  const failedLater = new Set<string>();
   for (const run of earlierRuns(context)) {
     const earlier = merged(factsOf(run).reports);
     if (earlier.passed + earlier.failed === 0 && earlier.broken.length === 0) continue;
-    const has =
-      failures(earlier).some((one) => names.has(one.name)) ||
-      (broken.length > 0 && earlier.broken.length > 0);
-    if (has) failedLater = true;
-    else if (failedLater) return true;
+    const failed = new Set([...failures(earlier).map((one) => one.name), ...earlier.broken]);
+    if ([...failedLater].some((name) => !failed.has(name))) return true;
+    for (const name of failed) if (names.has(name)) failedLater.add(name);
   }
   return false;
 }

@@ -4,7 +4,9 @@
  * comments too; so does the depth of a line where blocks are told by indentation.
  */
 
-const TOKEN = /[\p{L}\p{N}_$]+|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\\n])*`|\S/gu;
+/** Words, strings on one line, and every other character. A longer string is read in pieces: the time is bounded. */
+const TOKEN =
+  /[\p{L}\p{N}_$]+|"(?:\\.|[^"\\\n]){0,300}"|'(?:\\.|[^'\\\n]){0,300}'|`(?:\\.|[^`\\\n]){0,300}`|\S/gu;
 const IMPORT =
   /^(?:import\b|from\s+\S+\s+import\b|use\s|using\s|#include\b|(?:const|let|var)\s.*=\s*require\()/;
 const CLOSING: ReadonlySet<string> = new Set([')', ']', '}']);

@@ -29,6 +29,7 @@ const TEST =
   /\b(?:it|test|specify)(?:\.\w+)*\(\s*(['"`])(.+?)\1|\bdef (test\w*)|\bfunc ((?:Test|Benchmark|Fuzz)\w+)|\bvoid (\w+)\(\)|\bfn (\w+)\(\)|\b(?:TEST|TEST_F)\(([\w, ]+)\)|\bTask (\w+)\(\)/;
 const LITERAL = /(['"`])(?:\\.|(?!\1)[^\\])*\1|\b\d[\w.]*\b|\b(?:true|false|null|None|True|False|nil)\b/g;
 const COMMENT = /^\s*(?:\/\/|#(?!\[)|\*|\/\*|--\s)/;
+const IMPORT = /^\s*(?:import|from|use|using|#include)\b|\brequire\(/;
 const SNAPSHOT = /\.snap$|__snapshots__\/|\.snapshot$|\.golden$/;
 const MAX_LINE_CHARS = 500;
 
@@ -128,7 +129,7 @@ function changedAssertions(change: FileChange): { removed: number; added: number
 function editsLiteral(block: { removed: readonly string[]; added: readonly string[] }): boolean {
   return block.removed.some((was, at) => {
     const is = block.added[at];
-    if (is === undefined || TEST.test(was)) return false;
+    if (is === undefined || TEST.test(was) || IMPORT.test(was)) return false;
     return was.trim() !== is.trim() && masked(was) === masked(is) && masked(was) !== was.trim();
   });
 }

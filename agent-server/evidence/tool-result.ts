@@ -10,9 +10,9 @@ import { failureWords, problemWords, wordsOf } from './words.ts';
 
 /** How a failure begins where the client does not say that it is one. */
 const FAILED =
-  /^(?:<\w+>\s*)?(?:error|fatal|failed|failure|exception|traceback \(most recent|permission denied|access denied|command failed|unknown tool|invalid (?:argument|parameter|input)|timed? ?out)\b|^[\w./-]+: (?:command not found|no such file)/i;
+  /^(?:<\w+>\s*)?(?:error|fatal|failed|failure|exception|traceback \(most recent|permission denied|access denied|command failed|unknown tool|invalid (?:argument|parameter|input)|timed? ?out)\b|^(?:[\w./-]+: ){1,4}(?:command not found|no such file)/i;
 const EXIT_CODE = /\bexit(?:ed with)?(?: code| status)?[:= ]+([1-9]\d{0,2})\b/i;
-const JSON_ERROR = /^\{\s*"(?:error|errors|isError|is_error)"\s*:\s*(?!null|false|""|\[\]|\{\})/;
+const JSON_ERROR = /^\{\s*"(?:error|errors|isError|is_error)"\s*:(?!\s*(?:null|false|""|\[\]|\{\}))/;
 /** Free of errors, and nothing in it. */
 const NOTHING_FOUND =
   /^(?:\[\s*\]|\{\s*\}|null|none|\(?(?:no (?:results?|matches|match|files?|output|content|changes|entries)(?: (?:found|made|returned))?|0 (?:results?|matches|files)(?: found)?|nothing (?:found|to do|changed))\.?\)?)$/i;

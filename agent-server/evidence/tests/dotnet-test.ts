@@ -19,6 +19,9 @@ const VSTEST =
 const SUMMARY = /^Test summary: total: \d+, failed: (\d+), succeeded: (\d+), skipped: (\d+)/;
 /** `  Failed Shop.Tests.PricingTests.TakesAPercentage [12 ms]`. */
 const RESULT = /^ {2}(Passed|Failed|Skipped) (.+?)(?: \[<? ?[\d.]+ m?s?\w*\])?$/;
+/** `    PricingTests.cs(15): error TESTERROR:`, then the test with its time and message. */
+const TERMINAL_PLACE = /^\s+(\S.*\(\d+)\): error TESTERROR:/;
+const TERMINAL_NAME = /^\s+(\S.*?) \(<? ?[\d.]+m?s[\w ]*\): (.*)$/;
 const STACK = /^\s+at .* in (.+):line (\d+)$/;
 const NEXT = /^ {2}(?:Passed|Failed|Skipped) |^(?:Passed|Failed|Skipped)! |^Test /;
 
@@ -30,6 +33,8 @@ export function readDotnetTest({ lines }: ToolOutput): TestReport | null {
     const project = countsOf(VSTEST.exec(line));
     if (project !== null) totals = addCounts(totals, project);
     summary = countsOf(SUMMARY.exec(line)) ?? summary;
+    const place = TERMINAL_PLACE.exec(line)?.[1];
+    if (place !== undefined) readTerminalFailure(place.replace('(', ':'), lines, at, cases);
     const [, outcome, name] = RESULT.exec(line) ?? [];
     if (name === undefined) continue;
     if (outcome === 'Passed') cases.set(name, passedCase(name));
@@ -59,4 +64,17 @@ function readFailure(name: string, lines: readonly string[], at: number): TestCa
     if (file !== undefined) location = `${file}:${number}`;
   }
   return failedCase(name, message, location);
+}
+
+function readTerminalFailure(
+  location: string,
+  lines: readonly string[],
+  at: number,
+  cases: Map<string, TestCase>,
+): void {
+  const [, name, first] = TERMINAL_NAME.exec(lines[at + 1] ?? '') ?? [];
+  if (name === undefined || first === undefined) return;
+  const more = messageFrom(lines, at + 2, 3, (line) => line.trim() === 'Stack Trace:' || line.trim() === '');
+  const message = `${first.replace(/^Error Message: /, '')}${more === null ? '' : ` ${more}`}`;
+  cases.set(name, failedCase(name, message, location));
 }

@@ -25,6 +25,8 @@ export function readJunit({ text }: ToolOutput): TestReport | null {
   const broken: string[] = [];
   let totals: TestCounts | null = null;
   let depth = 0;
+  /** Depth of the outermost open element that has totals: those of the suites in it are part of them. */
+  let countedAt: number | null = null;
   let open: OpenCase | null = null;
   let inFailure = false;
   for (const event of xmlEvents(text, start)) {
@@ -32,7 +34,11 @@ export function readJunit({ text }: ToolOutput): TestReport | null {
       if (open !== null && inFailure && open.text.length < MAX_TEXT_CHARS) open.text += event.text;
     } else if (event.kind === 'open') {
       if (event.name === 'testsuites' || event.name === 'testsuite') {
-        if (depth++ === 0) totals = addCounts(totals, countsOf(event.attributes));
+        depth++;
+        if (countedAt === null && event.attributes.has('tests')) {
+          countedAt = depth;
+          totals = addCounts(totals, countsOf(event.attributes));
+        }
       } else if (event.name === 'testcase') open = openCase(event.attributes);
       else if (open !== null && (event.name === 'failure' || event.name === 'error')) {
         open.outcome = 'failed';
@@ -46,11 +52,15 @@ export function readJunit({ text }: ToolOutput): TestReport | null {
         broken.push(`${open.name}: ${said(open) ?? 'did not load'}`);
       else cases.push(closed(open));
       open = null;
-    } else if (event.name === 'testsuites' || event.name === 'testsuite') depth--;
+    } else if (event.name === 'testsuites' || event.name === 'testsuite') {
+      if (countedAt === depth) countedAt = null;
+      depth--;
+    }
   }
-  if (totals === null) return null;
-  // The totals of a whole document say nothing that its cases do not, and count what did not load as a test.
-  return testReport('junit', cases, depth === 0 ? null : totals, broken);
+  if (totals === null && cases.length === 0 && broken.length === 0) return null;
+  // Totals are for a document that was cut; they count what did not load as a test.
+  const stated = totals === null ? 0 : totals.passed + totals.failed + totals.skipped;
+  return testReport('junit', cases, cases.length + broken.length < stated ? totals : null, broken);
 }
 
 function openCase(attributes: ReadonlyMap<string, string>): OpenCase {
@@ -80,7 +90,6 @@ function said(one: OpenCase): string | null {
   return messageFrom(lines, 0, 4, (line) => /^\s+at /.test(line));
 }
 
-/** Totals of an outermost element; those of the suites in it are part of them. */
 function countsOf(attributes: ReadonlyMap<string, string>): TestCounts {
   const count = (key: string): number => Math.min(1e6, Number.parseInt(attributes.get(key) ?? '0', 10) || 0);
   const failed = count('failures') + count('errors');

@@ -57,7 +57,7 @@ export function messageFrom(
     if (end(line)) break;
     if (line.trim() !== '') said.push(line.trim());
   }
-  return said.length === 0 ? null : said.join(' ');
+  return said.length === 0 ? null : said.join(' ').replaceAll(/\s+/g, ' ');
 }
 
 /** The first location among the lines of a failure. */

@@ -1,0 +1,316 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { UNKNOWN_CONTEXT } from '../../../agent-server/evidence/context.ts';
+import { readObservation } from '../../../agent-server/evidence/read-observation.ts';
+import { RANK } from '../../../agent-server/evidence/reading.ts';
+import { MAX_WORDS_CHARS } from '../../../agent-server/evidence/words.ts';
+import type { Diagnostic } from '../../../agent-server/protocol/observations.ts';
+import { observe, output, read, terminal, toolResult } from './outputs.ts';
+
+const task = (exitCode: number | null, text: string, name = 'build') => ({
+  kind: 'task',
+  name,
+  exitCode,
+  output: text,
+});
+
+describe('EVID-11: errors that appear are -1, errors that vanish +1, both are counted against each other', () => {
+  const error = (message: string, line = 3, severity: Diagnostic['severity'] = 'error'): Diagnostic => ({
+    path: 'src/a.ts',
+    line,
+    severity,
+    source: 'tsc',
+    code: 'TS2322',
+    message,
+  });
+  const diagnostics = (appeared: Diagnostic[], vanished: Diagnostic[]) => ({
+    kind: 'diagnostics',
+    appeared,
+    vanished,
+  });
+
+  it('of a language server', () => {
+    const worse = read(diagnostics([error('a')], []));
+    assert.deepEqual([worse.score, worse.words], [-1, 'src/a.ts:3: a (TS2322)']);
+    assert.equal(read(diagnostics([], [error('a')])).score, 1);
+    assert.equal(read(diagnostics([error('a'), error('b')], [error('c')])).score, -1);
+    assert.equal(read(diagnostics([error('a')], [error('b'), error('c')])).score, 1);
+    assert.equal(read(diagnostics([error('a')], [error('b')])).score, 0);
+  });
+
+  it('an error on another line is the same error; warnings decide nothing', () => {
+    assert.equal(read(diagnostics([error('a', 9)], [error('a', 3)])).score, null);
+    assert.equal(read(diagnostics([error('a', 3, 'warning')], [error('b', 3, 'info')])).score, null);
+  });
+
+  it('an error that vanishes because the tool is silenced is no success', () => {
+    for (const proposal of [
+      '// @ts-ignore\nx = 1',
+      'x = y as any',
+      '/* eslint-disable */',
+      'x = 1  # type: ignore',
+    ]) {
+      assert.equal(read(diagnostics([], [error('a')]), { proposal }).score, 0, proposal);
+    }
+  });
+
+  it('in the output of a task, against its run before', () => {
+    const broken = task(2, output('tsc'));
+    const before = [observe(broken)];
+    assert.deepEqual(
+      [read(broken).score, read(broken).words],
+      [-1, "pricing.ts:2: Type 'number' is not assignable to type 'string'. (TS2322)"],
+    );
+    assert.equal(read(task(0, ''), { before }).score, 1);
+    assert.equal(read(broken, { before, request: 'Rename total to sum.' }).score, 0);
+    assert.equal(read(broken, { before, request: 'Fix the compile errors' }).score, -1);
+    assert.equal(read(broken, { before, request: 'What does TS2322 mean here? Get rid of it.' }).score, -1);
+    assert.equal(read(broken, { before: [observe(task(0, '')), ...before] }).score, -1);
+    const fewer = output('tsc').split('\n').slice(0, 1).join('\n');
+    assert.equal(read(task(2, fewer), { before }).score, 1);
+    assert.equal(read(broken, { before: [observe(task(2, output('rustc'), 'other'))] }).score, -1);
+  });
+});
+
+describe('EVID-12: a failing command is -1 unless its exit code says something else', () => {
+  it('fails: -1 with the line that says why', () => {
+    const reading = read(
+      terminal('npm run build', 1, 'vite building\nerror: Could not resolve "./tax"\nbye'),
+    );
+    assert.deepEqual([reading.score, reading.words], [-1, 'error: Could not resolve "./tax"']);
+    const python = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: no prices\n';
+    assert.equal(read(terminal('python a.py', 1, python)).words, 'ValueError: no prices');
+  });
+
+  it('succeeds: left to a judge; +1 when the same command failed before', () => {
+    assert.equal(read(terminal('npm run build', 0)).score, null);
+    const before = [observe(terminal('npm run build', 1, 'error: x'))];
+    assert.equal(read(terminal('npm run build', 0, 'done'), { before }).score, 1);
+    assert.equal(read(terminal('npm run lint', 0, 'done'), { before }).score, null);
+  });
+
+  it('fails as before: 0; -1 when the turn was to mend it', () => {
+    const before = [observe(terminal('npm run build', 1, 'error: x'))];
+    const again = terminal('npm run build', 1, 'error: x');
+    assert.equal(read(again, { before }).score, 0);
+    assert.equal(read(again, { before, request: 'Fix the build' }).score, -1);
+  });
+
+  it('an exit code that is an answer, and a command that did not run, are null', () => {
+    for (const [line, code] of [
+      ['grep -r total src', 1],
+      ['cat a | grep total', 1],
+      ['cd src && rg total', 1],
+      ['diff a b', 1],
+      ['git diff --exit-code', 1],
+      ['test -f a.ts', 1],
+      ['[ -f a.ts ]', 1],
+      ['FOO=1 time /usr/bin/grep "a; b && c" x', 1],
+      ['npm test; which go', 1],
+      ['npm test', 130],
+      ['npm test', 127],
+      ['npm test', null],
+    ] as const) {
+      assert.equal(read(terminal(line, code)).score, null, `${line} ${code}`);
+    }
+  });
+
+  it('what only looks like one is a failure', () => {
+    for (const [line, code] of [
+      ['grep -r total src', 2],
+      ['npm test', 1],
+      ['echo "grep"; npm test', 1],
+      ['grep x a; npm test', 1],
+      ['node grep.js', 1],
+      ['ls nosuch', 2],
+    ] as const) {
+      assert.equal(read(terminal(line, code)).score, -1, `${line} ${code}`);
+    }
+  });
+
+  it('a user looking around says nothing of the turn', () => {
+    const user = (line: string, code: number) =>
+      read(terminal(line, code, 'No such file', { source: 'user' }));
+    assert.equal(user('ls nosuch', 2).score, null);
+    assert.equal(user('cd nosuch && git log', 128).score, null);
+    assert.equal(user('npm run build', 1).score, -1);
+  });
+});
+
+describe('EVID-13: a failed tool call is -1; an error-free but pointless one is 0; the rest is for the judge', () => {
+  it('failed, said by the client or by the result', () => {
+    const reading = read(toolResult('1', 'ENOENT: no such file src/tax.ts', true));
+    assert.deepEqual([reading.score, reading.words], [-1, 'ENOENT: no such file src/tax.ts']);
+    for (const text of [
+      'Error: file not found',
+      'error: unknown option',
+      'Traceback (most recent call last):\n  x',
+      'bash: foo: command not found',
+      '{"error": "no such tool"}',
+      'output\nExit code: 2',
+      'Exit code 1\nboom',
+    ]) {
+      assert.equal(read(toolResult('1', text)).score, -1, text);
+    }
+  });
+
+  it('what the client calls no error is none', () => {
+    assert.equal(read(toolResult('1', 'Error handling is in src/errors.ts', false)).score, null);
+    for (const text of [
+      'export class ErrorBox {}',
+      '{"error": null, "rows": 3}',
+      'exit code: 0',
+      '2 files changed',
+    ]) {
+      assert.equal(read(toolResult('1', text)).score, null, text);
+    }
+  });
+
+  it('nothing found', () => {
+    for (const text of ['No matches found', '[]', 'No results.', '0 results', '(no output)', 'null']) {
+      assert.equal(read(toolResult('1', text, false)).score, 0, text);
+    }
+    assert.equal(read(toolResult('1', '', false)).score, null);
+  });
+
+  it('the same call with the same result again; other arguments or another result are no repeat', () => {
+    const call = (callId: string, args: string) => ({ callId, name: 'read', arguments: args });
+    const before = [observe(toolResult('1', 'content', false))];
+    const score = (args: string, text: string) =>
+      read(toolResult('2', text, false), { before, toolCalls: [call('1', '{"a":1,"b":2}'), call('2', args)] })
+        .score;
+    assert.equal(score('{ "b": 2, "a": 1 }', 'content'), 0);
+    assert.equal(score('{"a":2}', 'content'), null);
+    assert.equal(score('{"a":1,"b":2}', 'changed'), null);
+    assert.equal(read(toolResult('2', 'content', false), { before }).score, null);
+  });
+
+  it('tests in a result: only what changed counts, seeing failures is no fault of the call', () => {
+    const failing = output('pytest-v');
+    const fixed = output('pytest-v-fixed');
+    assert.equal(read(toolResult('1', failing)).score, null);
+    assert.match(read(toolResult('1', failing)).words ?? '', /assert 190 == 180/);
+    const before = [observe(toolResult('1', failing))];
+    assert.equal(read(toolResult('2', fixed, true), { before }).score, 1);
+    assert.equal(read(toolResult('2', failing), { before: [observe(toolResult('1', fixed))] }).score, -1);
+    assert.equal(read(toolResult('1', failing, true)).score, -1);
+  });
+});
+
+describe('EVID-14: left as it was, but for formatting, is +1 at the end; changed is -1 with the rewrite', () => {
+  const edit = (text: string | null, moment = 'final', survival: number | null = null) => ({
+    kind: 'user_edit',
+    moment,
+    text,
+    survival,
+  });
+
+  for (const [what, proposal, text] of [
+    ['blanks and line ends', 'function f(a,b) { return a }\n', 'function f(a, b) {\r\n  return a\r\n}'],
+    ['quotes', "const a = 'x';", 'const a = "x";'],
+    ['semicolons', 'a();\nb();', 'a()\nb()\n'],
+    ['semicolon before a brace', 'if (a) { b(); }', 'if (a) {\n  b()\n}'],
+    ['trailing commas', 'f(\n  a,\n  b,\n)', 'f(a, b)'],
+    [
+      'order of imports',
+      "import b from 'b';\nimport a from 'a';\nrun();",
+      "import a from 'a';\nimport b from 'b';\nrun();",
+    ],
+    [
+      'order of imports in Python',
+      'import sys\nfrom a import b\nx = 1',
+      'from a import b\nimport sys\n\nx = 1',
+    ],
+    [
+      'Python, other width of indentation',
+      'def f(a):\n  if a:\n    return [1,2]\n',
+      'def f(a):\n    if a:\n        return [\n            1,\n            2,\n        ]\n',
+    ],
+  ] as const) {
+    it(`${what}: no correction`, () => {
+      const reading = read(edit(text), { proposal });
+      assert.deepEqual([reading.score, reading.rewrite], [1, null], reading.detail);
+      assert.equal(read(edit(text, '30s'), { proposal }).score, null);
+    });
+  }
+
+  for (const [what, proposal, text] of [
+    ['a name', 'const total = 1', 'const sum = 1'],
+    ['a comment', 'f() // old', 'f() // new'],
+    ['text in a string', "say('a  b')", "say('a b')"],
+    ['a word cut in two', 'foobar()', 'foo bar()'],
+    ['a line moved out of a Python block', 'if a:\n    b()\n    c()\n', 'if a:\n    b()\nc()\n'],
+    ['order of statements', 'a()\nb()', 'b()\na()'],
+    ['an import that was dropped', "import a from 'a'\nimport b from 'b'", "import a from 'a'"],
+  ] as const) {
+    it(`${what}: a correction`, () => {
+      const reading = read(edit(text), { proposal });
+      assert.deepEqual([reading.score, reading.rewrite], [-1, text]);
+    });
+  }
+
+  it('rejected or reverted is -1; where only survival is known, by its share', () => {
+    assert.equal(read(edit('x', 'rejected'), { proposal: 'x' }).rewrite, null);
+    assert.deepEqual(
+      (
+        [
+          ['reverted', null],
+          ['final', 1],
+          ['final', 0.7],
+          ['commit', 0.2],
+          ['30s', 1],
+          ['30s', 0.2],
+          ['final', null],
+        ] as const
+      ).map(([moment, survival]) => read(edit(null, moment, survival)).score),
+      [-1, 1, 0, -1, null, -1, null],
+    );
+  });
+});
+
+it('EVID-15: a revert or checkout of the file is -1; stash, switch, merge and a reset that keeps it are null', () => {
+  const git = (action: string, survival: number | null = null) =>
+    read({ kind: 'git', action, paths: ['a.ts'], survival }).score;
+  assert.deepEqual([git('revert'), git('checkout_file'), git('reset', 0)], [-1, -1, -1]);
+  assert.deepEqual(
+    [git('stash'), git('switch'), git('merge'), git('reset'), git('reset', 1), git('checkout_file', 1)],
+    [null, null, null, null, null, null],
+  );
+});
+
+it('EVID-16: accepted +1, rejected -1 with its comment, edited -1 with rewrite and comment', () => {
+  const review = (decision: string, comment: string | null, text: string | null) =>
+    read({ kind: 'patch_review', decision, comment, text }, { proposal: "f('a');" });
+  assert.equal(review('accepted', null, null).score, 1);
+  const rejected = review('rejected', '  Use the\n  existing helper. ', null);
+  assert.deepEqual([rejected.score, rejected.words], [-1, 'Use the existing helper.']);
+  const edited = review('edited', 'Wrong name', 'g("a")');
+  assert.deepEqual([edited.score, edited.words, edited.rewrite], [-1, 'Wrong name', 'g("a")']);
+  assert.deepEqual(
+    [review('edited', null, 'f("a")').score, review('edited', null, 'f("a")').rewrite],
+    [1, null],
+  );
+});
+
+it('EVID-17: a reply and a screen are for the judge; a closed proposal is no next state', () => {
+  for (const kind of ['user_reply', 'screen'] as const) {
+    const reading = read({ kind, text: 'Tests: 1 failed, 1 total. Thanks, perfect!' });
+    assert.deepEqual([reading.score, reading.rank], [null, RANK[kind]]);
+  }
+  const closed = observe({ kind: 'proposal_closed', reason: 'cleared' });
+  assert.equal(readObservation(closed, '', UNKNOWN_CONTEXT), null);
+});
+
+it('EVID-18: words are one line of bounded length, whatever the program printed', () => {
+  const long = `error: ${'x'.repeat(5_000)}`;
+  for (const reading of [
+    read(terminal('make', 2, long)),
+    read(task(2, `a.ts(1,1): error TS1: ${'y '.repeat(3_000)}`)),
+    read({ kind: 'patch_review', decision: 'rejected', comment: long, text: null }),
+    read(toolResult('1', long)),
+  ]) {
+    assert.equal(reading.score, -1);
+    assert.ok(reading.words !== null && reading.words.length > 100);
+    assert.ok(reading.words.length <= MAX_WORDS_CHARS && !reading.words.includes('\n'));
+  }
+});
