@@ -31,23 +31,32 @@ export function visible(text: string): string {
     .replace(CONTROL_TOKENS, (token) => `${token.slice(0, 1)} ${token.slice(1)}`);
 }
 
-/**
- * `text` between two lines that name what it is and carry the nonce; a longer text loses its middle, and says how
- * much. `label` and `nonce` are ours. The nonce is drawn after the text is known: who wrote the text cannot hold it.
- */
-export function fence(label: string, text: string, nonce: string, maxCharacters: number): string {
-  const lines = withoutMiddle(visible(text), maxCharacters)
+/** `text` as it stands in a fence: visible, a bar before every line. */
+export function barred(text: string): string {
+  return visible(text)
     .split('\n')
-    .map((line) => `${BAR}${line}`);
-  return [`[begin ${label} ${nonce}]`, ...lines, `[end ${label} ${nonce}]`].join('\n');
+    .map((line) => `${BAR}${line}`)
+    .join('\n');
 }
 
-/** Beginning and end count most: what was asked, and how it ended. */
-export function withoutMiddle(text: string, maxCharacters: number): string {
+/**
+ * Barred text between two lines that name what it is and carry the nonce; a longer text loses its middle, and says
+ * how much. `label` and `nonce` are ours. The nonce is drawn after the text is known: who wrote it cannot hold it.
+ */
+export function fence(label: string, text: string, nonce: string, maxCharacters: number): string {
+  return `[begin ${label} ${nonce}]\n${withoutMiddle(text, maxCharacters)}\n[end ${label} ${nonce}]`;
+}
+
+/** Beginning and end count most: what was asked, and how it ended. A line that is cut gets its bar again. */
+function withoutMiddle(text: string, maxCharacters: number): string {
   if (text.length <= maxCharacters) return text;
   const half = Math.floor(maxCharacters / 2);
-  const [head, tail] = [text.slice(0, half).toWellFormed(), text.slice(-half).toWellFormed()];
-  return `${head}\n(${text.length - 2 * half} characters left out)\n${tail}`;
+  const head = text
+    .slice(0, half)
+    .replace(/\n\|?$/, '')
+    .toWellFormed();
+  const tail = text.slice(-half).toWellFormed();
+  return `${head}\n${BAR}(${text.length - 2 * half} characters left out)\n${BAR}${tail}`;
 }
 
 /**

@@ -3,7 +3,7 @@
  * again, so that no length of data pushes it out of sight. Each call has two nonces: the fences carry one, the answer
  * must carry the other, the key, which stands outside of all fences. Pure: the nonces are arguments.
  */
-import { fence, shares } from './fence.ts';
+import { barred, fence, shares } from './fence.ts';
 import type { JudgePrompt } from './judge.ts';
 
 /** What is to be judged, as plain text; every part of it is untrusted. */
@@ -40,9 +40,9 @@ S is 1, 0 or -1. H: only when S is -1, at most three short strings, the best fir
 /** The prompt of one call; request, action and next state keep `maxCharacters` in all. */
 export function judgePrompt(turn: JudgedTurn, nonces: Nonces, maxCharacters: number): JudgePrompt {
   const parts = [
-    ['request', turn.request],
-    ['action', turn.action],
-    ['next state', turn.nextState],
+    ['request', barred(turn.request)],
+    ['action', barred(turn.action)],
+    ['next state', barred(turn.nextState)],
   ] as const;
   const kept = shares(
     parts.map(([, text]) => text.length),

@@ -50,7 +50,7 @@ export async function castVotes(
 
 async function castVote(parts: VotingParts, { turn, seen }: Voting, signal: AbortSignal): Promise<Vote> {
   const { judge, config, nowMs } = parts;
-  const nonces = unguessable(turn, parts.nonce);
+  const nonces = unguessable(`${turn.request}\n${turn.action}\n${turn.nextState}`, parts.nonce);
   const prompt = judgePrompt(turn, nonces, config.maxCharacters);
   const limit = AbortSignal.timeout(config.timeoutMs);
   const beganMs = nowMs();
@@ -81,10 +81,10 @@ async function castVote(parts: VotingParts, { turn, seen }: Voting, signal: Abor
   };
 }
 
-/** Two different nonces that stand nowhere in what is judged: not even by chance does the data hold one. */
-function unguessable(turn: JudgedTurn, nonce: () => string): Nonces {
-  const data = visible(`${turn.request}\n${turn.action}\n${turn.nextState}`);
+/** Two different nonces that stand nowhere in what is shown: not even by chance does the data hold one. */
+export function unguessable(data: string, nonce: () => string): Nonces {
+  const shown = visible(data);
   const drawn = { fence: nonce(), key: nonce() };
-  if (drawn.fence !== drawn.key && !data.includes(drawn.fence) && !data.includes(drawn.key)) return drawn;
-  return unguessable(turn, nonce);
+  if (drawn.fence !== drawn.key && !shown.includes(drawn.fence) && !shown.includes(drawn.key)) return drawn;
+  return unguessable(data, nonce);
 }

@@ -5,15 +5,15 @@
  * mean is left to evidence/ and judge/.
  */
 import { randomUUID } from 'node:crypto';
-import type { ObservationContext } from '../evidence/context.ts';
 import { readObservation } from '../evidence/read-observation.ts';
 import { type Observed, sampleOf, settle, wantsVotes } from '../judge/settle.ts';
 import type { VotingParts } from '../judge/votes.ts';
 import type { LearningConfig } from '../learning/config.ts';
 import { degenerateReason } from '../learning/degenerate.ts';
-import { SampleId, type TurnId } from '../protocol/ids.ts';
+import { type ObservationId, SampleId, type TurnId } from '../protocol/ids.ts';
+import type { Observation } from '../protocol/observations.ts';
 import type { Store } from '../store/store.ts';
-import type { Turn } from '../store/types.ts';
+import type { NextState, Turn } from '../store/types.ts';
 import { type Loop, type LoopOptions, type LoopWork, startLoop } from './loop.ts';
 import { CONTEXT_TURNS } from './settlement.ts';
 import { startVoteLoops, type Votes } from './vote-loop.ts';
@@ -110,26 +110,34 @@ const NOTHING: Readings = { observed: [], seen: 0 };
 
 /** What the turn's next states say, each read with what came before it in the session. */
 function readingsOf(store: Store, turn: Turn): Readings {
-  const session = store.sessionNextStates(turn.turnId, CONTEXT_TURNS);
-  const calls = turn.messages.flatMap((message) =>
-    message.role === 'assistant' ? (message.toolCalls ?? []) : [],
-  );
-  const toolCalls = [...calls, ...(turn.answer?.toolCalls ?? [])].map((call) => ({
-    callId: call.id,
-    name: call.name,
-    arguments: call.arguments,
-  }));
-  const request = turn.messages.findLast(({ role }) => role === 'user')?.content ?? '';
-  const observed: Observed[] = [];
-  let seen = 0;
-  for (const [index, next] of session.entries()) {
-    if (next.turnId !== turn.turnId) continue;
-    seen += 1;
-    const before = session.slice(0, index).map(({ observation }) => observation);
-    const context: ObservationContext = { request, before, toolCalls };
-    const reading = readObservation(next.observation, turn.response?.text ?? '', context);
-    if (reading !== null)
-      observed.push({ reading, observationId: next.observationId, observedAtMs: next.observedAtMs });
-  }
-  return { observed, seen };
+  const nextStates = store.nextStates(turn.turnId);
+  const session = sessionOf(store, turn);
+  const observed = nextStates.flatMap(({ observation, observationId, observedAtMs }): Observed[] => {
+    const reading = readObservation(observation, turn.response?.text ?? '', {
+      request: session.request,
+      toolCalls: session.toolCalls,
+      get before() {
+        return session.before(observationId);
+      },
+    });
+    return reading === null ? [] : [{ reading, observationId, observedAtMs }];
+  });
+  return { observed, seen: nextStates.length };
+}
+
+/** What a reading may look back on. The session's next states are fetched for the readings that do look back. */
+function sessionOf(store: Store, turn: Turn) {
+  let all: NextState[] | undefined;
+  const toolCalls = [...turn.messages, { role: 'assistant' as const, toolCalls: turn.answer?.toolCalls }]
+    .flatMap((message) => (message.role === 'assistant' ? (message.toolCalls ?? []) : []))
+    .map((call) => ({ callId: call.id, name: call.name, arguments: call.arguments }));
+  return {
+    request: turn.messages.findLast(({ role }) => role === 'user')?.content ?? '',
+    toolCalls,
+    before: (observationId: ObservationId): Observation[] => {
+      all ??= store.sessionNextStates(turn.turnId, CONTEXT_TURNS);
+      const index = all.findIndex((next) => next.observationId === observationId);
+      return all.slice(0, Math.max(index, 0)).map(({ observation }) => observation);
+    },
+  };
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { BAR, fence, shares, visible } from '../../../agent-server/judge/fence.ts';
+import { BAR, barred, fence, shares, visible } from '../../../agent-server/judge/fence.ts';
 import { parseVote } from '../../../agent-server/judge/parse-vote.ts';
 import { judgePrompt } from '../../../agent-server/judge/prompt.ts';
 import { castVotes } from '../../../agent-server/judge/votes.ts';
@@ -67,12 +67,17 @@ describe('The fence', () => {
 
   it('JUDGE-9: a long text loses its middle, says so, and leaves the other texts their share', () => {
     const text = `begin${'x'.repeat(100_000)}end`;
-    const fenced = fence('next state', text, 'n', 1_000);
+    const fenced = fence('next state', barred(text), 'n', 1_000);
     assert.ok(fenced.length < 1_200);
     assert.match(
       fenced,
-      /^\[begin next state n\]\n\| beginx+\n\| \(99008 characters left out\)\n\| x+end\n\[end/,
+      /^\[begin next state n\]\n\| beginx+\n\| \(99010 characters left out\)\n\| x+end\n\[end/,
     );
+    for (const max of [996, 997, 998, 999, 1_000, 1_001, 1_002, 1_003]) {
+      const lines = fence('next state', barred('1\n'.repeat(50_000)), 'n', max).split('\n');
+      assert.ok(lines.slice(1, -1).every((line) => line.startsWith(BAR)));
+      assert.ok(lines.join('\n').length < 1_200, 'bars count as well');
+    }
     assert.deepEqual(shares([10, 5_000, 100_000], 1_000), [10, 495, 495]);
     assert.deepEqual(shares([10, 20, 30], 1_000), [10, 20, 30]);
     assert.deepEqual(shares([0, 0, 100], 60), [0, 0, 60]);
