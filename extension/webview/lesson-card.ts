@@ -99,13 +99,13 @@ export class LessonCard extends LitElement {
       ${
         draft.rewrite === null
           ? nothing
-          : html`<vscode-textarea id="rewrite-input" label="As you want it" monospace rows="5" maxlength=${MAX_LESSON_CHARS}
+          : html`<vscode-textarea id="rewrite-input" .label=${'As you want it'} monospace rows="5" maxlength=${MAX_LESSON_CHARS}
             .value=${draft.rewrite} @input=${(event: Event) => this.#type({ rewrite: textOf(event) })}></vscode-textarea>`
       }
       ${
         draft.hint === null
           ? nothing
-          : html`<vscode-textarea id="hint-input" label="Hint" rows="2" maxlength=${MAX_LESSON_CHARS}
+          : html`<vscode-textarea id="hint-input" .label=${'What you said'} rows="2" maxlength=${MAX_LESSON_CHARS}
             .value=${draft.hint} @input=${(event: Event) => this.#type({ hint: textOf(event) })}></vscode-textarea>`
       }
       <div class="row buttons">

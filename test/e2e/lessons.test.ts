@@ -1,0 +1,61 @@
+/** Lessons in the panel of a real VS Code: seen, worded anew, switched off and deleted, each at once. */
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { openStore } from '../../agent-server/store/sqlite-store.ts';
+import { answeredTurn, corrected } from '../fixtures/records.ts';
+import { missingVSCode, type OpenWindow, openWindow } from './harness/launch.ts';
+import { makeProfile, type Profile } from './harness/profile.ts';
+import { makeRepository } from './harness/sample-repository.ts';
+
+/** The agent-server starts with the panel, on a machine that may be busy with other things. */
+const CONNECT_LIMIT_MS = 90_000;
+
+describe('Lessons in VS Code', { skip: await missingVSCode() }, () => {
+  let profile: Profile;
+  let window: OpenWindow;
+
+  before(async () => {
+    profile = makeProfile();
+    const { root } = makeRepository(join(profile.root, 'till'), profile.env);
+    const { store } = await openStore(join(profile.apprenticeHome, 'store.sqlite'));
+    store.setLearning('on');
+    const turnId = answeredTurn(store, { createdAtMs: Date.now() });
+    store.recordVerdict(corrected(turnId, 'feat: add a parser'), null);
+    store.close();
+    window = await openWindow(profile, root);
+    await window.workbench.answerTrust('trust');
+  });
+  after(async () => {
+    try {
+      await window.workbench.screenshot('lessons-last');
+      await window.close();
+    } finally {
+      profile.remove();
+    }
+  });
+
+  it('are listed, worded anew in place, switched off, and deleted', async () => {
+    const { workbench } = window;
+    await workbench.openAgentImprovement();
+    const lesson = workbench.webview().locator('apprentice-lesson');
+    await lesson.getByText('feat: add a parser').waitFor({ timeout: CONNECT_LIMIT_MS });
+    await lesson.getByText('Write a commit message.').waitFor();
+
+    await lesson.getByRole('button', { name: 'Edit' }).click();
+    await lesson.getByRole('textbox', { name: 'As you want it' }).fill('feat: parse');
+    await lesson.getByRole('button', { name: 'Save' }).click();
+    await lesson.getByText('feat: parse').waitFor();
+    await lesson.getByText('worded by you').waitFor();
+    await workbench.screenshot('lessons-worded');
+
+    await lesson.getByText('In use').click();
+    await lesson.locator('article[data-state="off"]').waitFor();
+
+    await lesson.getByRole('button', { name: 'Delete' }).click();
+    await workbench
+      .webview()
+      .locator('apprentice-lessons')
+      .getByText(/^None yet\./)
+      .waitFor();
+  });
+});
