@@ -1,5 +1,6 @@
 /** What the "Agent improvement" panel draws. A snapshot is whole: the panel keeps no state of its own. */
 import { z } from 'zod';
+import { TakenFor } from './gateway.ts';
 import { BatchId, LessonId, TurnId, WeightVersion } from './ids.ts';
 import { ProcessState } from './link.ts';
 import { TrainMetrics } from './training.ts';
@@ -55,6 +56,8 @@ export const PanelTurn = z.object({
   version: WeightVersion,
   proposal: z.string(),
   outcome: TurnOutcome,
+  /** `main`, or the kind of side request that the turn was taken for. */
+  takenFor: TakenFor,
   /** What the user wrote instead, when they did. */
   correction: z.string().nullable(),
   score: z.union([z.literal(1), z.literal(0), z.literal(-1)]).nullable(),

@@ -4,6 +4,7 @@
  * clock, which may jump.
  */
 import { z } from 'zod';
+import { TakenFor } from '../protocol/gateway.ts';
 import { BatchId, TurnId, WeightVersion } from '../protocol/ids.ts';
 import type { TurnOutcome } from '../protocol/panel.ts';
 import { VersionRow } from './codec.ts';
@@ -18,6 +19,7 @@ const PanelTurnRow = z.object({
   turn_id: TurnId,
   created_at_ms: z.number(),
   kind: z.enum(['main', 'side']),
+  side_reason: TakenFor.nullable(),
   state: z.enum(['open', 'settled']),
   subject_kind: z.enum(['commit_message', 'chat']),
   repository_root: z.string().nullable(),
@@ -85,7 +87,7 @@ export function panelQueries(db: Database): PanelQueries {
       db
         .all(
           PanelTurnRow,
-          `SELECT t.turn_id, t.created_at_ms, t.kind, t.state, t.subject_kind, t.repository_root, t.answered_by,
+          `SELECT t.turn_id, t.created_at_ms, t.kind, t.side_reason, t.state, t.subject_kind, t.repository_root, t.answered_by,
              t.text, v.score, v.decided_by, h.kind AS hint_kind, h.text AS hint_text, s.state AS sample_state,
              s.batch_id, CASE WHEN b.state = 'trained' THEN b.version END AS learnt_by
            FROM turns t LEFT JOIN verdicts v USING (turn_id) LEFT JOIN hints h USING (turn_id)
@@ -102,6 +104,7 @@ export function panelQueries(db: Database): PanelQueries {
           version: row.answered_by,
           proposal: row.text,
           outcome: outcome(row),
+          takenFor: row.side_reason ?? row.kind,
           correction: row.hint_kind === 'rewrite' ? row.hint_text : null,
           score: row.score,
           decidedBy: row.decided_by,

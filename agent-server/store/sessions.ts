@@ -108,6 +108,8 @@ export function insertSession(db: Database, begun: NewTurn, context: TurnContext
   );
 }
 
+const RETRY_COLUMNS = 'turn_id, kind, state, closed_reason, created_at_ms, rowid AS position';
+
 /**
  * Of a request and its retries one answer counts: what went on from it or was observed of it, else the newest.
  * The others are closed as `retried` and can no longer be learnt from; one closed so that counts again is opened.
@@ -123,8 +125,8 @@ export function settleRetries(db: Database, turnId: TurnId): void {
     RetriedRow,
     // Two look-ups by index; one condition over both columns would read the whole table.
     `SELECT t.turn_id, t.state, t.closed_reason
-     FROM (SELECT *, rowid AS position FROM turns WHERE turn_id = ?
-           UNION ALL SELECT *, rowid AS position FROM turns WHERE retry_of = ?) t
+     FROM (SELECT ${RETRY_COLUMNS} FROM turns WHERE turn_id = ?
+           UNION ALL SELECT ${RETRY_COLUMNS} FROM turns WHERE retry_of = ?) t
      WHERE t.kind = 'main' AND t.state IN ('open', 'settled')
      ORDER BY ${CONTINUED} OR ${FOLLOWED} DESC, t.created_at_ms DESC, t.position DESC`,
     root,

@@ -48,6 +48,16 @@ export const OUTCOMES: Record<PanelTurn['outcome'], string> = {
   side: 'side turn, not learnt from',
 };
 
+/** What an agent asked for on its own account. */
+export const TAKEN_FOR: Record<Exclude<PanelTurn['takenFor'], 'main'>, string> = {
+  side: 'a side request, as its agent says',
+  title: 'a title for a conversation',
+  summary: 'a summary of a conversation',
+  topic: 'a check of what is talked about',
+  probe: 'a check whether anybody answers',
+  helper: 'a small question of the agent itself',
+};
+
 /** The state of a turn's sample, said of the turn. */
 export const SAMPLE_STATES: Record<PanelTurn['sampleState'], string> = {
   none: 'nothing to train on',

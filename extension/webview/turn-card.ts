@@ -1,7 +1,7 @@
 /** One turn: what was proposed, what the user did with it, what was learnt from that and by which version. */
 import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
 import type { PanelTurn } from '../../agent-server/protocol/panel.ts';
-import { decider, folderName, OUTCOMES, SAMPLE_STATES, shortVersion, timeAgo } from './format.ts';
+import { decider, folderName, OUTCOMES, SAMPLE_STATES, shortVersion, TAKEN_FOR, timeAgo } from './format.ts';
 import { send } from './host.ts';
 import { sharedStyles } from './styles.ts';
 import { type DiffPart, wordDiff } from './word-diff.ts';
@@ -59,6 +59,7 @@ export class TurnCard extends LitElement {
       <dl>
         <dt>You</dt>
         <dd id="outcome">${OUTCOMES[turn.outcome]}</dd>
+        ${turn.takenFor === 'main' ? nothing : html`<dt>Taken for</dt><dd id="taken-for">${TAKEN_FOR[turn.takenFor]}</dd>`}
         ${turn.score === null ? nothing : this.#score(turn.score)}
         ${turn.hint === null || turn.hint === turn.correction ? nothing : html`<dt>Hint</dt><dd>${turn.hint}</dd>`}
         <dt>Learning</dt>

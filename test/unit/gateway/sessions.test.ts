@@ -1,0 +1,281 @@
+/** Sessions, forks, retries, side requests and next states, as agents' own requests make them over HTTP. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { TurnId } from '../../../agent-server/protocol/ids.ts';
+import { RETRY_WINDOW_MS } from '../../../agent-server/sessions/place-request.ts';
+import { MAX_QUEUED_OBSERVATIONS } from '../../../agent-server/store/observations.ts';
+import type { Turn } from '../../../agent-server/store/types.ts';
+import { chat, type GatewayFixture, gatewayFixture } from '../../fixtures/gateway.ts';
+import { answeredTurn, T0, thumb } from '../../fixtures/records.ts';
+
+interface Message {
+  role: string;
+  content: string;
+}
+const system = (content: string): Message => ({ role: 'system', content });
+const user = (content: string): Message => ({ role: 'user', content });
+const assistant = (content: string): Message => ({ role: 'assistant', content });
+
+let fixture: GatewayFixture;
+let nowMs = T0;
+before(async () => {
+  fixture = await gatewayFixture({ nowMs: () => nowMs });
+});
+after(() => fixture.close());
+
+/** Words that no other test used, so that no test goes on from another's turns. */
+let fresh = '';
+let count = 0;
+beforeEach(() => {
+  count++;
+  fresh = `task ${count}`;
+  fixture.engine.reply = 'Done.';
+});
+
+async function ask(
+  messages: Message[],
+  fields: object = {},
+  headers: Record<string, string> = {},
+): Promise<Turn> {
+  const response = await chat(fixture, { messages, ...fields }, headers);
+  assert.equal(response.status, 200, await response.clone().text());
+  await response.text();
+  return turnOf(response);
+}
+
+function turnOf(response: Response): Turn {
+  const turn = fixture.store.turn(TurnId.parse(response.headers.get('x-apprentice-turn-id')));
+  assert.ok(turn);
+  return turn;
+}
+
+const again = (turn: Turn): Turn => fixture.store.turn(turn.turnId) ?? assert.fail('the turn is gone');
+const observedOf = (turn: Turn) =>
+  fixture.store
+    .queuedObservations(MAX_QUEUED_OBSERVATIONS)
+    .map((one) => one.observation)
+    .filter((one) => 'turnId' in one && one.turnId === turn.turnId);
+
+test('SESSION-1: a request that extends a conversation is its next turn, and what was said is a next state', async () => {
+  fixture.engine.reply = ' I wrote it.\r\nSee a.ts.\n';
+  const one = await ask([system('You are A. It is 10:30.'), user(fresh)]);
+  const two = await ask(
+    [
+      system('You are A. It is 10:31.'),
+      user(`${fresh}\n`),
+      assistant('I wrote it.\nSee a.ts.'),
+      user('Now test it.'),
+      user('And be quick.'),
+    ],
+    {},
+    { 'user-agent': 'agent/1' },
+  );
+  assert.equal(two.sessionId, one.sessionId);
+  assert.equal(two.parentTurnId, one.turnId);
+  assert.equal(one.parentTurnId, null);
+  const session = fixture.store.session(one.sessionId);
+  assert.deepEqual([session?.origin, session?.takenFor, session?.fork], ['prefix', 'main', null]);
+  const texts = observedOf(one).map((one) => (one.kind === 'user_reply' ? one.text : one.kind));
+  assert.deepEqual(texts, ['Now test it.', 'And be quick.']);
+});
+
+test('SESSION-2: the same request again is a retry: nothing new is observed, and the newest answer counts', async () => {
+  const one = await ask([user(fresh)]);
+  const followUp = [user(fresh), assistant('Done.'), user('Next.')];
+  const two = await ask(followUp);
+  const retry = await ask(followUp);
+  assert.deepEqual([retry.sessionId, retry.parentTurnId], [two.sessionId, one.turnId]);
+  assert.equal(observedOf(one).length, 1);
+  assert.deepEqual(
+    [again(two).state, again(two).closed, again(two).learnable, again(retry).state],
+    ['settled', 'retried', false, 'open'],
+  );
+  const third = await ask([...followUp, assistant('Done.'), user('Good.')]);
+  assert.equal(third.parentTurnId, retry.turnId);
+  assert.equal(observedOf(two).length, 0, 'a retry is no next state');
+});
+
+test('SESSION-2: of answers asked for at once the one that is gone on from counts', async () => {
+  const replies = ['A.', 'B.', 'C.'];
+  const turns: Turn[] = [];
+  for (const reply of replies) {
+    fixture.engine.reply = reply;
+    turns.push(await ask([user(fresh)]));
+  }
+  assert.deepEqual(
+    turns.map((turn) => again(turn).closed),
+    ['retried', 'retried', null],
+  );
+  const [, chosen] = turns;
+  const next = await ask([user(fresh), assistant('B.'), user('Good.')]);
+  assert.equal(next.parentTurnId, chosen?.turnId);
+  assert.deepEqual(
+    turns.map((turn) => again(turn).closed),
+    ['retried', null, 'retried'],
+  );
+  assert.deepEqual(
+    turns.map((turn) => again(turn).learnable),
+    [false, true, false],
+  );
+  assert.equal(chosen === undefined ? 0 : observedOf(chosen).length, 1);
+});
+
+test('SESSION-2: a retry while the first still runs closes the first, whichever ends last', async () => {
+  const [reached, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const previous = fixture.engine.beforeToken;
+  let held = false;
+  fixture.engine.beforeToken = async () => {
+    if (held) return;
+    held = true;
+    reached.resolve();
+    await go.promise;
+  };
+  const running = chat(fixture, { messages: [user(fresh)] });
+  await reached.promise;
+  const retry = await ask([user(fresh)]);
+  go.resolve();
+  const first = turnOf(await running);
+  fixture.engine.beforeToken = previous;
+  assert.equal(first.sessionId, retry.sessionId);
+  assert.deepEqual([again(first).closed, again(retry).closed], ['retried', null]);
+});
+
+test('SESSION-2: what is asked again after feedback, or much later, is a turn of its own', async () => {
+  const one = await ask([user(fresh)]);
+  const down = thumb(one.turnId, -1);
+  fixture.store.addObservation(down, nowMs);
+  fixture.store.attach(down.observationId, one.turnId, 'thumb', nowMs, nowMs);
+  const two = await ask([user(fresh)]);
+  assert.deepEqual([again(one).closed, again(two).closed], [null, null]);
+  nowMs += RETRY_WINDOW_MS + 1;
+  await ask([user(fresh)]);
+  assert.equal(again(two).closed, null);
+});
+
+test('SESSION-3: an edit of history forks the session after the last turn that both share', async () => {
+  const one = await ask([user(fresh)]);
+  const begun = [user(fresh), assistant('Done.')];
+  const two = await ask([...begun, user('Next.')]);
+  const edited = await ask([...begun, user('No: something else.')]);
+  assert.notEqual(edited.sessionId, two.sessionId);
+  assert.equal(edited.parentTurnId, one.turnId);
+  assert.deepEqual(fixture.store.session(edited.sessionId)?.fork, { from: one.sessionId, after: one.turnId });
+  assert.equal(observedOf(one).length, 1, 'what was said first is what followed');
+
+  const answerEdited = await ask([...begun, user('Next.'), assistant('Never said.'), user('Go on.')]);
+  assert.equal(answerEdited.parentTurnId, one.turnId);
+  assert.deepEqual(fixture.store.session(answerEdited.sessionId)?.fork?.after, one.turnId);
+  assert.equal(observedOf(two).length, 0);
+  // The fork is a session like any other from there on.
+  const onwards = await ask([...begun, user('No: something else.'), assistant('Done.'), user('Fine.')]);
+  assert.deepEqual([onwards.sessionId, onwards.parentTurnId], [edited.sessionId, edited.turnId]);
+});
+
+test('SESSION-4: a client that rewrites what stood before the last exchange goes on in its session', async () => {
+  fixture.engine.reply = `Fixed ${fresh}.`;
+  const one = await ask([user('a.ts: old text'), assistant('Ok.'), user(fresh)]);
+  const two = await ask([
+    user('a.ts: new text'),
+    assistant('Ok.'),
+    user(fresh),
+    assistant(`Fixed ${fresh}.`),
+    user('Thanks.'),
+  ]);
+  assert.deepEqual([two.sessionId, two.parentTurnId], [one.sessionId, one.turnId]);
+  assert.equal(observedOf(one).length, 1);
+});
+
+test('SESSION-5: a session named by its header is that one, and only ever compared with itself', async () => {
+  const unnamed = await ask([user(fresh)]);
+  const named = { 'x-apprentice-session': `mine ${fresh}` };
+  const one = await ask([user(fresh)], {}, named);
+  const two = await ask([user(fresh), assistant('Done.'), user('Next.')], {}, named);
+  const edited = await ask([user(fresh), assistant('Done.'), user('Else.')], {}, named);
+  assert.deepEqual(
+    [one, two, edited].map((turn) => turn.sessionId),
+    Array(3).fill(`mine ${fresh}`),
+  );
+  assert.deepEqual([two.parentTurnId, edited.parentTurnId], [one.turnId, one.turnId]);
+  assert.equal(again(unnamed).closed, null);
+  assert.equal(fixture.store.session(one.sessionId)?.origin, 'header');
+  const other = await ask([system('Another agent.'), user(fresh)]);
+  assert.notEqual(other.sessionId, unnamed.sessionId, 'equal openings of two agents are two sessions');
+});
+
+test('SIDE-1: requests that agents make for themselves are answered, told apart and never learnt from', async () => {
+  const one = await ask([user(fresh)]);
+  const conversation = [user(fresh), assistant('Done.')];
+  const cases: [string, Message[], object][] = [
+    ['title', [system('You are a title generator. You output only a title.'), user(fresh)], {}],
+    ['title', [user(`Given the following... please reply with a title for the chat:\n${fresh}`)], {}],
+    [
+      'summary',
+      [...conversation, user('Your task is to create a detailed summary of the conversation so far.')],
+      {},
+    ],
+    ['topic', [system('Analyze if this message indicates a new conversation topic.'), user(fresh)], {}],
+    [
+      'helper',
+      [system('Your task is to process Bash commands that an AI coding agent wants to run.'), user('ls')],
+      {},
+    ],
+    ['probe', [user('Hi!')], {}],
+    ['probe', [system('You are an agent.'), user('test')], { max_tokens: 5 }],
+    ['probe', [system('You are an agent.'), user(fresh)], { max_tokens: 1 }],
+  ];
+  for (const [takenFor, messages, fields] of cases) {
+    const turn = await ask(messages, fields);
+    assert.deepEqual(
+      [turn.kind, turn.state, turn.takenFor],
+      ['side', 'settled', takenFor],
+      messages[0]?.content,
+    );
+    const session = fixture.store.session(turn.sessionId);
+    assert.equal(
+      session?.takenFor,
+      takenFor === 'summary' ? 'main' : takenFor,
+      'a summary stands in its session',
+    );
+  }
+  assert.equal(observedOf(one).length, 0, 'nor are they anything that a user said');
+  const next = await ask([...conversation, user('Next.')]);
+  assert.deepEqual([next.sessionId, next.parentTurnId], [one.sessionId, one.turnId], 'nor do they fork');
+
+  const main: [Message[], object, Record<string, string>][] = [
+    [[system('You are an agent.'), user('hi')], {}, {}],
+    [
+      [user(`Why does my agent say "You are a title generator"? ${fresh}`)],
+      {},
+      { 'x-apprentice-turn': 'main' },
+    ],
+  ];
+  for (const [messages, fields, headers] of main)
+    assert.equal((await ask(messages, fields, headers)).takenFor, 'main');
+  const shown = fixture.store.panelTurns(50).find((turn) => turn.takenFor === 'topic');
+  assert.equal(shown?.outcome, 'side');
+});
+
+test('NEXT-1: without consent, or of a turn made without it, nothing is observed', async () => {
+  const one = await ask([user(fresh)]);
+  fixture.store.setLearning('paused');
+  const two = await ask([user(fresh), assistant('Done.'), user('Next.')]);
+  fixture.store.setLearning('on');
+  assert.equal(observedOf(one).length, 0);
+  await ask([user(fresh), assistant('Done.'), user('Next.'), assistant('Done.'), user('Last.')]);
+  assert.equal(observedOf(two).length, 0);
+});
+
+test('NEXT-2: a full queue costs the next state, never the answer', async () => {
+  await ask([user(fresh)]);
+  const turnId = answeredTurn(fixture.store);
+  fixture.store.together(() => {
+    while (fixture.store.queueLengths(nowMs).observations < MAX_QUEUED_OBSERVATIONS)
+      fixture.store.addObservation(thumb(turnId, 1), nowMs);
+  });
+  const next = await ask([user(fresh), assistant('Done.'), user('Next.')]);
+  assert.equal(next.state, 'open');
+  assert.deepEqual(
+    fixture.lost.map((error) => error.code),
+    ['queue_full'],
+  );
+});
