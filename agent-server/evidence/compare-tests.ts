@@ -8,7 +8,10 @@ import type { Reading } from './reading.ts';
 import { earlierRuns, factsOf } from './run-facts.ts';
 import { readTestDiff, type TestDiff } from './test-diff.ts';
 import { namesAll, type TestCase, type TestReport } from './test-report.ts';
-import { failureWords, wordsOf } from './words.ts';
+import { failureWords, oneLine, wordsOf } from './words.ts';
+
+/** Of a test's name in a detail. */
+const MAX_REASON_CHARS = 200;
 
 /** What a comparison says, of a reading. */
 export type Finding = Pick<Reading, 'score' | 'detail' | 'words'>;
@@ -48,7 +51,11 @@ export function compareTests(
   const words = failing[0] === undefined ? wordsOf(is.broken[0] ?? null) : failureWords(failing[0]);
   if (is.broken.length > (was?.broken.length ?? 0)) {
     const ran = was === null ? '' : ' that ran before';
-    return { score: -1, detail: `Tests${ran} did not run.`, words: wordsOf(is.broken[0] ?? null) };
+    return {
+      score: -1,
+      detail: `Test files${ran} did not run to their end.`,
+      words: wordsOf(is.broken[0] ?? null),
+    };
   }
   const { request } = question.context;
   if (was === null) return withoutBefore(is, { diff, request, words, brokenNow: is.broken.length > 0 });
@@ -114,7 +121,11 @@ function success(detail: string, weakened: readonly string[]): Finding {
   const [first] = weakened;
   return first === undefined
     ? { score: 1, detail, words: null }
-    : { score: 0, detail: `${detail} But ${first}: weaker tests are no success.`, words: null };
+    : {
+        score: 0,
+        detail: `${detail} But ${oneLine(first, MAX_REASON_CHARS)}: weaker tests are no success.`,
+        words: null,
+      };
 }
 
 interface Change {
@@ -187,13 +198,19 @@ function wasToFix(
   const titles = failing.map((one) => one.name.split(/ > |::/).at(-1) ?? one.name);
   if (asksToFix(context.request) || namesOne(context.request, titles)) return true;
   const names = new Set([...failing.map((one) => one.name), ...broken]);
-  const failedLater = new Set<string>();
+  /** Failing names of later runs, with the command that ran them. */
+  const failedLater = new Map<string, string>();
   for (const run of earlierRuns(context)) {
     const earlier = merged(factsOf(run).reports);
     if (earlier.passed + earlier.failed === 0 && earlier.broken.length === 0) continue;
     const failed = new Set([...failures(earlier).map((one) => one.name), ...earlier.broken]);
-    if ([...failedLater].some((name) => !failed.has(name))) return true;
-    for (const name of failed) if (names.has(name)) failedLater.add(name);
+    const passed = new Set(
+      [...earlier.cases.values()].filter((one) => one.outcome === 'passed').map((one) => one.name),
+    );
+    for (const [name, command] of failedLater) {
+      if (passed.has(name) || (command === run.command && !failed.has(name))) return true;
+    }
+    for (const name of failed) if (names.has(name)) failedLater.set(name, run.command);
   }
   return false;
 }

@@ -18,7 +18,7 @@ export interface RunFacts {
 }
 
 /** An earlier run, with what tells that another is the same command again. */
-interface SessionRun extends Run {
+export interface SessionRun extends Run {
   readonly command: string;
 }
 
@@ -69,22 +69,41 @@ export function earlierRuns(context: ObservationContext): SessionRun[] {
   return runs;
 }
 
-/** The run before this one: of the same command; else, for tests, the last with a report of the same tool. */
+/**
+ * The run before this one: of the same command; else, for tests, the last that ran the same ones. Another command
+ * may have run other tests, which say nothing of these.
+ */
 export function runBefore(
   command: string | null,
   facts: RunFacts,
   context: ObservationContext,
 ): RunFacts | null {
-  const runs = earlierRuns(context);
-  const same = runs.find((run) => run.command === command && run.output.trim() !== '');
-  if (same !== undefined) return factsOf(same);
-  if (facts.reports.length === 0) return null;
-  for (const run of runs) {
+  for (const run of earlierRuns(context)) {
+    if (run.output.trim() === '' && run.exitCode === null) continue;
+    const same = run.command === command;
+    if (!same && facts.reports.length === 0) continue;
     const earlier = factsOf(run);
-    const common = earlier.reports.some((one) => facts.reports.some((other) => other.tool === one.tool));
-    if (common) return earlier;
+    const silent = earlier.reports.length === 0 || facts.reports.length === 0;
+    if (same && (silent || haveToolInCommon(earlier.reports, facts.reports))) return earlier;
+    if (!same && sameTests(earlier.reports, facts.reports)) return earlier;
   }
   return null;
+}
+
+function haveToolInCommon(some: readonly TestReport[], others: readonly TestReport[]): boolean {
+  return some.some((one) => others.some((other) => other.tool === one.tool));
+}
+
+/** A test of the one that failed stands, by name, in the other. */
+function sameTests(some: readonly TestReport[], others: readonly TestReport[]): boolean {
+  const names = (reports: readonly TestReport[]): string[] =>
+    reports.flatMap((report) => report.cases.map((one) => `${report.tool} ${one.name}`));
+  const failed = (reports: readonly TestReport[]): TestReport[] =>
+    reports.map((report) => ({ ...report, cases: report.cases.filter((one) => one.outcome === 'failed') }));
+  const [have, had] = [new Set(names(others)), new Set(names(some))];
+  return (
+    names(failed(some)).some((name) => have.has(name)) || names(failed(others)).some((name) => had.has(name))
+  );
 }
 
 /** Arguments without the freedom of JSON: spaces and the order of keys. */

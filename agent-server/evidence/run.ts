@@ -6,12 +6,13 @@ import { compareProblems } from './compare-problems.ts';
 import { compareTests, type Finding } from './compare-tests.ts';
 import type { ObservationContext } from './context.ts';
 import { asksToFix } from './intent.ts';
-import { factsOf, type Run, type RunFacts } from './run-facts.ts';
+import type { Run, RunFacts } from './run-facts.ts';
 import { toolOutput } from './tool-output.ts';
 import { problemWords, wordsOf } from './words.ts';
 
 export interface RunQuestion {
   readonly now: Run;
+  readonly facts: RunFacts;
   /** Null: not known. */
   readonly before: RunFacts | null;
   /** Of the test files that the turn changed; null unknown, '' none. */
@@ -28,8 +29,8 @@ const DID_NOT_RUN: ReadonlySet<number> = new Set([126, 127, 130, 137, 143]);
 const NO_TESTS = /\bno tests? (?:files? )?(?:found|ran|were found|to run|collected)\b/i;
 
 export function readRun(question: RunQuestion): Finding {
-  const facts = factsOf(question.now);
-  const found = [testsIn(facts, question), problemsIn(facts, question)].filter((one) => one !== null);
+  const { facts } = question;
+  const found = [testsIn(question), problemsIn(question)].filter((one) => one !== null);
   // A failure of either decides; else what the tests say, which stand first.
   const decided =
     found.find((one) => one.score === -1) ?? found.find((one) => one.score !== null) ?? found[0];
@@ -41,8 +42,8 @@ export function readRun(question: RunQuestion): Finding {
     : decided;
 }
 
-function testsIn(facts: RunFacts, question: RunQuestion): Finding | null {
-  const { before, testDiff, context } = question;
+function testsIn(question: RunQuestion): Finding | null {
+  const { facts, before, testDiff, context } = question;
   if (facts.reports.length === 0) {
     const ran = before?.reports.some((one) => one.passed + one.failed > 0) ?? false;
     const first = facts.errors[0];
@@ -59,8 +60,8 @@ function testsIn(facts: RunFacts, question: RunQuestion): Finding | null {
     : alone;
 }
 
-function problemsIn(facts: RunFacts, question: RunQuestion): Finding | null {
-  const { before, proposal, context } = question;
+function problemsIn(question: RunQuestion): Finding | null {
+  const { facts, before, proposal, context } = question;
   if (facts.errors.length === 0 && (before === null || before.errors.length === 0)) return null;
   if (facts.errors.length === 0 && (facts.exitCode ?? 0) !== 0) return null;
   return compareProblems(before?.errors ?? null, facts.errors, { proposal, context });

@@ -6,7 +6,7 @@ import { RANK, type Reading } from './reading.ts';
 import { readRun } from './run.ts';
 import { commandOf, factsOf, runBefore } from './run-facts.ts';
 
-/** Compared with the last run of the same command (of tests: of the same tool) in this session. */
+/** Compared with the last run of the same command (of tests: that ran the same ones) in this session. */
 export function readTerminal(
   observation: TerminalObservation | TaskObservation,
   proposal: string,
@@ -16,9 +16,11 @@ export function readTerminal(
     observation.kind === 'task'
       ? 'verdict'
       : exitCodeMeans(observation.commandLine, observation.exitCode, observation.source);
+  const facts = factsOf(observation);
   const found = readRun({
     now: observation,
-    before: runBefore(commandOf(observation, context), factsOf(observation), context),
+    facts,
+    before: runBefore(commandOf(observation, context), facts, context),
     testDiff: null,
     proposal,
     context,

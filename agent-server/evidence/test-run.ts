@@ -11,12 +11,14 @@ export function readTestRun(
   proposal: string,
   context: ObservationContext,
 ): Reading {
+  const facts = factsOf(observation);
   const before =
     observation.before === null
-      ? runBefore(commandOf(observation, context), factsOf(observation), context)
+      ? runBefore(commandOf(observation, context), facts, context)
       : factsOf({ exitCode: null, output: observation.before });
   const found = readRun({
     now: observation,
+    facts,
     before,
     testDiff: observation.testDiff,
     proposal,

@@ -40,10 +40,11 @@ function readResult(
   const run = { exitCode: null, output: text };
   const facts = factsOf(run);
   const before = runBefore(commandOf(observation, context), facts, context);
+  const readable = [facts, before].some((one) => (one?.reports.length ?? 0) + (one?.errors.length ?? 0) > 0);
   const compared =
-    before === null
+    before === null || !readable
       ? null
-      : readRun({ now: run, before, testDiff: null, proposal, context, exitCodeMeans: 'verdict' });
+      : readRun({ now: run, facts, before, testDiff: null, proposal, context, exitCodeMeans: 'verdict' });
   if (compared !== null && (compared.score === 1 || compared.score === -1)) return compared;
 
   const failing = facts.reports.flatMap((one) => one.cases).find((one) => one.outcome === 'failed');

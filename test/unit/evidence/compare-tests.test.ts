@@ -88,6 +88,16 @@ describe('EVID-7: what changed in the tests is what counts', () => {
     assert.equal(read(testRun(junit(['a', 'fail']), { before }), { request }).score, -1);
   });
 
+  it('another command may have run other tests: no comparison', () => {
+    const before = [
+      observe(terminal('pytest a.py', 1, output('pytest').replaceAll('test_pricing', 'test_other'))),
+    ];
+    assert.equal(read(terminal('pytest b.py', 0, output('pytest-fixed')), { before }).score, -1);
+    const green = '===== 5 passed in 0.10s =====';
+    assert.equal(read(terminal('pytest b.py', 0, green), { before }).score, null);
+    assert.equal(read(terminal('pytest a.py', 0, '===== 7 passed in 0.10s ====='), { before }).score, 1);
+  });
+
   it('the run before is found in the session', () => {
     const before = [observe(terminal('pytest -v', 1, FAILING))];
     assert.equal(read(terminal('pytest -v', 1, FIXED), { before }).score, 1);
