@@ -174,14 +174,15 @@ async function start(
   const loopOptions = { log, onStatus: feed.changed };
   const environment = startEnvironmentLoop(store, loopOptions);
   undo.push(() => environment.stop());
-  const judge = startJudgeLoop(store, config.learning, votesFrom(config.judge, env, editors), loopOptions);
+  const votes = votesFrom(config.judge, env, editors);
+  const judge = startJudgeLoop(store, config.learning, votes, loopOptions);
   undo.push(() => judge.stop());
   const folders = batchFolders(join(home, 'batches'));
   const training = { store, engine, serving, prompts, config: config.learning, log };
   const { idle, distillation, close } = lessonWork({ ...training, lessons });
   undo.push(close);
   const train = await startTrainLoop(
-    { ...training, folders, gate, link, idle, distillation },
+    { ...training, folders, gate, link, idle, distillation, judge: votes.parts },
     { onStatus: feed.changed },
   );
   undo.push(() => train.stop());

@@ -8,6 +8,8 @@ import type { ChatPrompt } from '../gateway/chat-template.ts';
 import { teachingHints } from '../hindsight/hints.ts';
 import { checkTeacher, type Finding } from '../hindsight/teacher-check.ts';
 import { teacherMessages } from '../hindsight/teacher-prompt.ts';
+import { askWhichIsBetter } from '../hindsight/teacher-vote.ts';
+import type { VotingParts } from '../judge/votes.ts';
 import type { LearningConfig } from '../learning/config.ts';
 import { hintOrder, overlap } from '../learning/hybrid.ts';
 import { listLength } from '../learning/sample-rows.ts';
@@ -19,6 +21,8 @@ export interface TeacherChoiceParts {
   store: Pick<Store, 'hintCandidates' | 'teacherCheck' | 'recordTeacherCheck'>;
   engine: Pick<Engine, 'score' | 'generate'>;
   config: Pick<LearningConfig, 'topK' | 'teacher'>;
+  /** Asked where nothing in the answers tells which is better; absent: nobody is. */
+  judge?: VotingParts;
 }
 
 /** A sample with what it was made of. */
@@ -135,9 +139,10 @@ export class TeacherChoice {
     };
     for await (const { text, output_ids, meta_info } of this.#parts.engine.generate(request, signal))
       answer = { text, output_ids, finish: meta_info.finish_reason?.type };
-    return checkTeacher({
+    const asked = turn.messages.findLast(({ role }) => role === 'user')?.content ?? '';
+    const finding = checkTeacher({
       hint,
-      request: turn.messages.findLast(({ role }) => role === 'user')?.content ?? '',
+      request: asked,
       student: response.text,
       teacher: {
         responseIds: answer.output_ids,
@@ -146,6 +151,10 @@ export class TeacherChoice {
       },
       overlapShare,
     });
+    const { judge } = this.#parts;
+    if (finding.verdict !== 'unknown' || judge === undefined) return finding;
+    const pair = { request: asked, hint: hint.text, student: response.text, teacher: answer.text };
+    return askWhichIsBetter(judge, pair, signal);
   }
 
   #keep(key: string, scored: Scored): void {

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { Engine } from '../engine/engine.ts';
 import type { Serving } from '../engine/serving.ts';
 import type { PromptSource } from '../gateway/prompt-source.ts';
+import type { VotingParts } from '../judge/votes.ts';
 import type { LearningConfig } from '../learning/config.ts';
 import { pickReplay } from '../learning/replay.ts';
 import { needsOf } from '../learning/sample-rows.ts';
@@ -41,6 +42,8 @@ export interface TrainStepsParts {
   log: Log;
   /** Builds batches of the kind `distillation`. */
   distillation?: BuildsBatch;
+  /** Asked of a teacher that nothing else tells of. */
+  judge?: VotingParts;
 }
 
 /** Earlier samples that replay chooses from. */

@@ -1,5 +1,6 @@
 /** Hint selection and the teacher's check over a real store, with an engine whose answers a test decides. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, test } from 'node:test';
 import { PromptSource } from '../../../agent-server/gateway/prompt-source.ts';
 import { LearningConfig } from '../../../agent-server/learning/config.ts';
@@ -9,6 +10,7 @@ import { openStore } from '../../../agent-server/store/sqlite-store.ts';
 import type { Store } from '../../../agent-server/store/store.ts';
 import type { HintCandidate, TurnResponse } from '../../../agent-server/store/types.ts';
 import { InProcessEngine, realTokenizerFiles } from '../../fakes/in-process-engine.ts';
+import { FakeJudge } from '../../fakes/judge.ts';
 import { answeredTurn, corrected, sample } from '../../fixtures/records.ts';
 
 const files = realTokenizerFiles();
@@ -40,10 +42,16 @@ function told(hints: HintCandidate[], response: Partial<TurnResponse> = {}): Sam
 /** The teacher's own answers so far. */
 const answered = () => engine.requests.length;
 
-async function supports(sampleId: SampleId, method: LearningConfig['method']) {
+async function supports(sampleId: SampleId, method: LearningConfig['method'], asked?: FakeJudge) {
   const prompts = new PromptSource(engine);
   const config = LearningConfig.parse({ method });
-  const scorer = new SampleScorer({ store, engine, config });
+  const judge = asked && {
+    judge: asked,
+    config: { timeoutMs: 60_000, parallel: 1, maxCharacters: 10_000 },
+    nonce: () => randomUUID().replaceAll('-', ''),
+    nowMs: () => 0,
+  };
+  const scorer = new SampleScorer({ store, engine, config, ...(judge && { judge }) });
   const { rows, unused } = await scorer.rows(batch, sampleId, await prompts.get(never), never);
   return { roles: rows.map(({ role }) => role), advantages: rows[0]?.support.advantages[0], unused };
 }
@@ -97,6 +105,16 @@ test('TEACH-7: the demonstration of a rewrite needs no teacher', async () => {
     'demonstration',
   ]);
   assert.equal(store.teacherCheck(sampleId)?.verdict, 'worse');
+});
+
+test('TEACH-8: where nothing else tells, the judge does', async () => {
+  const judge = new FakeJudge();
+  // The answer with the hint is the engine's reply; the judge finds it worse wherever it stands.
+  judge.reply = ({ user }) => ({ score: user.indexOf(engine.reply) > user.indexOf('| Update') ? -1 : 1 });
+  const sampleId = told([FIRST]);
+  const { roles, advantages } = await supports(sampleId, 'by-kind', judge);
+  assert.deepEqual([roles, advantages], [['response'], [-1]]);
+  assert.match(store.teacherCheck(sampleId)?.detail ?? '', /judge prefers the answer without/);
 });
 
 test('LEARN-14: of a degenerate answer only the rewrite trains', async () => {
