@@ -75,7 +75,7 @@ test('PROMOTE-3: worse on what the user accepted fails, with its figures; as goo
   assert.equal(verdict.promoted, false);
   assert.match(
     verdict.reason,
-    /-1\.000 nats a token on 6 earlier turns \(6 never trained on\).*margin is 0\.5/,
+    /-1\.000 nats a token on 6 earlier turns \(6 never trained on\).*margin is 0\.3/,
   );
   assert.equal(again.scoredTokens, 0, 'what was scored once is remembered');
   engine.logprobOf = (version) => (version === V1 ? -0.4 : -0.5);
@@ -116,7 +116,7 @@ test('PROMOTE-4: a version that drifts beyond the limit fails, unless it comes n
   assert.ok((figures.driftNats ?? 0) > 0.5);
   assert.equal(figures.servingDriftNats, 0);
   assert.equal(verdict.promoted, false);
-  assert.match(verdict.reason, /nats from the base; the limit is 0\.5/);
+  assert.match(verdict.reason, /nats from the base; the limit is 0\.3/);
   assert.equal((await measure({ maxDriftNats: 9 })).verdict.promoted, true);
   store.promote(V1, 'served all the same', T0);
   trained([readySample(store)]);
