@@ -3,8 +3,8 @@
  * hash, the clock and a fresh id are arguments.
  *
  * In this order:
- *  1. retry: the same dialogue was asked lately and nothing came of it (it runs, it failed, or its answer was left
- *     alone): the same place again, in the same session;
+ *  1. retry: the same dialogue was asked lately and nothing came of any answer to it (it runs, it failed, or it was
+ *     left alone): the same place again, in the same session;
  *  2. its messages begin with an earlier turn's messages and answer: it goes on from that turn. If it went on
  *     from there before, or if answers that nobody gave follow, history was edited and the session forks;
  *  3. only its latest exchange is known: the client rewrote what stood before (files refreshed, history made
@@ -54,9 +54,10 @@ export function placeRequest(
   { kind, named, fresh, nowMs }: Asked,
 ): Place {
   const parent = findParent(request, earlier, nowMs);
-  const retried = earlier
+  const same = earlier
     .by('request', request.dialogue)
-    .find((turn) => turn.kind === kind && repeats(turn, request, parent?.turn.turnId ?? null, nowMs));
+    .filter((turn) => turn.kind === kind && repeats(turn, request, parent?.turn.turnId ?? null, nowMs));
+  const [retried] = same.some((turn) => turn.continued || turn.followed) ? [] : same;
   const newFrom = parent?.newFrom ?? null;
   if (retried !== undefined) {
     const { sessionId, parentTurnId, retryOf, turnId } = retried;
@@ -113,6 +114,5 @@ function repeats(
   // Two openings with the same words under different system prompts are two agents.
   if (turn.parentTurnId !== parentTurnId) return false;
   if (parentTurnId === null && turn.systemHash !== request.system) return false;
-  if (nowMs - (turn.finishedAtMs ?? turn.createdAtMs) > RETRY_WINDOW_MS) return false;
-  return !turn.continued && !turn.followed;
+  return nowMs - (turn.finishedAtMs ?? turn.createdAtMs) <= RETRY_WINDOW_MS;
 }

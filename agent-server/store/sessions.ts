@@ -108,7 +108,8 @@ export function insertSession(db: Database, begun: NewTurn, context: TurnContext
   );
 }
 
-const RETRY_COLUMNS = 'turn_id, kind, state, closed_reason, created_at_ms, rowid AS position';
+/** Answers to the same request that may be under way together. */
+const MAX_RETRIES_AT_ONCE = 16;
 
 /**
  * Of a request and its retries one answer counts: what went on from it or was observed of it, else the newest.
@@ -123,14 +124,16 @@ export function settleRetries(db: Database, turnId: TurnId): void {
   if (root === undefined) return;
   const answers = db.all(
     RetriedRow,
-    // Two look-ups by index; one condition over both columns would read the whole table.
-    `SELECT t.turn_id, t.state, t.closed_reason
-     FROM (SELECT ${RETRY_COLUMNS} FROM turns WHERE turn_id = ?
-           UNION ALL SELECT ${RETRY_COLUMNS} FROM turns WHERE retry_of = ?) t
-     WHERE t.kind = 'main' AND t.state IN ('open', 'settled')
-     ORDER BY ${CONTINUED} OR ${FOLLOWED} DESC, t.created_at_ms DESC, t.position DESC`,
+    // Those before the newest few are closed already: a client that asks the same for ever costs the same each time.
+    `SELECT t.turn_id, t.state, t.closed_reason FROM turns t
+     WHERE t.turn_id IN (SELECT ? UNION SELECT ?
+         UNION SELECT turn_id FROM (SELECT turn_id FROM turns WHERE retry_of = ? ORDER BY rowid DESC LIMIT ?))
+       AND t.kind = 'main' AND t.state IN ('open', 'settled')
+     ORDER BY ${CONTINUED} OR ${FOLLOWED} DESC, t.created_at_ms DESC, t.rowid DESC`,
+    turnId,
     root,
     root,
+    MAX_RETRIES_AT_ONCE,
   );
   for (const [rank, answer] of answers.entries()) {
     if (rank === 0 && answer.closed_reason === 'retried') {
