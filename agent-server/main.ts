@@ -3,11 +3,13 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { homeFolder, readConfig } from './config.ts';
+import { boundHeap } from './heap.ts';
 import { createLog, logFileWriter } from './log.ts';
 import { toApprenticeError } from './protocol/errors.ts';
 import { startAgentServer } from './server.ts';
 
 async function main(): Promise<void> {
+  boundHeap();
   // --parent-pipe: end when standard input does, that is, with the process that started this one.
   const { values } = parseArgs({ options: { 'parent-pipe': { type: 'boolean', default: false } } });
   const home = homeFolder(process.env);

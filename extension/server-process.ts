@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readDiscovery } from '../agent-server/discovery.ts';
+import { HEAP_ARGUMENTS } from '../agent-server/heap.ts';
 import { ApprenticeError } from '../agent-server/protocol/errors.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -42,7 +43,7 @@ export async function findOrStartServer(
   const running = await findServer(launch.home, signal);
   if (running !== null) return running;
 
-  const child = spawn(process.execPath, [launch.serverFile], {
+  const child = spawn(process.execPath, [...HEAP_ARGUMENTS, launch.serverFile], {
     // Detached: the server outlives this window, because other windows share it.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],

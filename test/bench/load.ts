@@ -13,7 +13,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { buildSync } from 'esbuild';
 import { answers, readDiscovery } from '../../agent-server/discovery.ts';
+import { HEAP_ARGUMENTS } from '../../agent-server/heap.ts';
 import { connectEditorClient } from '../../agent-server/lsp/client.ts';
 import type { Discovery } from '../../agent-server/protocol/discovery.ts';
 import { editorNotifications, editorRequests } from '../../agent-server/protocol/editor.ts';
@@ -160,8 +162,23 @@ if (values.json !== undefined)
 process.exit(rows.every(({ met }) => met !== false) ? 0 : 1);
 
 function startServer(): ChildProcess {
-  const main = join(import.meta.dirname, '..', 'fakes', 'agent-server', 'main.ts');
-  const child = spawn(process.execPath, [main, '--probe'], {
+  const fakes = join(import.meta.dirname, '..', 'fakes');
+  // Bundled as what ships is: Node's own TypeScript takes memory that no user's agent-server does.
+  const main = join(home, 'agent-server.mjs');
+  buildSync({
+    entryPoints: [join(fakes, 'agent-server', 'main.ts')],
+    outfile: main,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    minify: true,
+    // Some dependencies are CommonJS and ask for require.
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+  });
+  const worker = join(fakes, 'gpu-worker', 'main.ts');
+  const child = spawn(process.execPath, [...HEAP_ARGUMENTS, main, '--probe', '--worker', worker], {
     env: { ...process.env, APPRENTICE_HOME: home },
     stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
   });

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { HEAP_ARGUMENTS } from '../../heap.ts';
 import { BackOff } from '../../protocol/back-off.ts';
 import { Discovery } from '../../protocol/discovery.ts';
 import { ApprenticeError } from '../../protocol/errors.ts';
@@ -83,7 +84,7 @@ export class ServerProcess {
   #spawn(): void {
     const { home, python, model, onDeath } = this.#options;
     const startedAtMs = performance.now();
-    const child = spawn(process.execPath, [SERVER_FILE, '--parent-pipe'], {
+    const child = spawn(process.execPath, [...HEAP_ARGUMENTS, SERVER_FILE, '--parent-pipe'], {
       stdio: ['pipe', 'ignore', 'pipe'],
       // Its own group: Ctrl-C in the terminal reaches the replay alone, which then ends all in order.
       detached: process.platform !== 'win32',

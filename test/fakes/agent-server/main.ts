@@ -1,11 +1,13 @@
 /**
  * The agent-server as a process of its own, whole but for its gpu-worker, which is the fake. `--probe`: tells its
- * parent every second what it uses and how long the panel's queries take. Ends with its standard input.
+ * parent every second what it uses and how long the panel's queries take. `--worker FILE`: the fake
+ * worker, where this one was bundled. Ends with its standard input.
  */
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { homeFolder, readConfig } from '../../../agent-server/config.ts';
+import { boundHeap } from '../../../agent-server/heap.ts';
 import { createLog, logFileWriter } from '../../../agent-server/log.ts';
 import { WorkerProcess } from '../../../agent-server/loops/worker-process.ts';
 import { startAgentServer } from '../../../agent-server/server.ts';
@@ -58,7 +60,13 @@ function probe(store: Store): void {
   }, PROBE_MS);
 }
 
-const { values } = parseArgs({ options: { probe: { type: 'boolean', default: false } } });
+boundHeap();
+const { values } = parseArgs({
+  options: {
+    probe: { type: 'boolean', default: false },
+    worker: { type: 'string', default: join(import.meta.dirname, '..', 'gpu-worker', 'main.ts') },
+  },
+});
 const home = homeFolder(process.env);
 const log = createLog('info', logFileWriter(join(home, 'logs', 'agent-server.log')));
 const worker = new WorkerProcess({
@@ -68,7 +76,7 @@ const worker = new WorkerProcess({
   threads: null,
   maxRunning: 8,
   log: log.info,
-  file: join(import.meta.dirname, '..', 'gpu-worker', 'main.ts'),
+  file: values.worker,
 });
 const started = await startAgentServer({ home, config: readConfig(home), env: process.env, log, worker });
 if (started.kind === 'running') {
