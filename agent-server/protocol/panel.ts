@@ -66,6 +66,8 @@ export const PanelTurn = z.object({
   sampleState: z.enum(['none', 'ready', 'batched', 'trained', 'held']),
   batchId: BatchId.nullable(),
   learntBy: WeightVersion.nullable(),
+  /** One sentence each: why its sample is held, what was found of the teacher that saw its hint. */
+  notes: z.array(z.string()),
 });
 export type PanelTurn = z.infer<typeof PanelTurn>;
 

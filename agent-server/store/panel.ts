@@ -32,6 +32,8 @@ const PanelTurnRow = z.object({
   sample_state: z.enum(['ready', 'batched', 'trained', 'held']).nullable(),
   batch_id: BatchId.nullable(),
   learnt_by: WeightVersion.nullable(),
+  note: z.string().nullable(),
+  teacher_detail: z.string().nullable(),
 });
 
 const SUBJECTS = { commit_message: 'Commit message', chat: 'Chat' } as const;
@@ -89,10 +91,10 @@ export function panelQueries(db: Database): PanelQueries {
           PanelTurnRow,
           `SELECT t.turn_id, t.created_at_ms, t.kind, t.side_reason, t.state, t.subject_kind, t.repository_root, t.answered_by,
              t.text, v.score, v.decided_by, h.kind AS hint_kind, h.text AS hint_text, s.state AS sample_state,
-             s.batch_id, CASE WHEN b.state = 'trained' THEN b.version END AS learnt_by
+             s.batch_id, s.note, c.detail AS teacher_detail, CASE WHEN b.state = 'trained' THEN b.version END AS learnt_by
            FROM turns t LEFT JOIN verdicts v USING (turn_id) LEFT JOIN hints h USING (turn_id)
              LEFT JOIN samples s ON s.rowid = (SELECT max(rowid) FROM samples l WHERE l.turn_id = t.turn_id)
-             LEFT JOIN batches b ON b.batch_id = s.batch_id
+             LEFT JOIN batches b ON b.batch_id = s.batch_id LEFT JOIN teacher_checks c ON c.sample_id = s.sample_id
            WHERE t.state IN ('open', 'settled') ORDER BY t.rowid DESC LIMIT ?`,
           limit,
         )
@@ -112,6 +114,7 @@ export function panelQueries(db: Database): PanelQueries {
           sampleState: row.sample_state ?? 'none',
           batchId: row.batch_id,
           learntBy: row.learnt_by,
+          notes: [row.note, row.teacher_detail].filter((note) => note !== null),
         })),
 
     panelVersions: (limit) =>

@@ -64,6 +64,7 @@ export class TurnCard extends LitElement {
         ${turn.hint === null || turn.hint === turn.correction ? nothing : html`<dt>Hint</dt><dd>${turn.hint}</dd>`}
         <dt>Learning</dt>
         <dd id="learnt">${this.#learnt()}</dd>
+        ${turn.notes.map((note) => html`<dt>Note</dt><dd class="note">${note}</dd>`)}
       </dl>
     </article>`;
   }

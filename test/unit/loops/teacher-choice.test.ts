@@ -92,6 +92,7 @@ test('TEACH-6: a refused teacher leaves the score, and where the method takes no
   const opd = await supports(sampleId, 'opd');
   assert.deepEqual(opd.roles, []);
   assert.match(opd.unused ?? '', /the same/);
+  assert.match(store.panelTurns(1)[0]?.notes.join() ?? '', /the same/);
 });
 
 test('TEACH-7: the demonstration of a rewrite needs no teacher', async () => {
