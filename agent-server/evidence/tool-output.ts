@@ -1,4 +1,7 @@
-/** Output of a program, made plain: what every recogniser reads. */
+/**
+ * Output of a program, made plain: what every recogniser reads. A recogniser first looks for its own mark in the
+ * whole text: most outputs are no report, and a search for a few letters is far cheaper than patterns on every line.
+ */
 
 export interface ToolOutput {
   /** Without terminal control sequences, with LF line ends. */

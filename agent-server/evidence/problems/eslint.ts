@@ -24,6 +24,7 @@ const File = z.object({
 });
 
 export function readEslint({ lines, text }: ToolOutput): Diagnostic[] {
+  if (!text.includes('"filePath"') && !/\d:\d+ +(?:error|warning) /.test(text)) return [];
   const found: Diagnostic[] = [];
   let path: string | null = null;
   for (const line of lines) {

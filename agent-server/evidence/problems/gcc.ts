@@ -10,7 +10,8 @@ const FLAG = /^(.*) \[(-W[^\]]*)\]$/;
 /** `a.c:(.text+0xa): undefined reference to `tax'`, with or without the linker's name in front. */
 const LINK = /^(?:\S*ld: )?(\S+?):\(\.\S+\): (undefined reference to .*|multiple definition of .*)$/;
 
-export function readGcc({ lines }: ToolOutput): Diagnostic[] {
+export function readGcc({ lines, text }: ToolOutput): Diagnostic[] {
+  if (!/(?:error|warning): |undefined reference|multiple definition/.test(text)) return [];
   return lines.flatMap((line) => {
     const [, path, at, severity, said] = PROBLEM.exec(line) ?? [];
     if (path !== undefined && severity !== undefined && said !== undefined) {

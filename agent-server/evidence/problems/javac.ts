@@ -10,7 +10,8 @@ const SYMBOL = /^ {2}symbol: +(\S.*)$/;
 /** `[ERROR] /path/Pricing.java:[5,22] ...` */
 const MAVEN = /^\[(ERROR|WARNING)\] (\S+\.java):\[(\d+),\d+\] (.*)$/;
 
-export function readJavac({ lines }: ToolOutput): Diagnostic[] {
+export function readJavac({ lines, text }: ToolOutput): Diagnostic[] {
+  if (!text.includes('.java:')) return [];
   return lines.flatMap((line, index) => {
     const [, path, at, severity, message] = JAVAC.exec(line) ?? [];
     if (path !== undefined && severity !== undefined && message !== undefined) {

@@ -7,7 +7,8 @@ import { problem } from './problem.ts';
 const PROBLEM = /^(\S.*\.pyi?):(\d+):(?:\d+:)? (error|warning): (.*)$/;
 const CODE = /^(.*\S) {2}\[([\w-]+)\]$/;
 
-export function readMypy({ lines }: ToolOutput): Diagnostic[] {
+export function readMypy({ lines, text }: ToolOutput): Diagnostic[] {
+  if (!/\.pyi?:\d+:/.test(text)) return [];
   return lines.flatMap((line) => {
     const [, path, at, severity, said] = PROBLEM.exec(line) ?? [];
     if (path === undefined || severity === undefined || said === undefined) return [];

@@ -8,7 +8,8 @@ const PROBLEM = /^\s+(\S.*\.pyi?):(\d+):\d+ - (error|warning): (.*)$/;
 const RULE = /^(.*) \((report\w+)\)$/;
 const MAX_LINES = 8;
 
-export function readPyright({ lines }: ToolOutput): Diagnostic[] {
+export function readPyright({ lines, text }: ToolOutput): Diagnostic[] {
+  if (!text.includes(' - error: ') && !text.includes(' - warning: ')) return [];
   return lines.flatMap((line, at) => {
     const [, path, number, severity, said] = PROBLEM.exec(line) ?? [];
     if (path === undefined || severity === undefined || said === undefined) return [];

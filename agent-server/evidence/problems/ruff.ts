@@ -9,7 +9,8 @@ const CONCISE =
 const HEADING = /^([A-Z]{1,6}\d{1,4}|invalid-syntax):?(?: \[\*\])? (\S.*)$/;
 const PLACE = /^\s*--> (.+?):(\d+):\d+$/;
 
-export function readRuff({ lines }: ToolOutput): Diagnostic[] {
+export function readRuff({ lines, text }: ToolOutput): Diagnostic[] {
+  if (!text.includes('--> ') && !/\.(?:pyi?|ipynb):/.test(text)) return [];
   return lines.flatMap((line, at) => {
     const [, path, number, code, message] = CONCISE.exec(line) ?? [];
     if (path !== undefined && code !== undefined && message !== undefined) {

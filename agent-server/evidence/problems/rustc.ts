@@ -10,7 +10,8 @@ const PLACE = /^\s*--> (.+?):(\d+):\d+$/;
 const LABEL = /^\s*\| +\^+ (\S.*)$/;
 const MAX_DISTANCE = 10;
 
-export function readRustc({ lines }: ToolOutput): Diagnostic[] {
+export function readRustc({ lines, text }: ToolOutput): Diagnostic[] {
+  if (!text.includes('--> ')) return [];
   return lines.flatMap((line, at) => {
     const [, severity, code, message] = HEADING.exec(line) ?? [];
     if (severity === undefined || message === undefined) return [];

@@ -11,7 +11,8 @@ const PRETTY = /^(\S.*?):(\d+):\d+ - (error|warning) (TS\d+): (.*)$/;
 const GLOBAL = /^(error) (TS\d+): (.*)$/;
 const PROJECT = / \[[^[\]]*proj\]$/;
 
-export function readTsc({ lines }: ToolOutput): Diagnostic[] {
+export function readTsc({ lines, text }: ToolOutput): Diagnostic[] {
+  if (!/(?:error|warning) [A-Z]/.test(text)) return [];
   return lines.flatMap((line) => {
     const [, path, at, severity, code, message] = PLAIN.exec(line) ?? PRETTY.exec(line) ?? [];
     if (path !== undefined && severity !== undefined && message !== undefined) {

@@ -20,7 +20,8 @@ const STDOUT = /^---- (.+) stdout ----$/;
 const PANIC = /^thread '.*?' (?:\(\d+\) )?panicked at (?:'(.*)', )?(\S+:\d+):\d+:?$/;
 const END = /^(?:note: |stack backtrace:|---- |failures:|thread )|^\s*$/;
 
-export function readCargoTest({ lines }: ToolOutput): TestReport | null {
+export function readCargoTest({ lines, text }: ToolOutput): TestReport | null {
+  if (!text.includes('test result: ')) return null;
   let totals: TestCounts | null = null;
   let target = '';
   let failing: string | null = null;

@@ -25,7 +25,8 @@ const TERMINAL_NAME = /^\s+(\S.*?) \(<? ?[\d.]+m?s[\w ]*\): (.*)$/;
 const STACK = /^\s+at .* in (.+):line (\d+)$/;
 const NEXT = /^ {2}(?:Passed|Failed|Skipped) |^(?:Passed|Failed|Skipped)! |^Test /;
 
-export function readDotnetTest({ lines }: ToolOutput): TestReport | null {
+export function readDotnetTest({ lines, text }: ToolOutput): TestReport | null {
+  if (!text.includes('- Failed:') && !text.includes('Test summary: ')) return null;
   let totals: TestCounts | null = null;
   let summary: TestCounts | null = null;
   const cases = new Map<string, TestCase>();

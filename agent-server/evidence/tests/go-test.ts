@@ -20,7 +20,8 @@ const Event = z.object({
   Output: z.string().optional(),
 });
 
-export function readGoTest({ lines }: ToolOutput): TestReport | null {
+export function readGoTest({ lines, text }: ToolOutput): TestReport | null {
+  if (!/\bok {2}|\bFAIL\b|\? {3}|--- PASS|"Action"/.test(text)) return null;
   const reader = new GoReader();
   for (const line of plainLines(lines)) reader.read(line);
   return reader.report();

@@ -21,7 +21,8 @@ const NEVER_RAN = 'Test suite failed to run';
 const END = /^\s*(?:>?\s*\d+ \||at |● )|^(?:PASS|FAIL|Tests:) /;
 const NEXT = /^ {2}● |^(?:PASS|FAIL|Tests:|Test Suites:)/;
 
-export function readJest({ lines }: ToolOutput): TestReport | null {
+export function readJest({ lines, text }: ToolOutput): TestReport | null {
+  if (!text.includes('\nTests:') && !text.startsWith('Tests:')) return null;
   let totals: TestCounts | null = null;
   const cases = new Map<string, TestCase>();
   const broken = new Set<string>();

@@ -14,7 +14,8 @@ const TOTAL = /^\s+(\d+) (passing|failing|pending)(?: \([\d.]+\s?m?s\))?$/;
 const FAILURE = /^ {2}(\d+)\) (.*)$/;
 const NEXT = /^ {2}\d+\) /;
 
-export function readMocha({ lines }: ToolOutput): TestReport | null {
+export function readMocha({ lines, text }: ToolOutput): TestReport | null {
+  if (!text.includes(' passing')) return null;
   const counts = new Map<string, number>();
   const cases: TestCase[] = [];
   const path = new SuitePath();

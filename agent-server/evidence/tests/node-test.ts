@@ -15,7 +15,8 @@ const TEST = /^(\s*)([✔✖﹣]) (.*?)(?: # (?:SKIP|TODO).*)?$/;
 const FAILED = /^(\s*)✖ (.*)$/;
 const PLACE = /^test at (.+:\d+):\d+$/;
 
-export function readNodeTest({ lines }: ToolOutput): TestReport | null {
+export function readNodeTest({ lines, text }: ToolOutput): TestReport | null {
+  if (!text.includes('ℹ tests ')) return null;
   const counts = new Map<string, number>();
   const cases: TestCase[] = [];
   const path = new SuitePath();

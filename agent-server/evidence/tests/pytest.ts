@@ -25,7 +25,8 @@ interface Section {
   location: string | null;
 }
 
-export function readPytest({ lines }: ToolOutput): TestReport | null {
+export function readPytest({ lines, text }: ToolOutput): TestReport | null {
+  if (!/ in [\d.]+s/.test(text)) return null;
   let totals: TestCounts | null = null;
   const cases = new Map<string, TestCase>();
   const sections = new Map<string, Section>();
@@ -40,7 +41,7 @@ export function readPytest({ lines }: ToolOutput): TestReport | null {
       sections.set(heading, section);
     } else if (section !== null) {
       if (line.startsWith('E  '))
-        section.message ??= messageFrom(lines.map(said), at, 3, (one) => one === '');
+        section.message ??= messageFrom(lines.slice(at, at + 3).map(said), 0, 3, (one) => one === '');
       section.location ??= PLACE.exec(line)?.[1] ?? null;
     }
     const [, id, outcome] = VERBOSE.exec(line) ?? [];

@@ -19,7 +19,8 @@ const TIME = / # time=\S+/;
 /** How many lines of a diagnostic block are read. */
 const MAX_BLOCK_LINES = 60;
 
-export function readTap({ lines }: ToolOutput): TestReport | null {
+export function readTap({ lines, text }: ToolOutput): TestReport | null {
+  if (!/^[ \t]*(?:not )?ok\b/m.test(text)) return null;
   const versioned = lines.some((line) => /^TAP version \d+/.test(line));
   if (!versioned && !(lines.some((line) => PLAN.test(line)) && lines.some((line) => POINT.test(line)))) {
     return null;

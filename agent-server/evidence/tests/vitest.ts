@@ -19,7 +19,8 @@ const TEST = /^\s*([✓×↓❯])\s+(.*)$/;
 const FAILED = /^\s*FAIL\s+(?:\|[^|]*\|\s+)?(.*)$/;
 const RULE = /^\s*⎯{3,}/;
 
-export function readVitest({ lines }: ToolOutput): TestReport | null {
+export function readVitest({ lines, text }: ToolOutput): TestReport | null {
+  if (!/^ *Tests +\S/m.test(text)) return null;
   let totals: TestCounts | null = null;
   const cases = new Map<string, TestCase>();
   const broken: string[] = [];

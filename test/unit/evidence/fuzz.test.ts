@@ -67,7 +67,29 @@ it('EVID-19: random bytes never throw', { timeout: LIMIT_MS }, () => {
 
 /** Beginnings of what a recogniser looks for, repeated and never finished. */
 const TRAPS = [
-  ...['a', ' ', '\t', '"', '"\\', '(', '{', '[', '<', '=', '/', ':1:', '\u001b[', '\u001b]', '&#1;', 'a:\n '],
+  ...[
+    'a',
+    ' ',
+    '\t',
+    '"',
+    '"\\',
+    '(',
+    '{',
+    '[',
+    '<',
+    '=',
+    '/',
+    '\n',
+    '\n ',
+    '1',
+    '1:1 ',
+    ':1:',
+    ': ',
+    '\u001b[',
+    '\u001b]',
+    '&#1;',
+    'a:\n ',
+  ],
   ...['{"ancestorTitles"', '{"filePath":', '{"Action":', '<testsuite a="', '<testsuite>', '<![CDATA['],
   ...['FAILED a.py::', '____ a ____\n', 'E  x\n', '1 failed, ', '  1) a', '1..1\nnot ok\n', ' FAIL  a > b\n'],
   ...[
