@@ -5,12 +5,12 @@ import { GuardRails } from './guard-rails.ts';
 
 export const LearningConfig = z.strictObject({
   /**
-   * Terms a judged turn adds (terms.ts). none: the weights stay, lessons alone act. demonstration: -log pi of the user's rewrite. hybrid-student, hybrid-union:
-   * distillation towards the teacher on the policy's own answer, support from the student or from both. opd,
-   * combined, binary-rl: see the files of these names. by-kind: the most that is known of the turn, a demonstration
-   * for a rewrite, hybrid-union for a hint in words, binary-rl for a score alone. On rewrites the first alone learnt
-   * as much as with distillation beside it (README.md, "What it learns") at half the rows, so it is the default; what
-   * has a score and no rewrite is then held.
+   * Terms a judged turn adds (terms.ts). none: the weights stay, lessons alone act. demonstration: -log pi of the
+   * user's rewrite. hybrid-student, hybrid-union: distillation towards the teacher on the policy's own answer, support
+   * from the student or from both. opd, combined, binary-rl: see the files of these names. by-kind: the most that is
+   * known of the turn, a demonstration for a rewrite, hybrid-union for a hint in words, binary-rl for a score alone.
+   * On rewrites demonstration alone learnt as much as with distillation beside it (README.md, "What it learns") at
+   * half the rows, so it is the default; what has a score and no rewrite is then held.
    */
   method: z
     .enum([
@@ -28,6 +28,8 @@ export const LearningConfig = z.strictObject({
     .default('demonstration'),
   /** Who answers as teacher: the base without adapter, or the version that serves. */
   teacher: z.enum(['base', 'current']).default('base'),
+  /** once: before a sample is first distilled its teacher answers itself, and one that is no better is not used. */
+  teacherCheck: z.enum(['once', 'never']).default('once'),
   topK: z.number().int().min(1).max(32).default(4),
   /** C: the distillation gap log pi_T - log pi_old is held in [-C, C]. */
   gapClip: z.number().positive().default(1),
@@ -43,6 +45,11 @@ export const LearningConfig = z.strictObject({
   newSamplesPerBatch: z.number().int().min(1).max(64).default(1),
   /** Off: an accepted answer makes no step; it is kept as a held sample. */
   trainOnAccepted: z.boolean().default(false),
+  /**
+   * with-lessons: an answer that was accepted, given with lessons in its prompt, is a demonstration of what to say
+   * without them. Where lessons make most answers right, few corrections are left to learn from.
+   */
+  demonstrateAccepted: z.enum(['never', 'with-lessons']).default('never'),
   /** Lesson distillation: what lessons bring about is learnt on the user's earlier requests, in idle time. */
   distillation: z
     .strictObject({

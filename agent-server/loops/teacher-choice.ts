@@ -1,7 +1,7 @@
 /**
  * Which hint teaches a sample, if any: the teacher reads the student's answer under each, the one that agrees with
  * the student most is tried first (learning/hybrid.ts), and must answer well itself (hindsight/teacher-check.ts).
- * What was found is kept with the sample: replays ask again only when another version teaches.
+ * What was found is kept with the sample: replays do not ask again.
  */
 import type { Engine, Scored } from '../engine/engine.ts';
 import type { ChatPrompt } from '../gateway/chat-template.ts';
@@ -20,7 +20,7 @@ import type { HintCandidate, Sample, TeacherCheck, Turn, TurnResponse } from '..
 export interface TeacherChoiceParts {
   store: Pick<Store, 'hintCandidates' | 'teacherCheck' | 'recordTeacherCheck'>;
   engine: Pick<Engine, 'score' | 'generate'>;
-  config: Pick<LearningConfig, 'topK' | 'teacher'>;
+  config: Pick<LearningConfig, 'topK' | 'teacher' | 'teacherCheck'>;
   /** Asked where nothing in the answers tells which is better; absent: nobody is. */
   judge?: VotingParts;
 }
@@ -69,8 +69,9 @@ export class TeacherChoice {
     const { sample, turn } = of;
     if (sample.hint === null) return null;
     const teacher = config.teacher === 'base' ? BASE_VERSION : parent;
-    const known = store.teacherCheck(sample.sampleId);
-    if (known?.teacher === teacher) {
+    const known = config.teacherCheck === 'once' ? store.teacherCheck(sample.sampleId) : undefined;
+    // A policy that moves teaches differently with every version, and one check a replay would double what it costs.
+    if (known && (known.teacher === BASE_VERSION) === (teacher === BASE_VERSION)) {
       if (known.verdict === 'worse') return null;
       const [candidate] = await this.#read(of, [known.hint], teacher, prompt, signal);
       return candidate?.scored ?? null;
@@ -82,6 +83,7 @@ export class TeacherChoice {
     for (const index of hintOrder(overlaps)) {
       const candidate = candidates[index];
       if (candidate === undefined) continue;
+      if (config.teacherCheck === 'never') return candidate.scored;
       const share = (overlaps[index] ?? 0) / (config.topK * of.response.responseIds.length);
       const finding = await this.#check(of, candidate, share, teacher, prompt, signal);
       const check: TeacherCheck = { teacher, hint: candidate.hint, ...finding };

@@ -42,9 +42,13 @@ function told(hints: HintCandidate[], response: Partial<TurnResponse> = {}): Sam
 /** The teacher's own answers so far. */
 const answered = () => engine.requests.length;
 
-async function supports(sampleId: SampleId, method: LearningConfig['method'], asked?: FakeJudge) {
+async function supports(
+  sampleId: SampleId,
+  method: LearningConfig['method'],
+  { asked, teacherCheck = 'once' }: { asked?: FakeJudge; teacherCheck?: LearningConfig['teacherCheck'] } = {},
+) {
   const prompts = new PromptSource(engine);
-  const config = LearningConfig.parse({ method });
+  const config = LearningConfig.parse({ method, teacherCheck });
   const judge = asked && {
     judge: asked,
     config: { timeoutMs: 60_000, parallel: 1, maxCharacters: 10_000 },
@@ -82,6 +86,12 @@ test('TEACH-5: what was found is kept: replays neither choose nor let the teache
   assert.equal(answered(), 1);
 });
 
+test('TEACH-5: without the check the hint is chosen and nothing is generated', async () => {
+  const sampleId = told([FIRST]);
+  assert.deepEqual((await supports(sampleId, 'opd', { teacherCheck: 'never' })).roles, ['response']);
+  assert.deepEqual([answered(), store.teacherCheck(sampleId)], [0, undefined]);
+});
+
 test('TEACH-6: a refused teacher leaves the score, and where the method takes none, nothing; the reason is told', async () => {
   engine.reply = 'Update';
   const sampleId = told([FIRST, SECOND]);
@@ -113,7 +123,7 @@ test('TEACH-8: where nothing else tells, the judge does', async () => {
   // The answer with the hint is the engine's reply; the judge finds it worse wherever it stands.
   judge.reply = ({ user }) => ({ score: user.indexOf(engine.reply) > user.indexOf('| Update') ? -1 : 1 });
   const sampleId = told([FIRST]);
-  const { roles, advantages } = await supports(sampleId, 'by-kind', judge);
+  const { roles, advantages } = await supports(sampleId, 'by-kind', { asked: judge });
   assert.deepEqual([roles, advantages], [['response'], [-1]]);
   assert.match(store.teacherCheck(sampleId)?.detail ?? '', /judge prefers the answer without/);
 });
