@@ -6,11 +6,11 @@
 import type { PlainMessage, TakenFor } from '../protocol/gateway.ts';
 import type { LessonId, SessionId, TurnId } from '../protocol/ids.ts';
 import type { TurnSubject } from '../protocol/observations.ts';
-import { systemOpening } from '../store/lessons.ts';
+import { MAX_SEARCHED_LESSONS, systemOpening } from '../store/lessons.ts';
 import type { Store } from '../store/store.ts';
 import type { Lesson } from '../store/types.ts';
 import { type Exchange, fitLessons, withLessons } from './lesson-prompt.ts';
-import { type Audience, LessonIndex, MAX_SEARCHED_LESSONS } from './lesson-search.ts';
+import { type Audience, LessonIndex } from './lesson-search.ts';
 import type { LessonsConfig } from './lessons-config.ts';
 
 /** One model's chat template and tokenizer, as far as lessons need them. */

@@ -7,8 +7,7 @@ import MiniSearch from 'minisearch';
 import type { LessonId } from '../protocol/ids.ts';
 import type { Lesson } from '../store/types.ts';
 
-/** Lessons that are searched; older ones wait until others retire. */
-export const MAX_SEARCHED_LESSONS = 500;
+export { MAX_SEARCHED_LESSONS } from '../store/lessons.ts';
 
 /** Of a request, its lesson or a query: what it is about stands at its beginning. */
 const MAX_SEARCHED_CHARS = 2_000;
@@ -19,9 +18,9 @@ export type Audience = Pick<Lesson, 'kind' | 'workspace' | 'systemOpening'>;
 export class LessonIndex {
   readonly #audiences = new Map<string, AudienceIndex>();
 
-  /** `lessons` newest first, at most `MAX_SEARCHED_LESSONS` of them. */
+  /** `lessons` newest first. */
   constructor(lessons: readonly Lesson[]) {
-    const groups = Map.groupBy(lessons.slice(0, MAX_SEARCHED_LESSONS), keyOf);
+    const groups = Map.groupBy(lessons, keyOf);
     for (const [key, group] of groups) this.#audiences.set(key, new AudienceIndex(group));
   }
 

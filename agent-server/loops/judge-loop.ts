@@ -6,6 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { readObservation } from '../evidence/read-observation.ts';
+import { demonstrateAccepted } from '../judge/accepted-with-lessons.ts';
 import { type Observed, sampleOf, settle, wantsVotes } from '../judge/settle.ts';
 import type { VotingParts } from '../judge/votes.ts';
 import type { LearningConfig } from '../learning/config.ts';
@@ -76,7 +77,9 @@ export function judgeWork(
     const { verdict, hints } = settle(observed, { turnId, reason: why, nowMs }, voted ? given : []);
     const made = { sampleId: SampleId.parse(randomUUID()), createdAtMs: nowMs };
     const degenerate = turn?.response ? degenerateReason(turn.response) : null;
-    const sample = trainable ? sampleOf(verdict, learning, made, degenerate) : null;
+    const judged = trainable ? sampleOf(verdict, learning, made, degenerate) : null;
+    const teaches = learning.demonstrateAccepted === 'with-lessons' && degenerate === null;
+    const sample = teaches ? demonstrateAccepted(judged, turn) : judged;
     store.recordVerdict(verdict, sample, hints);
   };
   return {

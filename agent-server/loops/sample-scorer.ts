@@ -74,7 +74,7 @@ export class SampleScorer {
       : null;
     const unused = degenerate ?? refused;
     if (needs === null) return { rows: [], unused };
-    const rewrite = needs.rewrite && sample.hint ? prompt.responseIds(sample.hint.text) : null;
+    const rewrite = needs.rewrite && sample.hint ? wantedIds(of, sample.hint.text, prompt) : null;
     const room = Math.min(MAX_REWRITE_TOKENS, prompt.tokenizer.contextLength - turn.promptIds.length);
     const parts = {
       score: sample.score,
@@ -119,6 +119,11 @@ export class SampleScorer {
       'The batch is given up.',
     );
   }
+}
+
+/** Ids of the text that the user wanted: the exact ones where it is the answer itself. */
+function wantedIds({ sample, response }: AnsweredSample, text: string, prompt: ChatPrompt): number[] {
+  return sample.score === 1 && text === response.text ? response.responseIds : prompt.responseIds(text);
 }
 
 const NO_SCORES: Scores = { student: null, teacher: null };

@@ -14,17 +14,7 @@ import type { HintCandidate, Lesson, Verdict } from './types.ts';
 
 type LessonQueries = Pick<
   Store,
-  | 'lesson'
-  | 'lessons'
-  | 'activeLessons'
-  | 'lessonsOfSession'
-  | 'updateLesson'
-  | 'deleteLesson'
-  | 'nextLessonCheck'
-  | 'recordLessonCheck'
-  | 'turnsWithLessons'
-  | 'turnsToDistil'
-  | 'latestDistillations'
+  'lesson' | 'lessons' | 'activeLessons' | 'lessonsOfSession' | 'updateLesson' | 'deleteLesson'
 >;
 
 const LessonIds = z
@@ -32,7 +22,7 @@ const LessonIds = z
   .transform((text): unknown => JSON.parse(text))
   .pipe(z.array(LessonId));
 
-const LessonRow = z
+export const LessonRow = z
   .object({
     lesson_id: LessonId,
     turn_id: TurnId,
@@ -64,13 +54,8 @@ const LessonRow = z
     }),
   );
 
-/** Turns with the user's own right answer that were given with lessons in the prompt. */
-const ACCEPTED_WITH_LESSONS = `FROM turns t JOIN verdicts v USING (turn_id)
-  WHERE v.score = 1 AND t.kind = 'main' AND t.learnable = 1 AND t.lesson_ids <> '[]'`;
-
-/** Distillation looks no further back, so that its query costs the same in a large store. */
-const RECENT_TURNS = 5_000;
-
+/** Lessons that are searched for a request; older ones wait until some of these retire. */
+export const MAX_SEARCHED_LESSONS = 500;
 /** An agent's instructions begin with what it is; what changes from day to day (date, folder) comes later. */
 const OPENING_CHARS = 200;
 
@@ -81,8 +66,6 @@ export function systemOpening(messages: readonly PlainMessage[]): string {
 }
 
 const LessonIdsRow = z.object({ lesson_ids: LessonIds });
-const CountRow = z.object({ n: z.number() });
-const AtRow = z.object({ at: z.number() });
 
 export function lessonQueries(db: Database): LessonQueries {
   const lesson = (lessonId: LessonId): Lesson | undefined =>
@@ -157,67 +140,6 @@ export function lessonQueries(db: Database): LessonQueries {
         );
       });
     },
-
-    nextLessonCheck: (version, { answers, limit }) => {
-      const checked = db.get(CountRow, `SELECT count(*) AS n FROM lessons WHERE checked_by = ?`, version);
-      if ((checked?.n ?? 0) >= limit) return undefined;
-      // Oldest first: what was taught first had the most steps to be learnt.
-      return db.get(
-        LessonRow,
-        `SELECT * FROM lessons l WHERE state = 'active' AND checked_by IS NOT ?1
-           AND (SELECT count(*) FROM (SELECT 1 ${ACCEPTED_WITH_LESSONS} AND t.subject_kind = l.kind
-                  AND t.repository_root IS l.workspace AND t.created_at_ms >= l.created_at_ms LIMIT ?2)) = ?2
-         ORDER BY lesson_id LIMIT 1`,
-        version,
-        answers,
-      );
-    },
-
-    turnsWithLessons: (of, limit) =>
-      db.all(
-        TurnRow,
-        `SELECT t.* ${ACCEPTED_WITH_LESSONS} AND t.subject_kind = ? AND t.repository_root IS ?
-           AND t.created_at_ms >= ? ORDER BY t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
-        of.kind,
-        of.workspace,
-        of.createdAtMs,
-        limit,
-      ),
-
-    recordLessonCheck: (lessonId, version, outcome) => {
-      db.write(['lessons'], () => {
-        db.run(
-          outcome === 'learnt'
-            ? `UPDATE lessons SET checked_by = ?1, state = 'retired', retired_by = ?1
-               WHERE lesson_id = ?2 AND state = 'active'`
-            : `UPDATE lessons SET checked_by = ?1 WHERE lesson_id = ?2 AND state = 'active'`,
-          version,
-          lessonId,
-        );
-      });
-    },
-
-    turnsToDistil: (limit) =>
-      db.all(
-        TurnRow,
-        `SELECT t.* FROM turns t WHERE t.kind = 'main' AND t.learnable = 1 AND t.state IN ('open', 'settled')
-           AND t.finish_reason = 'stop' AND t.rowid > (SELECT max(rowid) FROM turns) - ${RECENT_TURNS}
-           AND NOT EXISTS (SELECT 1 FROM samples s WHERE s.turn_id = t.turn_id AND s.excluded = 1)
-           AND EXISTS (SELECT 1 FROM lessons l WHERE l.state = 'active' AND l.kind = t.subject_kind
-                         AND l.workspace IS t.repository_root AND l.turn_id <> t.turn_id)
-         ORDER BY (SELECT count(*) FROM batch_turns b WHERE b.turn_id = t.turn_id AND b.role = 'request'),
-           t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
-        limit,
-      ),
-
-    latestDistillations: (limit) =>
-      db
-        .all(
-          AtRow,
-          `SELECT created_at_ms AS at FROM batches WHERE kind = 'distillation' ORDER BY rowid DESC LIMIT ?`,
-          limit,
-        )
-        .map(({ at }) => at),
   };
 }
 

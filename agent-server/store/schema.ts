@@ -299,6 +299,7 @@ export const MIGRATIONS: readonly string[] = [
     checked_by TEXT REFERENCES versions(version)
   ) STRICT;
   CREATE INDEX lessons_active ON lessons(lesson_id) WHERE state = 'active';
+  CREATE INDEX lessons_checked ON lessons(checked_by) WHERE checked_by IS NOT NULL;
   CREATE INDEX turns_with_lessons ON turns(subject_kind, repository_root, created_at_ms) WHERE lesson_ids <> '[]';
 
   -- What the panel and the intake ask for all the time, counted as it happens: no query counts a million rows,

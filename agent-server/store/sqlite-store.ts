@@ -6,6 +6,7 @@ import { batchQueries } from './batches.ts';
 import { Database } from './database.ts';
 import { forgettingQueries } from './forgetting.ts';
 import { judgementQueries } from './judgements.ts';
+import { lessonLearningQueries } from './lesson-learning.ts';
 import { lessonQueries } from './lessons.ts';
 import { observationQueries } from './observations.ts';
 import { markDamaged, openFile } from './open-file.ts';
@@ -35,9 +36,14 @@ export async function openStore(file: string, nowMs: number = Date.now()): Promi
     markDamaged(file);
     damaged.resolve(error);
   });
-  const store: Store = {
+  return { store: storeOver(db, damaged.promise), fresh, setAside };
+}
+
+/** All queries over one connection whose file is migrated. `damaged` is what Store.damaged answers. */
+export function storeOver(db: Database, damaged: Promise<Error>): Store {
+  return {
     close: () => db.close(),
-    damaged: () => damaged.promise,
+    damaged: () => damaged,
     together: (work) => db.together(work),
     onChange: (listener) => db.onChange(listener),
     ...turnQueries(db),
@@ -53,6 +59,6 @@ export async function openStore(file: string, nowMs: number = Date.now()): Promi
     ...ownTextQueries(db),
     ...panelQueries(db),
     ...lessonQueries(db),
+    ...lessonLearningQueries(db),
   };
-  return { store, fresh, setAside };
 }

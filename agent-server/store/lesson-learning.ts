@@ -1,0 +1,93 @@
+/** What the weights are asked about lessons, and what lessons are distilled on. Lessons themselves are lessons.ts. */
+import { z } from 'zod';
+import { TurnRow } from './codec.ts';
+import type { Database } from './database.ts';
+import { LessonRow, MAX_SEARCHED_LESSONS } from './lessons.ts';
+import type { Store } from './store.ts';
+
+type LessonLearningQueries = Pick<
+  Store,
+  'nextLessonCheck' | 'turnsWithLessons' | 'recordLessonCheck' | 'turnsToDistil' | 'latestDistillations'
+>;
+
+/** Answers that the user took as they were, given with lessons in the prompt, and that no version was trained on. */
+const ACCEPTED_WITH_LESSONS = `FROM turns t JOIN verdicts v USING (turn_id)
+  WHERE v.score = 1 AND t.kind = 'main' AND t.learnable = 1 AND t.lesson_ids <> '[]'
+    AND NOT EXISTS (SELECT 1 FROM samples s WHERE s.turn_id = t.turn_id AND s.state <> 'held')
+    AND NOT EXISTS (SELECT 1 FROM batch_turns b WHERE b.turn_id = t.turn_id AND b.role = 'request')`;
+
+/** In SQL what isKeptForChecks (judge/accepted-with-lessons.ts) says of a turn that was answered with lessons. */
+const KEPT_FOR_CHECKS = `(t.lesson_ids <> '[]' AND substr(t.turn_id, -1) IN ('0', '2', '4', '6', '8', 'a', 'c', 'e'))`;
+
+/** Distillation looks no further back, so that its query costs the same in a large store. */
+const RECENT_TURNS = 5_000;
+
+const CountRow = z.object({ n: z.number() });
+const AtRow = z.object({ at: z.number() });
+
+export function lessonLearningQueries(db: Database): LessonLearningQueries {
+  return {
+    nextLessonCheck: (version, { answers, limit }) => {
+      const checked = db.get(CountRow, `SELECT count(*) AS n FROM lessons WHERE checked_by = ?`, version);
+      if ((checked?.n ?? 0) >= limit) return undefined;
+      // Oldest first: what was taught first had the most steps to be learnt.
+      return db.get(
+        LessonRow,
+        `SELECT * FROM lessons l WHERE state = 'active' AND checked_by IS NOT ?1
+           AND lesson_id IN (SELECT lesson_id FROM lessons WHERE state = 'active' ORDER BY lesson_id DESC LIMIT ${MAX_SEARCHED_LESSONS})
+           AND (SELECT count(*) FROM (SELECT 1 ${ACCEPTED_WITH_LESSONS} AND t.subject_kind = l.kind
+                  AND t.repository_root IS l.workspace AND t.created_at_ms >= l.created_at_ms LIMIT ?2)) = ?2
+         ORDER BY lesson_id LIMIT 1`,
+        version,
+        answers,
+      );
+    },
+
+    turnsWithLessons: (of, limit) =>
+      db.all(
+        TurnRow,
+        `SELECT t.* ${ACCEPTED_WITH_LESSONS} AND t.subject_kind = ? AND t.repository_root IS ?
+           AND t.created_at_ms >= ? ORDER BY t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
+        of.kind,
+        of.workspace,
+        of.createdAtMs,
+        limit,
+      ),
+
+    recordLessonCheck: (lessonId, version, outcome) => {
+      db.write(['lessons'], () => {
+        db.run(
+          outcome === 'learnt'
+            ? `UPDATE lessons SET checked_by = ?1, state = 'retired', retired_by = ?1
+               WHERE lesson_id = ?2 AND state = 'active'`
+            : `UPDATE lessons SET checked_by = ?1 WHERE lesson_id = ?2 AND state = 'active'`,
+          version,
+          lessonId,
+        );
+      });
+    },
+
+    turnsToDistil: (limit) =>
+      db.all(
+        TurnRow,
+        `SELECT t.* FROM turns t WHERE t.kind = 'main' AND t.learnable = 1 AND t.state IN ('open', 'settled')
+           AND t.finish_reason = 'stop' AND t.rowid > (SELECT max(rowid) FROM turns) - ${RECENT_TURNS}
+           AND NOT ${KEPT_FOR_CHECKS}
+           AND NOT EXISTS (SELECT 1 FROM samples s WHERE s.turn_id = t.turn_id AND s.excluded = 1)
+           AND EXISTS (SELECT 1 FROM lessons l WHERE l.state = 'active' AND l.kind = t.subject_kind
+                         AND l.workspace IS t.repository_root AND l.turn_id <> t.turn_id)
+         ORDER BY (SELECT count(*) FROM batch_turns b WHERE b.turn_id = t.turn_id AND b.role = 'request'),
+           t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
+        limit,
+      ),
+
+    latestDistillations: (limit) =>
+      db
+        .all(
+          AtRow,
+          `SELECT created_at_ms AS at FROM batches WHERE kind = 'distillation' ORDER BY rowid DESC LIMIT ?`,
+          limit,
+        )
+        .map(({ at }) => at),
+  };
+}
