@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { TakenFor } from './gateway.ts';
 import { BatchId, LessonId, TurnId, WeightVersion } from './ids.ts';
 import { ProcessState } from './link.ts';
+import { GateFigures } from './promotion.ts';
 import { TrainMetrics } from './training.ts';
 
 export const LoopName = z.enum(['serve', 'environment', 'judge', 'train']);
@@ -33,6 +34,12 @@ export const PanelVersion = z.object({
   /** Earlier requests that lessons were distilled on; 0 for a version made of samples. */
   requestCount: z.number().int(),
   metrics: TrainMetrics.nullable(),
+  /** Why it serves, retired or failed: the latest decision on it. */
+  reason: z.string().nullable(),
+  /** What the gate measured of it. */
+  figures: GateFigures.nullable(),
+  /** Something that it learnt from was deleted or excluded since. */
+  tainted: z.enum(['deleted', 'excluded']).nullable(),
 });
 export type PanelVersion = z.infer<typeof PanelVersion>;
 
@@ -64,6 +71,8 @@ export const PanelTurn = z.object({
   decidedBy: z.string().nullable(),
   hint: z.string().nullable(),
   sampleState: z.enum(['none', 'ready', 'batched', 'trained', 'held']),
+  /** The user left it out: not learnt from until they take that back. */
+  excluded: z.boolean(),
   batchId: BatchId.nullable(),
   learntBy: WeightVersion.nullable(),
   /** One sentence each: why its sample is held, what was found of the teacher that saw its hint. */

@@ -31,7 +31,7 @@ const Logprobs = z
   .transform((blob) => Array.from(new Float64Array(blob.slice().buffer)));
 
 /** A TEXT column that holds JSON of the given shape. */
-function json<S extends z.ZodType>(shape: S) {
+export function json<S extends z.ZodType>(shape: S) {
   return z
     .string()
     .transform((text, context): unknown => {

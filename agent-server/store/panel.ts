@@ -7,7 +7,8 @@ import { z } from 'zod';
 import { TakenFor } from '../protocol/gateway.ts';
 import { BatchId, TurnId, WeightVersion } from '../protocol/ids.ts';
 import type { TurnOutcome } from '../protocol/panel.ts';
-import { VersionRow } from './codec.ts';
+import { GateFigures } from '../protocol/promotion.ts';
+import { json, VersionRow } from './codec.ts';
 import type { Database } from './database.ts';
 import type { Store } from './store.ts';
 
@@ -30,6 +31,7 @@ const PanelTurnRow = z.object({
   hint_kind: z.enum(['rewrite', 'words']).nullable(),
   hint_text: z.string().nullable(),
   sample_state: z.enum(['ready', 'batched', 'trained', 'held']).nullable(),
+  excluded: z.number().nullable(),
   batch_id: BatchId.nullable(),
   learnt_by: WeightVersion.nullable(),
   note: z.string().nullable(),
@@ -50,7 +52,14 @@ const DoneRow = z.object({
   judge: z.number(),
   train: z.number(),
 });
-const PanelVersionRow = z.object({ sample_count: z.number(), request_count: z.number() }).and(VersionRow);
+const PanelVersionRow = z
+  .object({
+    sample_count: z.number(),
+    request_count: z.number(),
+    reason: z.string().nullable(),
+    figures: json(GateFigures).nullable(),
+  })
+  .and(VersionRow);
 const CurveRow = z.object({
   turn_id: TurnId,
   created_at_ms: z.number(),
@@ -90,8 +99,8 @@ export function panelQueries(db: Database): PanelQueries {
         .all(
           PanelTurnRow,
           `SELECT t.turn_id, t.created_at_ms, t.kind, t.side_reason, t.state, t.subject_kind, t.repository_root, t.answered_by,
-             t.text, v.score, v.decided_by, h.kind AS hint_kind, h.text AS hint_text, s.state AS sample_state,
-             s.batch_id, s.note, c.detail AS teacher_detail, CASE WHEN b.state = 'trained' THEN b.version END AS learnt_by
+             t.text, v.score, v.decided_by, h.kind AS hint_kind, h.text AS hint_text, s.state AS sample_state, s.excluded,
+             s.batch_id, s.note, c.detail AS teacher_detail, CASE WHEN s.state = 'trained' THEN b.version END AS learnt_by
            FROM turns t LEFT JOIN verdicts v USING (turn_id) LEFT JOIN hints h USING (turn_id)
              LEFT JOIN samples s ON s.rowid = (SELECT max(rowid) FROM samples l WHERE l.turn_id = t.turn_id)
              LEFT JOIN batches b ON b.batch_id = s.batch_id LEFT JOIN teacher_checks c ON c.sample_id = s.sample_id
@@ -112,6 +121,7 @@ export function panelQueries(db: Database): PanelQueries {
           decidedBy: row.decided_by,
           hint: row.hint_text,
           sampleState: row.sample_state ?? 'none',
+          excluded: row.excluded === 1,
           batchId: row.batch_id,
           learntBy: row.learnt_by,
           notes: [row.note, row.teacher_detail].filter((note) => note !== null),
@@ -122,8 +132,12 @@ export function panelQueries(db: Database): PanelQueries {
         .all(
           PanelVersionRow,
           `SELECT v.*, (SELECT count(*) FROM batch_samples m WHERE m.batch_id = v.batch_id) AS sample_count,
-             (SELECT count(*) FROM batch_turns r WHERE r.batch_id = v.batch_id AND r.role = 'request') AS request_count
-           FROM versions v ORDER BY v.rowid DESC LIMIT ?`,
+             (SELECT count(*) FROM batch_turns r WHERE r.batch_id = v.batch_id AND r.role = 'request') AS request_count,
+             p.reason, (SELECT figures FROM promotions g WHERE g.version = v.version AND g.figures IS NOT NULL
+                        ORDER BY g.promotion_id DESC LIMIT 1) AS figures
+           FROM versions v LEFT JOIN promotions p ON p.promotion_id =
+             (SELECT max(promotion_id) FROM promotions l WHERE l.version = v.version)
+           ORDER BY v.rowid DESC LIMIT ?`,
           limit,
         )
         .map((row) => ({
@@ -136,6 +150,9 @@ export function panelQueries(db: Database): PanelQueries {
           sampleCount: row.sample_count,
           requestCount: row.request_count,
           metrics: row.metrics,
+          reason: row.reason,
+          figures: row.figures,
+          tainted: row.tainted,
         })),
 
     curve: (limit) =>

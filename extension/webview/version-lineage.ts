@@ -64,7 +64,7 @@ export class VersionLineage extends LitElement {
           <table>
             <thead>
               <tr><th scope="col">Version</th><th scope="col">From</th><th scope="col">State</th>
-                <th scope="col">Learnt from</th><th scope="col">Loss</th><th scope="col">Made</th></tr>
+                <th scope="col">Learnt from</th><th scope="col">Loss</th><th scope="col">Made</th><th scope="col">Why</th></tr>
             </thead>
             <tbody>${this.versions.map((version) => this.#row(version))}</tbody>
           </table>
@@ -79,7 +79,7 @@ export class VersionLineage extends LitElement {
       ${index === 0 ? nothing : svg`<line x1=${x - STEP + 8} x2=${x - 8} y1=${MIDDLE - 6} y2=${MIDDLE - 6}></line>`}
       <circle cx=${x} cy=${MIDDLE - 6} r="7"></circle>
       <text x=${x} y="42">${shortVersion(version.version)}</text>
-      <title>${version.version}: ${state}</title>
+      <title>${version.version}: ${state}${version.reason === null ? '' : `: ${version.reason}`}</title>
     </g>`;
   }
 
@@ -91,7 +91,13 @@ export class VersionLineage extends LitElement {
       <td>${version.batchId ? learntFrom(version) : '–'}</td>
       <td>${version.metrics ? version.metrics.loss.toFixed(3) : '–'}</td>
       <td>${timeAgo(version.createdAt, this.now)}</td>
+      <td>${why(version)}</td>
     </tr>`;
   }
+}
+/** The latest decision on it, and whether it knows something that the user took back since. */
+function why({ reason, tainted }: PanelVersion): string {
+  const mark = tainted === null ? [] : [`learnt from something ${tainted} since`];
+  return [...(reason === null ? [] : [reason]), ...mark].join('; ') || '–';
 }
 customElements.define('apprentice-lineage', VersionLineage);

@@ -9,20 +9,57 @@ import {
   type TurnId,
   weightVersion,
 } from '../../agent-server/protocol/ids.ts';
+import type { UserReplyObservation } from '../../agent-server/protocol/observations.ts';
+import type { GateFigures } from '../../agent-server/protocol/promotion.ts';
 import type { Store } from '../../agent-server/store/store.ts';
+import type { TurnContext } from '../../agent-server/store/types.ts';
 import {
   answeredTurn,
   beginBatch,
   corrected,
   made,
+  newObservationId,
   newTurnId,
   readySample,
+  response,
   sample,
   T0,
   thumb,
+  turn,
 } from '../fixtures/records.ts';
 
 const [V1, V2, V3] = [weightVersion(1), weightVersion(2), weightVersion(3)];
+
+const CONTEXT: TurnContext = {
+  origin: 'prefix',
+  client: null,
+  takenFor: 'main',
+  parentTurnId: null,
+  retryOf: null,
+  fork: null,
+  hashes: null,
+  tools: [],
+  lessonIds: [],
+};
+
+const FIGURES: GateFigures = {
+  turns: 5,
+  heldOut: 2,
+  meanDifference: -1,
+  lowerBound: -1.5,
+  confidence: 0.9,
+  margin: 0.3,
+  driftNats: null,
+  servingDriftNats: null,
+  maxDriftNats: 0.3,
+  scoredTokens: 100,
+  seconds: 1,
+};
+
+function userReply(turnId: TurnId, text: string): UserReplyObservation {
+  const observedAt = new Date(T0).toISOString();
+  return { kind: 'user_reply', observationId: newObservationId(), observedAt, turnId, text };
+}
 
 /** Has the next version learn one new sample, and serve. */
 function learn(store: Store, replay: SampleId[] = []): SampleId {
@@ -184,6 +221,61 @@ export function forgettingRules(store: () => Store): void {
     store().excludeTurn(turnOf(store(), other), 'included');
     assert.deepEqual(tainted(store()), [`${V1} deleted`, `${V2} deleted`], 'a deletion is not taken back');
     assert.throws(() => store().deleteTurn(turnId), ApprenticeError);
+  });
+
+  it('FORGET-4: retries and the later turns of its conversation repeat its text and go with it', () => {
+    const ask = (fields: Partial<TurnContext> = {}) => {
+      const begun = turn({ subject: { kind: 'chat' } });
+      store().beginTurn(begun, { ...CONTEXT, ...fields });
+      store().finishTurn(begun.turnId, response());
+      return begun.turnId;
+    };
+    const before = ask();
+    const [first, other] = [ask({ parentTurnId: before }), ask()];
+    const retry = ask({ parentTurnId: before, retryOf: first });
+    const later = ask({ parentTurnId: retry });
+    const reply = userReply(before, 'the words of the first turn');
+    const afterwards = userReply(first, 'the words of the later turn');
+    for (const [seen, of] of [
+      [reply, before],
+      [afterwards, first],
+    ] as const) {
+      store().addObservation(seen, T0);
+      store().attach(seen.observationId, of, 'user_reply', T0, T0);
+    }
+    assert.equal(store().deleteTurn(first).turns, 3);
+    assert.deepEqual(
+      [before, first, retry, later, other].map((turnId) => store().turn(turnId) !== undefined),
+      [true, false, false, false, true],
+    );
+    assert.deepEqual(store().nextStates(before), [], 'the reply to the turn before was the deleted request');
+  });
+
+  it('FORGET-4: a lesson of a deleted turn goes, and is taken out of the prompts that it stood in', () => {
+    const taught = readySample(store());
+    const [lesson] = store().lessons(9);
+    assert.ok(lesson);
+    const begun = turn({ subject: { kind: 'chat' }, promptIds: [7, 8, 9] });
+    store().beginTurn(begun, { ...CONTEXT, lessonIds: [lesson.lessonId] });
+    store().finishTurn(begun.turnId, response());
+    store().deleteTurn(turnOf(store(), taught));
+    assert.deepEqual(store().lessons(9), []);
+    assert.deepEqual(store().turn(begun.turnId)?.promptIds, []);
+    assert.deepEqual(store().turn(begun.turnId)?.lessonIds, [lesson.lessonId], 'trained by its messages');
+  });
+
+  it('FORGET-1: the panel says what was left out, and why a version failed or is marked', () => {
+    const first = learn(store());
+    store().excludeTurn(turnOf(store(), first), 'excluded');
+    store().completeBatch(beginBatch(store(), [readySample(store())]), made(V2));
+    store().rejectVersion(V2, 'worse', T0, FIGURES);
+    const [rejected, marked] = store().panelVersions(9);
+    assert.deepEqual([rejected?.state, rejected?.reason, rejected?.figures], ['failed', 'worse', FIGURES]);
+    assert.deepEqual([marked?.reason, marked?.tainted], ['better', 'excluded']);
+    const shown = store()
+      .panelTurns(9)
+      .find(({ turnId }) => turnId === turnOf(store(), first));
+    assert.deepEqual([shown?.excluded, shown?.learntBy], [true, V1]);
   });
 
   it('FORGET-5: deleting a session deletes its turns and no other; an open batch with one of them is given up', () => {
