@@ -123,7 +123,7 @@ class Contest {
 }
 
 /** What was measured, less what the code of the day makes of it. */
-function measured({ shipped: _, ...rest }: Result): Omit<Result, 'shipped'> {
+function withoutMark({ shipped: _, ...rest }: Result): Omit<Result, 'shipped'> {
   return rest;
 }
 
@@ -174,7 +174,7 @@ async function main(): Promise<void> {
     if (values.json !== undefined)
       await writeFile(
         values.json,
-        `${JSON.stringify({ model: 'SmolLM2-135M-Instruct', maxNewTokens: MAX_NEW_TOKENS, seconds, results: results.map(measured) }, null, 1)}\n`,
+        `${JSON.stringify({ model: 'SmolLM2-135M-Instruct', maxNewTokens: MAX_NEW_TOKENS, seconds, results: results.map(withoutMark) }, null, 1)}\n`,
       );
   } finally {
     await engine.stop();

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Reading } from '../../../agent-server/evidence/reading.ts';
-import { hintsOf, MAX_HINT_CHARACTERS, rewriteHint } from '../../../agent-server/hindsight/hints.ts';
+import {
+  hintsOf,
+  MAX_HINT_CHARACTERS,
+  rewriteHint,
+  teachingHints,
+} from '../../../agent-server/hindsight/hints.ts';
 
 const reading = (source: Reading['source'], fields: Partial<Reading> = {}): Reading => ({
   source,
@@ -92,5 +97,18 @@ test('HIND-6: a judge’s candidate that only praises or scores is none; labels 
       'Return early when the list is empty.',
       'The function is correct only for positive numbers, so test zero.',
     ],
+  );
+});
+
+test('HIND-7: a rewrite teaches alone; words beside the turn’s other words, three at most, the sample’s own among them', () => {
+  const own = { kind: 'words', text: 'what the sample was made of' } as const;
+  const others = hintsOf([], ['The first other hint.', 'The second other hint.', 'The third other hint.']);
+  const texts = (of: Parameters<typeof teachingHints>[0]) =>
+    teachingHints(of, others).map(({ text }) => text);
+  assert.deepEqual(texts({ kind: 'rewrite', text: 'better' }), ['better']);
+  assert.deepEqual(texts(own), [own.text, 'The first other hint.', 'The second other hint.']);
+  assert.deepEqual(
+    texts({ kind: 'words', text: 'The second other hint.' }),
+    others.map(({ text }) => text),
   );
 });
