@@ -4,6 +4,7 @@
  * chat-response.ts, of Anthropic's in messages-request.ts and messages-response.ts, turns in turn-runner.ts.
  */
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createAdaptorServer } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -16,12 +17,14 @@ import { completionBody, completionEvents } from './chat-response.ts';
 import { hostGuard, originGuard, tokenGuard } from './guards.ts';
 import { readCountTokens, readMessagesRequest } from './messages-request.ts';
 import { messageBody, messageError, messageEvents } from './messages-response.ts';
-import { BASE_MODEL, type Header, SERVING_MODEL } from './read-request.ts';
+import { BASE_MODEL, type Header, readModel, SERVING_MODEL } from './read-request.ts';
 import type { TurnEvent, TurnRequest, TurnRunner } from './turn-runner.ts';
 
 type Begun = Extract<TurnEvent, { type: 'begun' }>;
 
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
+/** A stream that is silent for so long (a prompt being read, a call not yet whole) says that it is alive. */
+const KEEP_ALIVE_MS = 10_000;
 
 export interface GatewayOptions {
   turns: TurnRunner;
@@ -30,6 +33,8 @@ export interface GatewayOptions {
   /** 0: the system's choice. */
   port: number;
   nowMs: () => number;
+  /** How long a stream may be silent; tests shorten it. */
+  keepAliveMs?: number;
 }
 
 export interface Gateway {
@@ -62,7 +67,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function application(options: GatewayOptions, port: () => number): Hono {
-  const { turns, serving, token, nowMs } = options;
+  const { turns, serving, token, nowMs, keepAliveMs = KEEP_ALIVE_MS } = options;
   const known = (version: WeightVersion): boolean => serving.known(version);
   const app = new Hono();
 
@@ -94,12 +99,15 @@ function application(options: GatewayOptions, port: () => number): Hono {
     }),
   );
 
+  const model = (id: string) => ({ id, object: 'model', created: 0, owned_by: 'apprentice' });
   app.get('/v1/models', (context) => {
     const names = [SERVING_MODEL, BASE_MODEL, ...serving.loaded()];
-    return context.json({
-      object: 'list',
-      data: names.map((id) => ({ id, object: 'model', created: 0, owned_by: 'apprentice' })),
-    });
+    return context.json({ object: 'list', data: names.map(model) });
+  });
+  app.get('/v1/models/:id', (context) => {
+    const id = context.req.param('id');
+    readModel(id, known);
+    return context.json(model(id));
   });
 
   app.post('/v1/chat/completions', async (context) => {
@@ -149,7 +157,7 @@ function application(options: GatewayOptions, port: () => number): Hono {
     if (form === 'body') return Response.json(await shape.body(begun, events), { headers });
     const texts = shape.stream(begun, events);
     signal.addEventListener('abort', () => void texts.return(undefined).then(() => events.return(undefined)));
-    return new Response(eventStream(texts, closed), {
+    return new Response(eventStream(texts, closed, keepAliveMs), {
       headers: { ...headers, 'content-type': 'text/event-stream', 'cache-control': 'no-cache' },
     });
   }
@@ -160,14 +168,29 @@ async function received(context: Context): Promise<{ text: string; header: Heade
   return { text: await context.req.text(), header: (name) => context.req.header(name) };
 }
 
-/** Cancelling it aborts `closed`. */
-function eventStream(texts: AsyncGenerator<string>, closed: AbortController): ReadableStream<Uint8Array> {
+/** Cancelling it aborts `closed`. Comments, which every client passes over, fill what would be silence. */
+function eventStream(
+  texts: AsyncGenerator<string>,
+  closed: AbortController,
+  keepAliveMs: number,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
+  let next: Promise<IteratorResult<string>> | undefined;
   return new ReadableStream({
     async pull(controller) {
-      const { done, value } = await texts.next();
-      if (done) controller.close();
-      else controller.enqueue(encoder.encode(value));
+      next ??= texts.next();
+      const silence = new AbortController();
+      const result = await Promise.race([
+        next,
+        delay(keepAliveMs, undefined, { signal: silence.signal, ref: false }),
+      ]).finally(() => silence.abort());
+      if (result === undefined) {
+        controller.enqueue(encoder.encode(': working\n\n'));
+        return;
+      }
+      next = undefined;
+      if (result.done) controller.close();
+      else controller.enqueue(encoder.encode(result.value));
     },
     cancel() {
       closed.abort();

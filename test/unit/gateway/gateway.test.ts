@@ -210,6 +210,25 @@ test('GATE-11: a client that goes away cancels the generation and fails the turn
   fixture.engine.beforeToken = previous;
 });
 
+test('GATE-23: a stream that waits says that it is alive, and goes on as if nothing had been', async () => {
+  const waiting = await gatewayFixture({ keepAliveMs: 20 });
+  const go = Promise.withResolvers<void>();
+  waiting.engine.beforeToken = () => go.promise;
+  const response = await chat(waiting, { stream: true });
+  let text = '';
+  assert.ok(response.body);
+  for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    if (/(: working\n\n){2}/.test(text)) go.resolve();
+  }
+  const data: string[] = [];
+  createParser({ onEvent: (event) => data.push(event.data) }).feed(text);
+  assert.equal(data.at(-1), '[DONE]');
+  const told = data.slice(0, -1).map((one) => JSON.parse(one).choices[0].delta.content ?? '');
+  assert.equal(told.join(''), 'fix: correct the greeting');
+  await waiting.close();
+});
+
 test('GATE-14: a request that the engine lost before its first token is begun again on the same version', async () => {
   await chat(fixture, { model: 'policy@v5' });
   fixture.engine.failNext = new ApprenticeError('engine_unavailable', 'The engine process ended.', '');
@@ -251,6 +270,11 @@ test('the models are the serving name, the base and what is loaded; parts and st
   const ids = (await listed.json()).data.map((one: { id: string }) => one.id);
   assert.deepEqual(ids.slice(0, 2), ['apprentice', 'base']);
   assert.ok(ids.includes('policy@v4'));
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const one = await fetch(`${fixture.gateway.url}/v1/models/policy@v4`, { headers });
+  assert.equal((await one.json()).id, 'policy@v4');
+  const none = await fetch(`${fixture.gateway.url}/v1/models/gpt-4`, { headers });
+  assert.deepEqual(await refusal(none), [404, 'model_not_found']);
   await chat(fixture, {
     model: 'base',
     stop: 'END',
