@@ -1,7 +1,8 @@
 /** A batch on disk: `batches/<batchId>/` with manifest.json and batch.safetensors, complete or not there at all. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ApprenticeError } from '../protocol/errors.ts';
 import type { BatchId } from '../protocol/ids.ts';
 import type { BatchManifest } from '../protocol/training.ts';
 
@@ -14,10 +15,15 @@ export interface BatchFolders {
    */
   write(manifest: BatchManifest, tensors: Uint8Array): Promise<string>;
   exists(batchId: BatchId): Promise<boolean>;
+  /** Throws `disk_full` when the disk may not hold what a training step writes. */
+  requireSpace(): Promise<void>;
   remove(batchId: BatchId): Promise<void>;
   /** Deletes every folder but that of the open batch: what a crash left behind. */
   sweep(open: BatchId | undefined): Promise<void>;
 }
+
+/** An adapter, its optimizer's moments and their temporary copies, with room to spare. */
+const STEP_BYTES = 256 * 2 ** 20;
 
 /** `root`: the home's `batches/`. */
 export function batchFolders(root: string): BatchFolders {
@@ -37,6 +43,15 @@ export function batchFolders(root: string): BatchFolders {
       return folder;
     },
     exists: async (batchId) => (await stat(path(batchId)).catch(absent)) !== null,
+    requireSpace: async () => {
+      const { bavail, bsize } = await statfs(root);
+      if (bavail * bsize >= STEP_BYTES) return;
+      throw new ApprenticeError(
+        'disk_full',
+        `Training waits: the disk that holds ${root} has less than ${STEP_BYTES / 2 ** 20} MiB free.`,
+        'Free some space; then it goes on by itself.',
+      );
+    },
     remove: (batchId) => rm(path(batchId), { recursive: true, force: true }),
     sweep: async (keep) => {
       await mkdir(root, { recursive: true, mode: 0o700 });

@@ -141,6 +141,8 @@ export class TrainSteps {
         `Batch ${batchId} was submitted ${batch.attempts} times without an end.`,
         'Its samples are held.',
       );
+    // A submission counts: one that a full disk would end must not begin.
+    await folders.requireSpace();
     store.submitBatch(batchId);
     try {
       const limited = AbortSignal.any([signal, AbortSignal.timeout(TRAIN_LIMIT_MS)]);

@@ -246,6 +246,7 @@ export const MIGRATIONS: readonly string[] = [
   -- Late, stronger evidence about a turn already trained makes another sample of it.
   DROP INDEX samples_by_turn;
   CREATE INDEX samples_by_turn ON samples(turn_id, created_at_ms);
+  CREATE INDEX samples_by_batch ON samples(batch_id) WHERE batch_id IS NOT NULL;
   ALTER TABLE samples ADD COLUMN note TEXT;
   -- The turn's verdict says something else since this sample was put in a batch: it stays trained, and is not replayed.
   ALTER TABLE samples ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0 CHECK (superseded IN (0, 1));
@@ -299,6 +300,7 @@ export const MIGRATIONS: readonly string[] = [
     checked_by TEXT REFERENCES versions(version)
   ) STRICT;
   CREATE INDEX lessons_active ON lessons(lesson_id) WHERE state = 'active';
+  CREATE INDEX lessons_by_audience ON lessons(kind, workspace) WHERE state = 'active';
   CREATE INDEX lessons_checked ON lessons(checked_by) WHERE checked_by IS NOT NULL;
   CREATE INDEX turns_with_lessons ON turns(subject_kind, repository_root, created_at_ms) WHERE lesson_ids <> '[]';
 
