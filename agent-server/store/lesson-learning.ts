@@ -10,11 +10,22 @@ type LessonLearningQueries = Pick<
   'nextLessonCheck' | 'turnsWithLessons' | 'recordLessonCheck' | 'turnsToDistil' | 'latestDistillations'
 >;
 
-/** Answers that the user took as they were, given with lessons in the prompt, and that no version was trained on. */
-const ACCEPTED_WITH_LESSONS = `FROM turns t JOIN verdicts v USING (turn_id)
-  WHERE v.score = 1 AND t.kind = 'main' AND t.learnable = 1 AND t.lesson_ids <> '[]'
-    AND NOT EXISTS (SELECT 1 FROM samples s WHERE s.turn_id = t.turn_id AND s.state <> 'held')
-    AND NOT EXISTS (SELECT 1 FROM batch_turns b WHERE b.turn_id = t.turn_id AND b.role = 'request')`;
+/** Answers given with lessons that are looked through for accepted ones. */
+const RECENT_ANSWERS = 64;
+
+/**
+ * The newest answers given with lessons to requests of a kind and workspace since a time, of these those that the
+ * user took as they were and that no version was trained on.
+ */
+function acceptedWithLessons(kind: string, workspace: string, sinceMs: string): string {
+  return `FROM (SELECT rowid AS seq FROM turns WHERE lesson_ids <> '[]' AND subject_kind = ${kind}
+      AND repository_root IS ${workspace} AND created_at_ms >= ${sinceMs}
+      ORDER BY created_at_ms DESC LIMIT ${RECENT_ANSWERS}) n
+    JOIN turns t ON t.rowid = n.seq JOIN verdicts v ON v.turn_id = t.turn_id
+    WHERE v.score = 1 AND t.kind = 'main' AND t.learnable = 1
+      AND NOT EXISTS (SELECT 1 FROM samples s WHERE s.turn_id = t.turn_id AND s.state <> 'held')
+      AND NOT EXISTS (SELECT 1 FROM batch_turns b WHERE b.turn_id = t.turn_id AND b.role = 'request')`;
+}
 
 /** In SQL what isKeptForChecks (judge/accepted-with-lessons.ts) says of a turn that was answered with lessons. */
 const KEPT_FOR_CHECKS = `(t.lesson_ids <> '[]' AND substr(t.turn_id, -1) IN ('0', '2', '4', '6', '8', 'a', 'c', 'e'))`;
@@ -35,8 +46,8 @@ export function lessonLearningQueries(db: Database): LessonLearningQueries {
         LessonRow,
         `SELECT * FROM lessons l WHERE state = 'active' AND checked_by IS NOT ?1
            AND lesson_id IN (SELECT lesson_id FROM lessons WHERE state = 'active' ORDER BY lesson_id DESC LIMIT ${MAX_SEARCHED_LESSONS})
-           AND (SELECT count(*) FROM (SELECT 1 ${ACCEPTED_WITH_LESSONS} AND t.subject_kind = l.kind
-                  AND t.repository_root IS l.workspace AND t.created_at_ms >= l.created_at_ms LIMIT ?2)) = ?2
+           AND (SELECT count(*) FROM
+                 (SELECT 1 ${acceptedWithLessons('l.kind', 'l.workspace', 'l.created_at_ms')} LIMIT ?2)) = ?2
          ORDER BY lesson_id LIMIT 1`,
         version,
         answers,
@@ -46,8 +57,8 @@ export function lessonLearningQueries(db: Database): LessonLearningQueries {
     turnsWithLessons: (of, limit) =>
       db.all(
         TurnRow,
-        `SELECT t.* ${ACCEPTED_WITH_LESSONS} AND t.subject_kind = ? AND t.repository_root IS ?
-           AND t.created_at_ms >= ? ORDER BY t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
+        `SELECT t.* ${acceptedWithLessons('?1', '?2', '?3')}
+         ORDER BY t.created_at_ms DESC, t.rowid DESC LIMIT ?4`,
         of.kind,
         of.workspace,
         of.createdAtMs,
@@ -70,14 +81,18 @@ export function lessonLearningQueries(db: Database): LessonLearningQueries {
     turnsToDistil: (limit) =>
       db.all(
         TurnRow,
-        `SELECT t.* FROM turns t WHERE t.kind = 'main' AND t.learnable = 1 AND t.state IN ('open', 'settled')
-           AND t.finish_reason = 'stop' AND t.rowid > (SELECT max(rowid) FROM turns) - ${RECENT_TURNS}
-           AND NOT ${KEPT_FOR_CHECKS}
-           AND NOT EXISTS (SELECT 1 FROM samples s WHERE s.turn_id = t.turn_id AND s.excluded = 1)
-           AND EXISTS (SELECT 1 FROM lessons l WHERE l.state = 'active' AND l.kind = t.subject_kind
-                         AND l.workspace IS t.repository_root AND l.turn_id <> t.turn_id)
-         ORDER BY (SELECT count(*) FROM batch_turns b WHERE b.turn_id = t.turn_id AND b.role = 'request'),
-           t.created_at_ms DESC, t.rowid DESC LIMIT ?`,
+        // Chosen by their ids, so that prompts and answers are read of the chosen only.
+        `SELECT t.* FROM
+           (SELECT t.turn_id, t.created_at_ms, (SELECT count(*) FROM batch_turns b
+              WHERE b.turn_id = t.turn_id AND b.role = 'request') AS distilled
+            FROM turns t WHERE t.kind = 'main' AND t.learnable = 1 AND t.state IN ('open', 'settled')
+              AND t.finish_reason = 'stop' AND t.rowid > (SELECT max(rowid) FROM turns) - ${RECENT_TURNS}
+              AND NOT ${KEPT_FOR_CHECKS}
+              AND NOT EXISTS (SELECT 1 FROM samples s WHERE s.turn_id = t.turn_id AND s.excluded = 1)
+              AND EXISTS (SELECT 1 FROM lessons l WHERE l.state = 'active' AND l.kind = t.subject_kind
+                            AND l.workspace IS t.repository_root AND l.turn_id <> t.turn_id)
+            ORDER BY distilled, t.created_at_ms DESC LIMIT ?) c
+         JOIN turns t ON t.turn_id = c.turn_id ORDER BY c.distilled, c.created_at_ms DESC`,
         limit,
       ),
 
