@@ -1,7 +1,7 @@
 /** SGLang's parsers of tool calls over HTTP: which one the server was started with, and what it finds in a text. */
 import { z } from 'zod';
 import { ServerInfo } from '../protocol/engine.ts';
-import { toApprenticeError } from '../protocol/errors.ts';
+import { type ErrorCode, toApprenticeError } from '../protocol/errors.ts';
 import type { ToolDefinition } from '../protocol/gateway.ts';
 import type { FunctionCallEngine } from './engine.ts';
 import { type EngineEndpoint, EngineHttp, type EngineLimits } from './http-client.ts';
@@ -11,6 +11,13 @@ const FunctionCalls = z.object({
   normal_text: z.string(),
   calls: z.array(z.object({ name: z.string().nullable(), parameters: z.string() })),
 });
+
+const AWAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'aborted',
+  'timeout',
+  'engine_unavailable',
+  'worker_unavailable',
+]);
 
 /** Both calls change nothing when repeated. */
 const ATTEMPTS = 3;
@@ -22,15 +29,15 @@ export class SglangParsers implements FunctionCallEngine {
     this.#http = new EngineHttp(endpoint, limits);
   }
 
-  /** An engine without `/server_info` names none. */
+  /** An engine (or a router before it) that refuses `/server_info` names none; one that is away is an error. */
   async toolCallParser(signal: AbortSignal): Promise<string | null> {
     try {
       const info = await this.#http.json('GET', '/server_info', undefined, ServerInfo, signal, ATTEMPTS);
       return info.tool_call_parser ?? null;
     } catch (thrown) {
       const error = toApprenticeError(thrown);
-      if (error.code === 'not_found') return null;
-      throw error;
+      if (AWAY.has(error.code)) throw error;
+      return null;
     }
   }
 

@@ -1,5 +1,6 @@
 /** An answer as it grows, taken apart: reasoning, text, tool calls. Marks are left to the parsers of each. */
 import type { AnswerMessage, ToolCall } from '../protocol/gateway.ts';
+import type { TurnId } from '../protocol/ids.ts';
 import { ReasoningParser, type Split } from './reasoning-parser.ts';
 import { type ParsedCall, ToolCallParser, type ToolFormat, type ToolPart } from './tool-call-parser.ts';
 
@@ -75,4 +76,14 @@ export class AnswerParser {
     this.message.toolCalls.push(call);
     return [{ type: 'call', index, call }];
   }
+}
+
+/** The same for the same turn, and short enough for every client (OpenAI's are 29 characters). */
+export function callId(turnId: TurnId, index: number): string {
+  return `call_${turnId.replaceAll('-', '').slice(0, 24)}${index}`;
+}
+
+/** The new text of the answer proper. */
+export function contentOf(parts: readonly AnswerPart[]): string {
+  return parts.map((part) => (part.type === 'content' ? part.text : '')).join('');
 }

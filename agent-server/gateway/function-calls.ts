@@ -52,7 +52,7 @@ export class FunctionCalls {
         ...found.calls.map((call) => ({ type: 'call' as const, call })),
       ];
     } catch (error) {
-      signal.throwIfAborted();
+      if (signal.aborted) throw error;
       this.#onError(toApprenticeError(error));
       return [{ type: 'content', text }];
     }

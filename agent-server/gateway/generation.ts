@@ -78,3 +78,11 @@ export function tokensFrom(answer: GenerateResponse, from: number): TurnToken[] 
     return { id, logprob, top: topList(tops?.[from + index]) };
   });
 }
+
+export function tooLong(promptTokens: number, contextLength: number): ApprenticeError {
+  return new ApprenticeError(
+    'context_length_exceeded',
+    `The prompt has ${promptTokens} tokens; the model's context is ${contextLength}.`,
+    'Shorten the messages.',
+  );
+}

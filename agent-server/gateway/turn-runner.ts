@@ -13,10 +13,17 @@ import { type LessonId, type SessionId, TurnId, WeightVersion } from '../protoco
 import type { TurnSubject } from '../protocol/observations.ts';
 import { hashAnswered } from '../sessions/conversation-hash.ts';
 import type { Store } from '../store/store.ts';
-import { AnswerParser, type AnswerPart, type AnswerShape } from './answer-parser.ts';
+import { AnswerParser, type AnswerPart, type AnswerShape, callId, contentOf } from './answer-parser.ts';
 import type { ChatPrompt, RenderedPrompt } from './chat-template.ts';
 import { FunctionCalls } from './function-calls.ts';
-import { completion, generateBody, type TurnSampling, type TurnToken, tokensFrom } from './generation.ts';
+import {
+  completion,
+  generateBody,
+  type TurnSampling,
+  type TurnToken,
+  tokensFrom,
+  tooLong,
+} from './generation.ts';
 import type { PromptSource } from './prompt-source.ts';
 import { THINK_OPEN } from './reasoning-parser.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -285,21 +292,4 @@ function hidesMarks({ tools }: AnswerShape, tokenizer: Tokenizer): boolean {
   if (tools === 'whole') return true;
   const marks = tools === null ? [THINK_OPEN] : [THINK_OPEN, MARKS[tools].open];
   return marks.some((mark) => tokenizer.isSpecial(mark));
-}
-
-/** The same for the same turn, and short enough for every client (OpenAI's are 29 characters). */
-function callId(turnId: TurnId, index: number): string {
-  return `call_${turnId.replaceAll('-', '').slice(0, 24)}${index}`;
-}
-
-function contentOf(parts: readonly AnswerPart[]): string {
-  return parts.map((part) => (part.type === 'content' ? part.text : '')).join('');
-}
-
-function tooLong(promptTokens: number, contextLength: number): ApprenticeError {
-  return new ApprenticeError(
-    'context_length_exceeded',
-    `The prompt has ${promptTokens} tokens; the model's context is ${contextLength}.`,
-    'Shorten the messages.',
-  );
 }
