@@ -19,6 +19,8 @@ export type Finding = Pick<Reading, 'score' | 'detail' | 'words'>;
 export interface TestQuestion {
   /** Of the test files that the turn changed; null unknown, '' none. */
   readonly testDiff: string | null;
+  /** Test files that the turn wrote as a whole. */
+  readonly written: readonly string[];
   readonly context: ObservationContext;
 }
 
@@ -61,7 +63,7 @@ export function compareTests(
   if (was === null) return withoutBefore(is, { diff, request, words, brokenNow: is.broken.length > 0 });
 
   const change = changeOf(was, is);
-  const weakened = weakenings(was, is, diff, question.testDiff);
+  const weakened = weakenings(was, is, diff, question);
   if (was.broken.length > is.broken.length && change.broke === 0) {
     return change.failedNew > 0
       ? {
@@ -171,9 +173,14 @@ function changeOf(was: TestRun, is: TestRun): Change {
 }
 
 /** Why passing is no success. A diff known to be empty rules out that tests went missing: fewer were run. */
-function weakenings(was: TestRun, is: TestRun, diff: TestDiff, testDiff: string | null): string[] {
-  if (testDiff === '') return [];
+function weakenings(was: TestRun, is: TestRun, diff: TestDiff, question: TestQuestion): string[] {
+  if (question.testDiff === '') return [];
   const found = [...diff.weakened];
+  for (const path of question.written) {
+    const file = path.split(/[/\\]/).at(-1) ?? path;
+    const known = [...was.cases.values()].some((one) => `${one.name} ${one.location}`.includes(file));
+    if (known) found.push(`the test file ${path} was written anew`);
+  }
   if (was.complete && is.complete) {
     const gone = [...was.cases].find(([key, one]) => one.outcome !== 'skipped' && !is.cases.has(key));
     if (gone !== undefined) found.push(`the test "${gone[1].name}" is missing`);
@@ -195,8 +202,7 @@ function wasToFix(
   broken: readonly string[],
   context: ObservationContext,
 ): boolean {
-  const titles = failing.map((one) => one.name.split(/ > |::/).at(-1) ?? one.name);
-  if (asksToFix(context.request) || namesOne(context.request, titles)) return true;
+  if (asksToFix(context.request) || namesOne(context.request, failing.flatMap(titlesOf))) return true;
   const names = new Set([...failing.map((one) => one.name), ...broken]);
   /** Failing names of later runs, with the command that ran them. */
   const failedLater = new Map<string, string>();
@@ -213,6 +219,13 @@ function wasToFix(
     for (const name of failed) if (names.has(name)) failedLater.set(name, run.command);
   }
   return false;
+}
+
+/** A test as people name it: its title, and the identifiers in it. */
+function titlesOf(one: TestCase): string[] {
+  const title = one.name.split(/ > |::/).at(-1) ?? one.name;
+  const words = title.split(/[\s/()[\]]+/);
+  return [title, ...words.filter((word) => /^(?:[Tt]est\w+|\w+_\w+|[a-z]+[A-Z]\w*)$/.test(word))];
 }
 
 function merged(reports: readonly TestReport[]): TestRun {

@@ -8,11 +8,11 @@ const MIN_TITLE_CHARS = 6;
 const MAX_REQUEST_CHARS = 8_000;
 
 const THING =
-  '(?:tests?|specs?|suite|build|errors?|failures?|warnings?|compil\\w+|lint\\w*|type ?check\\w*|ci)';
+  '(?:tests?|specs?|suite|build|errors?(?! messages?)|failures?|warnings?|compil\\w+|lint\\w*|type ?check\\w*|ci)';
 const FAILING = '(?:fail\\w*|broken|breaks|red)';
 const TO_FIX = [
   new RegExp(`\\b(?:fix|repair|resolve|solve|debug|mend)\\w*\\b[^.!?\\n]{0,80}\\b${THING}\\b`, 'i'),
-  /\b(?:make|get)\b[^.!?\n]{0,80}\b(?:pass(?:es|ing)?|green|compil(?:e|es|ing)|build(?:s|ing)?)\b/i,
+  /\b(?:make|get)\b[^.!?\n]{0,80}\b(?:tests?|specs?|suite|build|ci|it|them|everything|project|code|pytest|jest|vitest|mocha)\b[^.!?\n]{0,40}\b(?:pass(?:es|ing)?|green|compil\w+|build(?:s|ing)?)\b/i,
   new RegExp(`\\b${FAILING}\\s+(?:\\w+\\s+)?${THING}\\b|\\b${THING}\\b[^.!?\\n]{0,30}\\b${FAILING}\\b`, 'i'),
 ];
 const FOR_FAILING_TEST =

@@ -20,6 +20,13 @@ export interface RunFacts {
 /** An earlier run, with what tells that another is the same command again. */
 export interface SessionRun extends Run {
   readonly command: string;
+  /** Of the tool call that ran it; null for any other run. */
+  readonly callId: string | null;
+}
+
+/** An earlier run, read. */
+export interface EarlierFacts extends RunFacts {
+  readonly callId: string | null;
 }
 
 /** Earlier runs that are read; further back the code was another one. */
@@ -61,9 +68,9 @@ export function earlierRuns(context: ObservationContext): SessionRun[] {
     if (command === null || runs.length >= MAX_EARLIER_RUNS) continue;
     if (observation.kind === 'tool_result') {
       const exitCode = observation.isError === null ? null : Number(observation.isError);
-      runs.push({ command, exitCode, output: observation.text });
+      runs.push({ command, exitCode, output: observation.text, callId: observation.callId });
     } else if ('output' in observation) {
-      runs.push({ command, exitCode: observation.exitCode, output: observation.output });
+      runs.push({ command, exitCode: observation.exitCode, output: observation.output, callId: null });
     }
   }
   return runs;
@@ -77,12 +84,12 @@ export function runBefore(
   command: string | null,
   facts: RunFacts,
   context: ObservationContext,
-): RunFacts | null {
+): EarlierFacts | null {
   for (const run of earlierRuns(context)) {
     if (run.output.trim() === '' && run.exitCode === null) continue;
     const same = run.command === command;
     if (!same && facts.reports.length === 0) continue;
-    const earlier = factsOf(run);
+    const earlier = { ...factsOf(run), callId: run.callId };
     const silent = earlier.reports.length === 0 || facts.reports.length === 0;
     if (same && (silent || haveToolInCommon(earlier.reports, facts.reports))) return earlier;
     if (!same && sameTests(earlier.reports, facts.reports)) return earlier;

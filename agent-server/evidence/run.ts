@@ -17,6 +17,8 @@ export interface RunQuestion {
   readonly before: RunFacts | null;
   /** Of the test files that the turn changed; null unknown, '' none. */
   readonly testDiff: string | null;
+  /** Test files that the turn wrote as a whole. */
+  readonly written: readonly string[];
   /** What the turn wrote. */
   readonly proposal: string;
   readonly context: ObservationContext;
@@ -43,7 +45,7 @@ export function readRun(question: RunQuestion): Finding {
 }
 
 function testsIn(question: RunQuestion): Finding | null {
-  const { facts, before, testDiff, context } = question;
+  const { facts, before, testDiff, written, context } = question;
   if (facts.reports.length === 0) {
     const ran = before?.reports.some((one) => one.passed + one.failed > 0) ?? false;
     const first = facts.errors[0];
@@ -51,10 +53,11 @@ function testsIn(question: RunQuestion): Finding | null {
     return { score: -1, detail: 'Tests that ran before do not compile.', words: problemWords(first) };
   }
   const brokeBefore = before !== null && before.reports.length === 0 && before.errors.length > 0;
-  if (!brokeBefore) return compareTests(before?.reports ?? null, facts.reports, { testDiff, context });
+  if (!brokeBefore)
+    return compareTests(before?.reports ?? null, facts.reports, { testDiff, written, context });
   // Before, nothing compiled: a failure may have been there behind it.
   const failed = facts.reports.reduce((sum, one) => sum + one.failed + one.broken.length, 0);
-  const alone = compareTests(null, facts.reports, { testDiff, context });
+  const alone = compareTests(null, facts.reports, { testDiff, written, context });
   return failed > 0
     ? { ...alone, score: 0, detail: 'What did not compile before runs, but tests fail.' }
     : alone;

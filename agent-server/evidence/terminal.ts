@@ -5,6 +5,7 @@ import type { ObservationContext } from './context.ts';
 import { RANK, type Reading } from './reading.ts';
 import { readRun } from './run.ts';
 import { commandOf, factsOf, runBefore } from './run-facts.ts';
+import { testEdits } from './tool-edits.ts';
 
 /** Compared with the last run of the same command (of tests: that ran the same ones) in this session. */
 export function readTerminal(
@@ -17,11 +18,13 @@ export function readTerminal(
       ? 'verdict'
       : exitCodeMeans(observation.commandLine, observation.exitCode, observation.source);
   const facts = factsOf(observation);
+  const { diff, written } = testEdits(context, null, null);
   const found = readRun({
     now: observation,
     facts,
     before: runBefore(commandOf(observation, context), facts, context),
-    testDiff: null,
+    testDiff: diff === '' ? null : diff,
+    written,
     proposal,
     context,
     exitCodeMeans: means,

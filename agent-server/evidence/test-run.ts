@@ -21,6 +21,7 @@ export function readTestRun(
     facts,
     before,
     testDiff: observation.testDiff,
+    written: [],
     proposal,
     context,
     exitCodeMeans: 'verdict',

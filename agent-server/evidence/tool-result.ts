@@ -5,6 +5,7 @@ import type { ObservationContext } from './context.ts';
 import { RANK, type Reading } from './reading.ts';
 import { lineOfError, readRun } from './run.ts';
 import { commandOf, factsOf, runBefore } from './run-facts.ts';
+import { testEdits } from './tool-edits.ts';
 import { toolOutput } from './tool-output.ts';
 import { failureWords, problemWords, wordsOf } from './words.ts';
 
@@ -41,10 +42,12 @@ function readResult(
   const facts = factsOf(run);
   const before = runBefore(commandOf(observation, context), facts, context);
   const readable = [facts, before].some((one) => (one?.reports.length ?? 0) + (one?.errors.length ?? 0) > 0);
+  const { diff, written } = testEdits(context, before?.callId ?? null, observation.callId);
+  const testDiff = diff === '' ? null : diff;
   const compared =
     before === null || !readable
       ? null
-      : readRun({ now: run, facts, before, testDiff: null, proposal, context, exitCodeMeans: 'verdict' });
+      : readRun({ now: run, facts, before, testDiff, written, proposal, context, exitCodeMeans: 'verdict' });
   if (compared !== null && (compared.score === 1 || compared.score === -1)) return compared;
 
   const failing = facts.reports.flatMap((one) => one.cases).find((one) => one.outcome === 'failed');

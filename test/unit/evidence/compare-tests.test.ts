@@ -113,6 +113,8 @@ describe('EVID-8: the same failures are 0, and -1 when the turn was to mend them
       '',
       'Add a currency column.',
       'Use a fixed width font.',
+      'Make a build script.',
+      'Fix the error message.',
       'Write tests for the basket.',
     ]) {
       assert.equal(read(again, { request }).score, 0, request);

@@ -36,7 +36,7 @@ function readAll(text: string): void {
   }
   for (const one of readProblems(text)) assert.ok(one.line === null || one.line > 0);
   readTestDiff(text);
-  sameTokens(text, `${text} `);
+  sameTokens(text.slice(0, MAX_CHARS / 4), text.slice(0, MAX_CHARS / 4 - 1));
   asksToFix(text);
 }
 
