@@ -1,6 +1,7 @@
 /** What becomes of a store whose file is damaged: at its opening, in its log, and while it is in use. */
 import assert from 'node:assert/strict';
 import {
+  closeSync,
   copyFileSync,
   existsSync,
   openSync,
@@ -41,7 +42,9 @@ function damage(file: string): void {
   other.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   other.close();
   const garbage = Buffer.alloc(readFileSync(file).length - 3 * 4096, 0xee);
-  writeSync(openSync(file, 'r+'), garbage, 0, garbage.length, 3 * 4096);
+  const handle = openSync(file, 'r+');
+  writeSync(handle, garbage, 0, garbage.length, 3 * 4096);
+  closeSync(handle);
 }
 
 describe('A damaged store', () => {
