@@ -1,6 +1,6 @@
 /**
  * The lessons that stand in the prompt of a request: chosen once for a session and then kept, so that each turn's
- * prompt extends the one before it; within the budget, and never at the cost of the room for the answer. Search is
+ * prompt extends the one before it, until a correction in the session itself adds one; within the budget, and never at the cost of the room for the answer. Search is
  * lesson-search.ts, the place in the prompt lesson-prompt.ts.
  */
 import type { PlainMessage, TakenFor } from '../protocol/gateway.ts';
@@ -36,14 +36,17 @@ const ANSWER_ROOM_SHARE = 0.25;
 const MESSAGE_OVERHEAD_TOKENS = 5;
 
 export class LessonBook {
-  readonly #store: Pick<Store, 'activeLessons' | 'lesson' | 'lessonsOfSession' | 'onChange'>;
+  readonly #store: Pick<
+    Store,
+    'activeLessons' | 'lesson' | 'lessonsOfSession' | 'lessonsMadeIn' | 'onChange'
+  >;
   readonly #config: LessonsConfig;
   readonly #unsubscribe: () => void;
   /** Made anew at the first request after lessons changed. */
   #index: LessonIndex | undefined;
 
   constructor(
-    store: Pick<Store, 'activeLessons' | 'lesson' | 'lessonsOfSession' | 'onChange'>,
+    store: Pick<Store, 'activeLessons' | 'lesson' | 'lessonsOfSession' | 'lessonsMadeIn' | 'onChange'>,
     config: LessonsConfig,
   ) {
     this.#store = store;
@@ -76,9 +79,15 @@ export class LessonBook {
     return this.#assemble(request, lessons);
   }
 
-  /** What an earlier turn of the session was given, less what the user has taken out since. */
+  /**
+   * What the session's latest turn was given, less what the user has taken out since. What they corrected in this
+   * very session goes before it: it acts at once, at the price of reading the conversation anew, once.
+   */
   #ofSession(sessionId: SessionId): Lesson[] {
-    return this.#store.lessonsOfSession(sessionId).flatMap((lessonId) => {
+    const ids = this.#store.lessonsOfSession(sessionId);
+    if (ids.length === 0) return [];
+    const made = this.#store.lessonsMadeIn(sessionId, this.#config.max).filter((id) => !ids.includes(id));
+    return [...made, ...ids].flatMap((lessonId) => {
       const lesson = this.#store.lesson(lessonId);
       return lesson === undefined || lesson.state === 'off' ? [] : [lesson];
     });

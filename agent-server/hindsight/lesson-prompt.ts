@@ -28,33 +28,65 @@ const MESSAGE_OVERHEAD_TOKENS = 5;
 /** Less of a request says nothing about it. */
 const MIN_REQUEST_TOKENS = 24;
 
+interface Candidate {
+  lesson: Lesson;
+  /** Of what is never cut: the rewrite, the hint, what the template puts around. */
+  fixedTokens: number;
+  /** Of the whole request. */
+  requestTokens: number;
+}
+
 /**
- * The lessons that fit, by rank, in order of their ids: the order says nothing about a request, so that requests
- * with the same lessons share their prefix. A rewrite is never cut, as it is what is to be imitated; a request is,
- * at its end, to an even share of the budget. `countTokens` counts a text without special tokens.
+ * The best of `ranked` that fit, in order of their ids: the order says nothing about a request, so that requests with
+ * the same lessons share their prefix. A rewrite is never cut, as it is what is to be imitated; requests are, at
+ * their ends, where together they are too long. How much depends on the chosen set alone and not on the ranks, so
+ * that a set that is kept stays the same text. `countTokens` counts a text without special tokens.
  */
 export function fitLessons(
   ranked: readonly Lesson[],
   budget: LessonBudget,
   countTokens: (text: string) => number,
 ): Exchange[] {
-  const candidates = ranked.slice(0, budget.max);
-  const chosen: Exchange[] = [];
+  const chosen: Candidate[] = [];
   let leftTokens = budget.maxTokens;
-  for (const [index, lesson] of candidates.entries()) {
-    const share = Math.floor(leftTokens / (candidates.length - index));
-    const said = countTokens(lesson.rewrite) + countTokens(lesson.hint ?? '') + 2 * MESSAGE_OVERHEAD_TOKENS;
-    const request =
-      lesson.rewrite === ''
-        ? ''
-        : cutToTokens(lesson.request, Math.max(share - said, MIN_REQUEST_TOKENS), countTokens);
-    const cost = said + countTokens(request);
-    if (cost > leftTokens) continue;
-    leftTokens -= cost;
-    const { lessonId, rewrite, hint } = lesson;
-    chosen.push({ lessonId, request, rewrite, hint });
+  for (const lesson of ranked) {
+    if (chosen.length >= budget.max) break;
+    const fixedTokens =
+      countTokens(lesson.rewrite) + countTokens(lesson.hint ?? '') + 2 * MESSAGE_OVERHEAD_TOKENS;
+    // A hint alone stands after the conversation's own request.
+    const requestTokens = lesson.rewrite === '' ? 0 : countTokens(lesson.request);
+    const least = fixedTokens + Math.min(requestTokens, MIN_REQUEST_TOKENS);
+    if (least > leftTokens) continue;
+    leftTokens -= least;
+    chosen.push({ lesson, fixedTokens, requestTokens });
   }
-  return chosen.sort((a, b) => a.lessonId - b.lessonId);
+  const limits = requestLimits(chosen, budget.maxTokens);
+  return chosen
+    .map(({ lesson: { lessonId, request, rewrite, hint } }): Exchange => {
+      const limitTokens = limits.get(lessonId) ?? 0;
+      return {
+        lessonId,
+        request: rewrite === '' ? '' : cutToTokens(request, limitTokens, countTokens),
+        rewrite,
+        hint,
+      };
+    })
+    .sort((a, b) => a.lessonId - b.lessonId);
+}
+
+/** Tokens that each request may take. Shared by water-filling: what a short one leaves over goes to longer ones. */
+function requestLimits(chosen: readonly Candidate[], maxTokens: number): Map<LessonId, number> {
+  let left = maxTokens - chosen.reduce((sum, { fixedTokens }) => sum + fixedTokens, 0);
+  const limits = new Map<LessonId, number>();
+  const byNeed = chosen.toSorted(
+    (a, b) => a.requestTokens - b.requestTokens || a.lesson.lessonId - b.lesson.lessonId,
+  );
+  for (const [index, { lesson, requestTokens }] of byNeed.entries()) {
+    const limit = Math.min(requestTokens, Math.floor(left / (byNeed.length - index)));
+    limits.set(lesson.lessonId, limit);
+    left -= limit;
+  }
+  return limits;
 }
 
 /**

@@ -14,7 +14,13 @@ import type { HintCandidate, Lesson, Verdict } from './types.ts';
 
 type LessonQueries = Pick<
   Store,
-  'lesson' | 'lessons' | 'activeLessons' | 'lessonsOfSession' | 'updateLesson' | 'deleteLesson'
+  | 'lesson'
+  | 'lessons'
+  | 'activeLessons'
+  | 'lessonsOfSession'
+  | 'lessonsMadeIn'
+  | 'updateLesson'
+  | 'deleteLesson'
 >;
 
 const LessonIds = z
@@ -65,6 +71,7 @@ export function systemOpening(messages: readonly PlainMessage[]): string {
   return first?.role === 'system' ? first.content.slice(0, OPENING_CHARS) : '';
 }
 
+const LessonIdRow = z.object({ lesson_id: LessonId });
 const LessonIdsRow = z.object({ lesson_ids: LessonIds });
 
 export function lessonQueries(db: Database): LessonQueries {
@@ -100,6 +107,17 @@ export function lessonQueries(db: Database): LessonQueries {
          ORDER BY created_at_ms DESC, rowid DESC LIMIT 1`,
         sessionId,
       )?.lesson_ids ?? [],
+
+    lessonsMadeIn: (sessionId, limit) =>
+      db
+        .all(
+          LessonIdRow,
+          `SELECT l.lesson_id FROM turns t JOIN lessons l ON l.turn_id = t.turn_id
+           WHERE t.session_id = ? AND l.state = 'active' ORDER BY l.lesson_id DESC LIMIT ?`,
+          sessionId,
+          limit,
+        )
+        .map((row) => row.lesson_id),
 
     updateLesson: (lessonId, change) =>
       db.write(['lessons'], () => {

@@ -234,6 +234,8 @@ export interface Store {
   activeLessons(limit: number): T.Lesson[];
   /** Those that stood in the prompt of the session's latest turn with lessons. */
   lessonsOfSession(sessionId: SessionId): LessonId[];
+  /** Active ones that turns of this session were corrected to, newest first. */
+  lessonsMadeIn(sessionId: SessionId, limit: number): LessonId[];
   /** Throws `not_found`, and `invalid_request` when no text would be left. New words make a retired lesson active. */
   updateLesson(lessonId: LessonId, change: T.LessonChange): T.Lesson;
   deleteLesson(lessonId: LessonId): void;

@@ -61,8 +61,15 @@ test('LESSON-5: lessons keep to their number and tokens; a request is cut, a rew
     lesson(6, { request: long }),
     lesson(8),
   ];
-  const fitted = fitLessons(ranked, { max: 3, maxTokens: 200 }, words);
+  const fitted = fitLessons(ranked, { max: 2, maxTokens: 200 }, words);
   assert.deepEqual(ids(fitted), [6, 7], 'by id; 5 does not fit, 8 is one too many');
+  const again = fitLessons(ranked.toReversed(), { max: 3, maxTokens: 200 }, words);
+  const kept = again.flatMap((one) => ranked.filter(({ lessonId }) => lessonId === one.lessonId));
+  assert.deepEqual(
+    fitLessons(kept, { max: 3, maxTokens: 200 }, words),
+    again,
+    'a kept set stays the same text',
+  );
   const total = fitted.reduce((sum, { request, rewrite }) => sum + words(request) + words(rewrite) + 10, 0);
   assert.ok(total <= 200, `${total} tokens`);
   for (const { request, rewrite } of fitted) {
