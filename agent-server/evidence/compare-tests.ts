@@ -6,8 +6,9 @@ import type { ObservationContext } from './context.ts';
 import { asksForFailingTest, asksToFix, namesOne } from './intent.ts';
 import type { Reading } from './reading.ts';
 import { earlierRuns, factsOf } from './run-facts.ts';
+import { aligned, changeOf, failures, merged, type TestRun, total } from './test-change.ts';
 import { readTestDiff, type TestDiff } from './test-diff.ts';
-import { namesAll, type TestCase, type TestReport } from './test-report.ts';
+import type { TestCase, TestReport } from './test-report.ts';
 import { failureWords, oneLine, wordsOf } from './words.ts';
 
 /** Of a test's name in a detail. */
@@ -24,19 +25,6 @@ export interface TestQuestion {
   readonly context: ObservationContext;
 }
 
-/** All reports of one run as one. */
-interface TestRun {
-  readonly cases: ReadonlyMap<string, TestCase>;
-  readonly tools: ReadonlySet<string>;
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-  /** Every test is named. */
-  readonly complete: boolean;
-  readonly counted: boolean;
-  readonly broken: readonly string[];
-}
-
 /**
  * `before` null: nothing is known of an earlier run. Then failures are -1, and passing is +1 only where the request
  * asked for it or the turn added tests; otherwise the tests may have passed all along.
@@ -46,8 +34,8 @@ export function compareTests(
   now: readonly TestReport[],
   question: TestQuestion,
 ): Finding {
-  const is = merged(now);
-  const was = before === null || before.length === 0 ? null : merged(before);
+  const whole = merged(now);
+  const [was, is] = before === null || before.length === 0 ? [null, whole] : aligned(merged(before), whole);
   const diff = readTestDiff(question.testDiff ?? '');
   const failing = failures(is);
   const words = failing[0] === undefined ? wordsOf(is.broken[0] ?? null) : failureWords(failing[0]);
@@ -60,11 +48,11 @@ export function compareTests(
     };
   }
   const { request } = question.context;
-  if (was === null) return withoutBefore(is, { diff, request, words, brokenNow: is.broken.length > 0 });
+  if (was === null) return withoutBefore(is, { diff, request, words });
 
   const change = changeOf(was, is);
   const weakened = weakenings(was, is, diff, question);
-  if (was.broken.length > is.broken.length && change.broke === 0) {
+  if (runsAgain(was, is) && change.broke === 0) {
     return change.failedNew > 0
       ? {
           score: 0,
@@ -101,13 +89,18 @@ export function compareTests(
   return { score: null, detail: 'Tests pass as before.', words: null };
 }
 
+/** Files that did not load before do now: there are fewer of them, and more tests. */
+function runsAgain(was: TestRun, is: TestRun): boolean {
+  return was.broken.length > is.broken.length && total(is) > total(was);
+}
+
 function withoutBefore(
   is: TestRun,
-  known: { diff: TestDiff; request: string; words: string | null; brokenNow: boolean },
+  known: { diff: TestDiff; request: string; words: string | null },
 ): Finding {
   const { diff, request, words } = known;
-  if (is.failed > 0 || known.brokenNow) {
-    if (asksForFailingTest(request) && !known.brokenNow) {
+  if (is.failed > 0) {
+    if (asksForFailingTest(request)) {
       return { score: null, detail: 'Tests fail, as was asked for.', words };
     }
     return { score: -1, detail: `${tests(is.failed)} fail.`, words };
@@ -130,52 +123,13 @@ function success(detail: string, weakened: readonly string[]): Finding {
       };
 }
 
-interface Change {
-  /** Failing now and not before, new tests among them. */
-  failedNew: number;
-  /** Of those, tests that passed before. */
-  broke: number;
-  newFailures: TestCase[];
-  /** Failed before and pass now. */
-  fixed: number;
-}
-
-/** By name where both runs name their failures, else by number. */
-function changeOf(was: TestRun, is: TestRun): Change {
-  const named = [...was.tools].some((tool) => is.tools.has(tool));
-  const listed = (run: TestRun): boolean => failures(run).length >= run.failed;
-  if (!named || !listed(was) || !listed(is)) {
-    const more = is.failed - was.failed;
-    return {
-      failedNew: Math.max(0, more),
-      broke: Math.max(0, more),
-      newFailures: [],
-      fixed: Math.max(0, -more),
-    };
-  }
-  const newFailures: TestCase[] = [];
-  // What was not named passed, unless it never ran.
-  const passesUnnamed = !was.complete && was.broken.length === 0;
-  let broke = 0;
-  let fixed = 0;
-  for (const [key, one] of is.cases) {
-    if (one.outcome !== 'failed' || was.cases.get(key)?.outcome === 'failed') continue;
-    newFailures.push(one);
-    if (was.cases.get(key)?.outcome === 'passed' || passesUnnamed) broke++;
-  }
-  for (const [key, one] of was.cases) {
-    if (one.outcome !== 'failed') continue;
-    const outcome = is.cases.get(key)?.outcome;
-    // Where passing tests are not named, one that is not among the failures has passed.
-    if (outcome === 'passed' || (outcome === undefined && !is.complete)) fixed++;
-  }
-  return { failedNew: newFailures.length, broke, newFailures, fixed };
-}
-
 /** Why passing is no success. A diff known to be empty rules out that tests went missing: fewer were run. */
 function weakenings(was: TestRun, is: TestRun, diff: TestDiff, question: TestQuestion): string[] {
   if (question.testDiff === '') return [];
   const found = [...diff.weakened];
+  if (was.broken.length > is.broken.length && !runsAgain(was, is)) {
+    found.push('a test file that did not load is missing');
+  }
   for (const path of question.written) {
     const file = path.split(/[/\\]/).at(-1) ?? path;
     const known = [...was.cases.values()].some((one) => `${one.name} ${one.location}`.includes(file));
@@ -226,37 +180,6 @@ function titlesOf(one: TestCase): string[] {
   const title = one.name.split(/ > |::/).at(-1) ?? one.name;
   const words = title.split(/[\s/()[\]]+/);
   return [title, ...words.filter((word) => /^(?:[Tt]est\w+|\w+_\w+|[a-z]+[A-Z]\w*)$/.test(word))];
-}
-
-function merged(reports: readonly TestReport[]): TestRun {
-  const cases = new Map<string, TestCase>();
-  for (const report of reports) {
-    for (const one of report.cases) {
-      const key = `${report.tool} ${one.name}`;
-      // Of tests with one name, a failing one speaks for all.
-      if (cases.get(key)?.outcome !== 'failed') cases.set(key, one);
-    }
-  }
-  const sum = (read: (report: TestReport) => number): number =>
-    reports.reduce((all, report) => all + read(report), 0);
-  return {
-    cases,
-    tools: new Set(reports.map((report) => report.tool)),
-    passed: sum((report) => report.passed),
-    failed: sum((report) => report.failed),
-    skipped: sum((report) => report.skipped),
-    complete: reports.every(namesAll),
-    counted: reports.every((report) => report.counted),
-    broken: reports.flatMap((report) => report.broken),
-  };
-}
-
-function failures(run: TestRun): TestCase[] {
-  return [...run.cases.values()].filter((one) => one.outcome === 'failed');
-}
-
-function total(run: TestRun): number {
-  return run.passed + run.failed + run.skipped;
 }
 
 function tests(count: number): string {

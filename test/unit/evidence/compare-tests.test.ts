@@ -88,6 +88,21 @@ describe('EVID-7: what changed in the tests is what counts', () => {
     assert.equal(read(testRun(junit(['a', 'fail']), { before }), { request }).score, -1);
   });
 
+  it('the same failures in the JSON and in the text of a runner are the same', () => {
+    for (const text of [
+      output('jest-verbose'),
+      output('jest-verbose').replaceAll('pricing.t', 'src/pricing.t'),
+    ]) {
+      assert.equal(read(testRun(text, { before: output('jest-json') })).score, 0);
+    }
+  });
+
+  it('a file that did not load before and is not there now was not mended', () => {
+    const reading = read(testRun(output('jest'), { before: output('jest-verbose') }));
+    assert.equal(reading.score, 0);
+    assert.match(reading.detail, /a test file that did not load is missing/);
+  });
+
   it('another command may have run other tests: no comparison', () => {
     const before = [
       observe(terminal('pytest a.py', 1, output('pytest').replaceAll('test_pricing', 'test_other'))),
