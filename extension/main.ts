@@ -43,6 +43,7 @@ export function activate(context: ExtensionContext): void {
     log,
   );
   const latest = new LatestProposals();
+  context.subscriptions.push(spool);
   const thumbs = new Thumbs(client, spool, latest);
   const statusBar = new StatusBar(client);
 

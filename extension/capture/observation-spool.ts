@@ -3,6 +3,7 @@
  * harmless because an observation's id never changes.
  */
 import { z } from 'zod';
+import { BackOff } from '../../agent-server/protocol/back-off.ts';
 import { type ApprenticeError, toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { Observation } from '../../agent-server/protocol/observations.ts';
 import type { Log } from '../log.ts';
@@ -24,9 +25,20 @@ const PERMANENT: ReadonlySet<ApprenticeError['code']> = new Set([
   'consent_required',
 ]);
 
+/** The server is there and cannot take it now: it is asked again. One that is away says by itself that it is back. */
+const REFUSED_FOR_NOW: ReadonlySet<ApprenticeError['code']> = new Set([
+  'queue_full',
+  'disk_full',
+  'store_unavailable',
+  'timeout',
+]);
+
 export class ObservationSpool {
   #queue: Observation[];
   #sending: Promise<void> | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #backOff = new BackOff();
+  #disposed = false;
   readonly #memory: SpoolMemory;
   readonly #send: (observation: Observation) => Promise<unknown>;
   readonly #log: Log;
@@ -57,7 +69,7 @@ export class ObservationSpool {
     void this.flush();
   }
 
-  /** Sends what waits, in order, until the server fails. Calls during a flush join it. */
+  /** Sends what waits, in order, until the server fails; then again after a while. Calls during a flush join it. */
   flush(): Promise<void> {
     this.#sending ??= this.#drain().finally(() => {
       this.#sending = null;
@@ -71,6 +83,13 @@ export class ObservationSpool {
     await this.#save();
   }
 
+  /** Sends nothing more by itself. What waits stays in the memory for the next window. */
+  dispose(): void {
+    this.#disposed = true;
+    if (this.#retry) clearTimeout(this.#retry);
+    this.#retry = null;
+  }
+
   async #drain(): Promise<void> {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       try {
@@ -79,14 +98,24 @@ export class ObservationSpool {
         const error = toApprenticeError(thrown);
         if (!PERMANENT.has(error.code)) {
           this.#log.warn(`An observation waits for the agent-server: ${error.message}`);
+          if (REFUSED_FOR_NOW.has(error.code)) this.#retryLater();
           return;
         }
         this.#log.error(`The agent-server refused a ${next.kind} observation: ${error.message}`);
       }
+      this.#backOff = new BackOff();
       const sent = next;
       this.#queue = this.#queue.filter((waiting) => waiting !== sent);
       await this.#save();
     }
+  }
+
+  #retryLater(): void {
+    if (this.#disposed) return;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = null;
+      void this.flush();
+    }, this.#backOff.delayMs(0));
   }
 
   async #save(): Promise<void> {

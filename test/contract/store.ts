@@ -207,6 +207,30 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       assert.deepEqual(heard, ['observations']);
     });
 
+    it('STORE-8: what is written together is kept together, told of once, and undone together', () => {
+      const heard: StoreChange[] = [];
+      store.onChange((what) => heard.push(what));
+      const [one, two, three] = [commit(), commit(), commit()];
+      const unknown = commit();
+      store.together(() => {
+        store.addObservation(one, T0);
+        // A method that throws undoes itself; the others stand.
+        assert.throws(() => store.setAside(unknown.observationId, 'ignored', ''), { code: 'not_found' });
+        store.together(() => store.addObservation(two, T0));
+        assert.deepEqual(heard, [], 'nobody hears of what is not committed');
+      });
+      assert.deepEqual(heard, ['observations']);
+      assert.throws(() =>
+        store.together(() => {
+          store.addObservation(three, T0);
+          throw new Error('in the middle');
+        }),
+      );
+      assert.equal(store.queueLengths(T0).observations, 2);
+      assert.deepEqual(heard, ['observations']);
+      assert.equal(store.addObservation(three, T0), 'added', 'a transaction that failed blocks nothing');
+    });
+
     it('keeps everything across a restart', async (t) => {
       if (!subject.durable) return t.skip('in memory');
       assert.equal(store.learning(), 'unasked');

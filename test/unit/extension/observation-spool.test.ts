@@ -67,3 +67,23 @@ test('CAP-7: an observation that the server refuses for good makes way for the n
   assert.deepEqual(sent, [good]);
   assert.equal(spool.size, 0);
 });
+
+test('CAP-7: what a full queue refuses is kept and sent again, after a while and by itself', async () => {
+  const kept = memory();
+  const waits = [thumb(), thumb()];
+  const sent: Observation[] = [];
+  const all = Promise.withResolvers<void>();
+  let full = 2;
+  const send = async (observation: Observation) => {
+    if (full-- > 0) throw new ApprenticeError('queue_full', '10,000 observations wait already.', '');
+    sent.push(observation);
+    if (sent.length === waits.length) all.resolve();
+  };
+  const spool = new ObservationSpool(kept, send, silentLog);
+  for (const observation of waits) await spool.add(observation);
+  await all.promise;
+  await spool.flush();
+  assert.deepEqual(sent, waits);
+  assert.equal(spool.size, 0);
+  spool.dispose();
+});
