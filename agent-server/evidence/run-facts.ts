@@ -1,5 +1,5 @@
 /** A run of a command: what is known of it, and which earlier run of the session it is to be compared with. */
-import type { Diagnostic, Observation } from '../protocol/observations.ts';
+import type { Diagnostic, Observation, ToolResultObservation } from '../protocol/observations.ts';
 import type { ObservationContext } from './context.ts';
 import { readProblems } from './problems/read-problems.ts';
 import type { TestReport } from './test-report.ts';
@@ -60,6 +60,32 @@ export function commandOf(observation: Observation, context: ObservationContext)
   }
 }
 
+/** Words in the name of a tool that runs something. */
+const RUNNING: ReadonlySet<string> = new Set(
+  'run exec execute shell bash sh terminal command tests test pytest lint check build compile diagnostics'.split(
+    ' ',
+  ),
+);
+
+/**
+ * Does the tool run something? Else a report in its result is only a text that was read, from a file or a page,
+ * and says nothing of the code.
+ */
+export function runsSomething(
+  { callId, toolName }: ToolResultObservation,
+  { toolCalls }: ObservationContext,
+): boolean {
+  const words = toolName
+    .replaceAll(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z]+/);
+  if (words.some((word) => RUNNING.has(word))) return true;
+  const call = toolCalls.find((one) => one.callId === callId);
+  return call !== undefined && /^\s*\{\s*"(?:command|cmd|script)"\s*:/.test(call.arguments);
+}
+
+export const NO_FACTS: RunFacts = { exitCode: null, reports: [], errors: [] };
+
 /** Earlier runs of the session, newest first. */
 export function earlierRuns(context: ObservationContext): SessionRun[] {
   const runs: SessionRun[] = [];
@@ -67,6 +93,7 @@ export function earlierRuns(context: ObservationContext): SessionRun[] {
     const command = commandOf(observation, context);
     if (command === null || runs.length >= MAX_EARLIER_RUNS) continue;
     if (observation.kind === 'tool_result') {
+      if (!runsSomething(observation, context)) continue;
       const exitCode = observation.isError === null ? null : Number(observation.isError);
       runs.push({ command, exitCode, output: observation.text, callId: observation.callId });
     } else if ('output' in observation) {

@@ -4,7 +4,7 @@ import type { Finding } from './compare-tests.ts';
 import type { ObservationContext } from './context.ts';
 import { RANK, type Reading } from './reading.ts';
 import { lineOfError, readRun } from './run.ts';
-import { commandOf, factsOf, runBefore } from './run-facts.ts';
+import { commandOf, factsOf, NO_FACTS, runBefore, runsSomething } from './run-facts.ts';
 import { testEdits } from './tool-edits.ts';
 import { toolOutput } from './tool-output.ts';
 import { failureWords, problemWords, wordsOf } from './words.ts';
@@ -39,7 +39,7 @@ function readResult(
 ): Finding {
   const { text, toolName } = observation;
   const run = { exitCode: null, output: text };
-  const facts = factsOf(run);
+  const facts = runsSomething(observation, context) ? factsOf(run) : NO_FACTS;
   const before = runBefore(commandOf(observation, context), facts, context);
   const readable = [facts, before].some((one) => (one?.reports.length ?? 0) + (one?.errors.length ?? 0) > 0);
   const { diff, written } = testEdits(context, before?.callId ?? null, observation.callId);

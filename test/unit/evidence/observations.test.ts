@@ -195,6 +195,19 @@ describe('EVID-13: a failed tool call is -1; an error-free but pointless one is 
     assert.equal(read(toolResult('2', failing), { before: [observe(toolResult('1', fixed))] }).score, -1);
     assert.equal(read(toolResult('1', failing, true)).score, -1);
   });
+
+  it('a report that was only read, from a file or a page, says nothing of the code', () => {
+    const before = [observe(toolResult('1', output('pytest-v')))];
+    const fixed = output('pytest-v-fixed');
+    for (const name of ['read_file', 'webFetch', 'grep']) {
+      assert.equal(read(toolResult('2', fixed, false, name), { before }).score, null, name);
+    }
+    for (const name of ['run_tests', 'runInTerminal', 'Bash']) {
+      assert.equal(read(toolResult('2', fixed, false, name), { before }).score, 1, name);
+    }
+    const toolCalls = [{ callId: '2', name: 'do', arguments: '{ "command": "pytest" }' }];
+    assert.equal(read(toolResult('2', fixed, false, 'do'), { before, toolCalls }).score, 1);
+  });
 });
 
 it('EVID-17: a reply and a screen are for the judge; a closed proposal is no next state', () => {

@@ -53,10 +53,15 @@ export const terminal = (
   ...more,
 });
 
-export const toolResult = (callId: string, text: string, isError: boolean | null = null): Fields => ({
+export const toolResult = (
+  callId: string,
+  text: string,
+  isError: boolean | null = null,
+  toolName = 'shell',
+): Fields => ({
   kind: 'tool_result',
   callId,
-  toolName: 'shell',
+  toolName,
   isError,
   text,
 });
