@@ -108,7 +108,7 @@ async function start(
   const prompts = new PromptSource(engine);
   const busy = () => turns.running > 0;
   const versions = await openVersions({ home, store, engine, prompts, config, log, busy });
-  const { serving, gate } = versions;
+  const { serving, gate, adapters } = versions;
   const maxTurns = config.worker.maxRunning * TURNS_PER_SLOT;
   const lessons = new LessonBook(store, config.lessons);
   undo.push(() => lessons.close());
@@ -182,7 +182,7 @@ async function start(
   const { idle, distillation, close } = lessonWork({ ...training, lessons });
   undo.push(close);
   const train = await startTrainLoop(
-    { ...training, folders, gate, link, idle, distillation, judge: votes.parts },
+    { ...training, folders, gate, adapters, link, idle, distillation, judge: votes.parts },
     { onStatus: feed.changed },
   );
   undo.push(() => train.stop());

@@ -146,6 +146,16 @@ export class Serving {
     this.#residents.evict(this.#serving);
   }
 
+  /** The adapter on the disk is no good, loaded or not. Returns whether another version serves instead. */
+  lose(version: WeightVersion, error: ApprenticeError): boolean {
+    if (version !== this.#serving) return true;
+    const instead = this.#options.onLost?.(version, error);
+    if (instead === undefined || instead === version) return false;
+    this.#serving = instead;
+    this.forget([version]);
+    return true;
+  }
+
   #point(version: WeightVersion): void {
     // It was in use until now, so that going back to it is what is kept quick.
     this.#residents.touch(this.#serving);
@@ -177,11 +187,7 @@ export class Serving {
     if (version !== this.#serving) return true;
     const resident = this.#residents.find(version);
     if (resident && resident.broken < LOADS_BEFORE_LOST) return true;
-    const instead = this.#options.onLost?.(version, error);
-    if (instead === undefined || instead === version) return false;
-    this.#serving = instead;
-    this.forget([version]);
-    return true;
+    return this.lose(version, error);
   }
 
   #wait(promise: Promise<void>, limited: AbortSignal, caller: AbortSignal): Promise<void> {

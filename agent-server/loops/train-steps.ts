@@ -12,6 +12,7 @@ import type { LearningConfig } from '../learning/config.ts';
 import { pickReplay } from '../learning/replay.ts';
 import { needsOf } from '../learning/sample-rows.ts';
 import type { Log } from '../log.ts';
+import type { AdapterFolders } from '../promotion/adapter-folders.ts';
 import type { Gate } from '../promotion/gate.ts';
 import { judgeFigures, judgeMetrics, probe } from '../promotion/promote.ts';
 import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
@@ -38,6 +39,7 @@ export interface TrainStepsParts {
   folders: BatchFolders;
   trainer: Trainer;
   gate: Pick<Gate, 'measure'>;
+  adapters: Pick<AdapterFolders, 'intact'>;
   config: LearningConfig;
   log: Log;
   /** Builds batches of the kind `distillation`. */
@@ -131,7 +133,7 @@ export class TrainSteps {
   }
 
   async #train(batch: Batch, nowMs: number, signal: AbortSignal): Promise<void> {
-    const { store, folders, trainer } = this.#parts;
+    const { store, folders, trainer, serving, adapters } = this.#parts;
     const { batchId } = batch;
     // Built and then submitted in the next step. A manifest without its folder is a disk that lost it.
     if (batch.manifest === null || !(await folders.exists(batchId))) return this.#build(batch, signal);
@@ -149,8 +151,12 @@ export class TrainSteps {
       const { folder, adapterSha256, metrics } = await trainer.train(batchId, folders.path(batchId), limited);
       store.completeBatch(batchId, { folder, adapterSha256, metrics, atMs: nowMs });
     } catch (thrown) {
+      const error = toApprenticeError(thrown);
       // The disk or somebody changed the folder: written again from the store, then submitted again.
-      if (toApprenticeError(thrown).code === 'batch_tampered') await this.#build(batch, signal);
+      if (error.code === 'batch_tampered') await this.#build(batch, signal);
+      // The engine may still have it in memory. What it had learnt is learnt again from its ancestor, with this.
+      if (error.code === 'adapter_invalid' && !(await adapters.intact(batch.parent)))
+        serving.lose(batch.parent, error);
       throw thrown;
     }
     await folders.remove(batchId);

@@ -1,13 +1,16 @@
 /**
- * Deletes what training left on the disk of versions that are not to be had any more. Making and reading these
- * folders is the gpu-worker's; what a crash of its own left unfinished it clears away itself.
+ * What training left on the disk: is it as it was made, and is it still to be had? Making and loading these folders
+ * is the gpu-worker's; what a crash of its own left unfinished it clears away itself.
  */
-import { readdir, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { WeightVersion } from '../protocol/ids.ts';
+import { BASE_VERSION, WeightVersion } from '../protocol/ids.ts';
 import type { Store } from '../store/store.ts';
 
 export interface AdapterFolders {
+  /** Are a version's weights on the disk, as they were published? True for the base, which has none. */
+  intact(version: WeightVersion): Promise<boolean>;
   /** Deletes the adapters of versions that the store does not know, or that have lost theirs; their moments too. */
   sweep(): Promise<void>;
   /** After everything was deleted from the store: every adapter, batch, and copy that was set aside. */
@@ -17,6 +20,7 @@ export interface AdapterFolders {
 const ADAPTERS = 'adapters';
 const OPTIMIZERS = 'optimizer';
 const BATCHES = 'batches';
+const WEIGHTS = 'adapter_model.safetensors';
 const MOMENTS = '.safetensors';
 /** A worker's run in the making; it removes these itself. */
 const UNFINISHED = '.unfinished-';
@@ -31,6 +35,17 @@ export function adapterFolders(home: string, store: Pick<Store, 'version'>): Ada
     return row === undefined || (row.folder === null && row.state !== 'training');
   };
   return {
+    intact: async (version) => {
+      const made = store.version(version)?.adapterSha256;
+      if (made === null || made === undefined) return version === BASE_VERSION;
+      try {
+        const bytes = await readFile(join(home, ADAPTERS, version, WEIGHTS));
+        return createHash('sha256').update(bytes).digest('hex') === made;
+      } catch {
+        // Whatever keeps it from being read keeps it from being trained from.
+        return false;
+      }
+    },
     sweep: async () => {
       for (const name of await names(join(home, ADAPTERS))) {
         const version = WeightVersion.safeParse(name).data;

@@ -6,7 +6,7 @@ import { Serving } from '../engine/serving.ts';
 import type { PromptSource } from '../gateway/prompt-source.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/store.ts';
-import { adapterFolders } from './adapter-folders.ts';
+import { type AdapterFolders, adapterFolders } from './adapter-folders.ts';
 import { BetterForMe } from './better-for-me.ts';
 import { fallBack } from './fall-back.ts';
 import { Gate } from './gate.ts';
@@ -15,6 +15,7 @@ import { VersionKeeper } from './version-keeper.ts';
 export interface Versions {
   serving: Serving;
   gate: Gate;
+  adapters: AdapterFolders;
   keeper: VersionKeeper;
   comparison: BetterForMe;
 }
@@ -45,6 +46,7 @@ export async function openVersions(parts: {
   const shared = { store, engine, serving, prompts };
   return {
     serving,
+    adapters: folders,
     gate: new Gate({ ...shared, config: config.promotion, anchorsPerBatch: config.learning.anchors }),
     keeper: new VersionKeeper({ store, serving, folders, log, nowMs }),
     comparison: new BetterForMe({ ...shared, lessons: config.lessons, busy }),

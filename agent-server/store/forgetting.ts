@@ -17,6 +17,7 @@ import type { Deleted, Taint } from './types.ts';
 type ForgettingQueries = Pick<Store, 'deleteTurn' | 'deleteSession' | 'deleteEverything' | 'excludeTurn'>;
 
 const Turns = z.object({ turn_id: TurnId });
+const Sessions = z.object({ session_id: z.string() });
 const ALL: readonly StoreChange[] = [
   'settings',
   'turns',
@@ -146,11 +147,20 @@ function deleteTurns(db: Database, chosen: string, parameter: string, what: stri
     }
     // Those that never became a next state name their turn in the body only.
     db.run(`DELETE FROM observations WHERE state <> 'attached' AND body ->> '$.turnId' IN ${GIVEN}`, given);
+    const sessions = JSON.stringify(
+      db
+        .all(Sessions, `SELECT DISTINCT session_id FROM turns WHERE turn_id IN ${GIVEN}`, given)
+        .map((row) => row.session_id),
+    );
     deleteReferring(db, 'samples', `(SELECT sample_id FROM samples WHERE turn_id IN ${GIVEN})`, given);
     deleteReferring(db, 'turns', GIVEN, given);
     db.run(`DELETE FROM turns WHERE turn_id IN ${GIVEN}`, given);
-    db.run(`UPDATE sessions SET forked_from = NULL WHERE forked_from NOT IN (SELECT session_id FROM turns)`);
-    db.run('DELETE FROM sessions WHERE session_id NOT IN (SELECT session_id FROM turns)');
+    const empty = `session_id IN ${GIVEN} AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.session_id = sessions.session_id)`;
+    db.run(
+      `UPDATE sessions SET forked_from = NULL WHERE forked_from IN (SELECT session_id FROM sessions WHERE ${empty})`,
+      sessions,
+    );
+    db.run(`DELETE FROM sessions WHERE ${empty}`, sessions);
     return { turns: turns.length, tainted };
   });
 }

@@ -46,16 +46,18 @@ export function followLineage(db: Database, version: WeightVersion, note: string
   );
 }
 
-/** Samples that were new in the batches of `versions` may be new again. Returns how many are ready by it. */
+/** Samples that were new in the batches of `versions` may be new again. Returns how many will be, as it stands. */
 export function release(db: Database, versions: readonly WeightVersion[]): number {
   const batches = `SELECT batch_id FROM versions WHERE version IN (SELECT value FROM json_each(?1))`;
-  const changed = db.run(
+  const released = db.all(
+    z.object({ left_out: z.number() }),
     `UPDATE samples SET state = 'ready', note = NULL WHERE state IN ('batched', 'trained')
-       AND sample_id IN (SELECT sample_id FROM batch_samples WHERE origin = 'new' AND batch_id IN (${batches}))`,
+       AND sample_id IN (SELECT sample_id FROM batch_samples WHERE origin = 'new' AND batch_id IN (${batches}))
+     RETURNING excluded OR superseded AS left_out`,
     JSON.stringify(versions),
   );
   db.run(`UPDATE batch_samples SET undone = 1 WHERE batch_id IN (${batches})`, JSON.stringify(versions));
-  return changed;
+  return released.filter(({ left_out }) => left_out === 0).length;
 }
 
 /** Gives up what is not yet decided: the open batch and a trained version. Their samples are ready again. */

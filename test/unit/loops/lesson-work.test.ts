@@ -120,6 +120,7 @@ function start(distils: 'distils' | 'checks only'): LoopWork<TrainItem> {
     folders: batchFolders(join(home, 'batches')),
     trainer,
     gate,
+    adapters: { intact: async () => true },
     ready: () => ({ engine: true, trainer: true }),
     idle,
     distillation: distillationBuilder(parts),
@@ -228,7 +229,13 @@ test('DISTIL-1: earlier requests that lessons help are distilled, without a samp
     'the base teaches',
   );
   assert.equal(trainer.trained.length, 1, 'one batch an hour');
-  assert.equal(start('distils').next(3_600_000)?.kind, 'idle', 'and another after it');
+  const later = start('distils');
+  assert.equal(later.next(1), undefined);
+  assert.equal(later.nextDueMs(), 3_600_000);
+  assert.equal(later.next(3_600_000)?.kind, 'idle', 'and another after it');
+  store.setLearning('paused');
+  assert.equal(later.next(1), undefined);
+  assert.equal(later.nextDueMs(), undefined, 'nothing is due while learning is paused');
 });
 
 test('DISTIL-2: nothing is distilled from a teacher that answers no better, nor without an active lesson', async () => {

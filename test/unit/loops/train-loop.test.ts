@@ -75,6 +75,7 @@ async function start(through: (store: Store) => Store = (store) => store, settin
     folders,
     trainer,
     gate,
+    adapters: { intact: async () => true },
     ready: () => up,
     config: settings,
     log: silent,

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { adapterFolders } from '../../../agent-server/promotion/adapter-folders.ts';
 import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import { BASE_VERSION, weightVersion } from '../../../agent-server/protocol/ids.ts';
 import { type LearningHome, learningHome } from '../../fixtures/learning-home.ts';
@@ -168,6 +169,26 @@ test('FALLBACK-3: a load that fails once is tried again; an engine that is away 
     assert.equal(await answers(made), V2);
   }
   assert.equal(made.store.serving(), V2);
+});
+
+test('FALLBACK-4: an adapter that the trainer finds damaged is replaced too, and nothing of the user is lost', async (t) => {
+  const made = await taught(t, 2);
+  damage(made.home, V2);
+  made.correct('correction 3');
+  for (let item = made.work.next(0); item !== undefined; item = made.work.next(0))
+    await Promise.resolve(made.work.handle(item, 0, never)).catch(() => undefined);
+  assert.deepEqual([made.store.version(V2)?.state, made.store.serving()], ['failed', 'policy@v5']);
+  assert.deepEqual(
+    made.store.replaySamples(9, []).map(({ hint }) => hint?.text),
+    ['correction 3', 'correction 2', 'correction 1'],
+  );
+});
+
+test('FORGET-10: what a crash left of forgotten versions is deleted at the next start; what serves stays', async (t) => {
+  const made = await taught(t, 2);
+  for (const name of ['policy@v7', '.unfinished-now']) mkdirSync(join(made.home, 'adapters', name));
+  await adapterFolders(made.home, made.store).sweep();
+  assert.deepEqual(readdirSync(join(made.home, 'adapters')), ['.unfinished-now', V1, V2]);
 });
 
 test('FORGET-8: forgetting deletes the adapters that had learnt it, and the rest is learnt again in order', async (t) => {
