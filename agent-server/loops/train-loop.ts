@@ -73,18 +73,22 @@ function isUp(state: string): boolean {
 export function trainWork(parts: TrainLoopParts): LoopWork<TrainItem> {
   const { store, config, log, idle } = parts;
   const steps = new TrainSteps(parts);
+  /** Of the idle work, where it was asked and had nothing; asked later, its answer may lie in the past. */
+  let idleDueMs: number | undefined;
   return {
     name: 'train',
     wakesOn: ['settings', 'samples', 'batches', 'versions', 'lessons'],
     next: (nowMs) => {
+      idleDueMs = undefined;
       const ready = parts.ready();
       if (store.learning() !== 'on' || !ready.engine) return undefined;
       const missing = steps.anchorsFailed ? undefined : missingAnchor(store);
       const item = nextItem({ store, config, idle, missing }, nowMs);
+      if (item === undefined) idleDueMs = idle?.nextDueMs();
       const submits = item?.kind === 'batch' && item.batch.manifest !== null;
       return submits && !ready.trainer ? undefined : item;
     },
-    nextDueMs: () => idle?.nextDueMs(),
+    nextDueMs: () => idleDueMs,
     describe: describeItem,
     handle: async (item, nowMs, signal) => {
       try {
