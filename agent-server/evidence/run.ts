@@ -66,7 +66,8 @@ function testsIn(question: RunQuestion): Finding | null {
 function problemsIn(question: RunQuestion): Finding | null {
   const { facts, before, proposal, context } = question;
   if (facts.errors.length === 0 && (before === null || before.errors.length === 0)) return null;
-  if (facts.errors.length === 0 && (facts.exitCode ?? 0) !== 0) return null;
+  // Gone without a success: it may not have come to them.
+  if (facts.errors.length === 0 && facts.exitCode !== 0) return null;
   return compareProblems(before?.errors ?? null, facts.errors, { proposal, context });
 }
 

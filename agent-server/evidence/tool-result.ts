@@ -38,7 +38,8 @@ function readResult(
   context: ObservationContext,
 ): Finding {
   const { text, toolName } = observation;
-  const run = { exitCode: null, output: text };
+  const failed = observation.isError ?? looksFailed(text);
+  const run = { exitCode: Number(failed), output: text };
   const facts = runsSomething(observation, context) ? factsOf(run) : NO_FACTS;
   const before = runBefore(commandOf(observation, context), facts, context);
   const readable = [facts, before].some((one) => (one?.reports.length ?? 0) + (one?.errors.length ?? 0) > 0);
@@ -55,7 +56,7 @@ function readResult(
   const said =
     failing === undefined ? (error === undefined ? null : problemWords(error)) : failureWords(failing);
   const reports = said !== null || facts.reports.length > 0;
-  if (observation.isError ?? (!reports && looksFailed(text))) {
+  if (observation.isError === true || (failed && !reports)) {
     return {
       score: -1,
       detail: `The call of ${toolName} failed.`,

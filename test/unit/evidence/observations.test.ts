@@ -62,6 +62,8 @@ describe('EVID-11: errors that appear are -1, errors that vanish +1, both are co
       [-1, "pricing.ts:2: Type 'number' is not assignable to type 'string'. (TS2322)"],
     );
     assert.equal(read(task(0, ''), { before }).score, 1);
+    assert.equal(read(task(null, ''), { before }).score, null);
+    assert.equal(read(task(127, 'tsc: not found'), { before }).score, null);
     assert.equal(read(broken, { before, request: 'Rename total to sum.' }).score, 0);
     assert.equal(read(broken, { before, request: 'Fix the compile errors' }).score, -1);
     assert.equal(read(broken, { before, request: 'What does TS2322 mean here? Get rid of it.' }).score, -1);
@@ -194,6 +196,18 @@ describe('EVID-13: a failed tool call is -1; an error-free but pointless one is 
     assert.equal(read(toolResult('2', fixed, true), { before }).score, 1);
     assert.equal(read(toolResult('2', failing), { before: [observe(toolResult('1', fixed))] }).score, -1);
     assert.equal(read(toolResult('1', failing, true)).score, -1);
+  });
+
+  it('errors that are gone because the compiler did not start are not mended', () => {
+    const before = [observe(toolResult('1', output('tsc'), true))];
+    const toolCalls = ['1', '2'].map((callId) => ({ callId, name: 'shell', arguments: '{"command":"tsc"}' }));
+    const again = (text: string, isError: boolean | null) =>
+      read(toolResult('2', text, isError), { before, toolCalls }).score;
+    assert.deepEqual(
+      [again('', false), again('sh: tsc: not found', true), again('tsc: command not found', null)],
+      [1, -1, -1],
+    );
+    assert.equal(again(output('tsc'), true), -1);
   });
 
   it('a report that was only read, from a file or a page, says nothing of the code', () => {
