@@ -122,6 +122,8 @@ const commands = {
   setup: { steps: [...scripts, buildStep, ...runtime.steps], script: [] },
   build: { steps: [...scripts, buildStep], script: [] },
   bench: { steps: [...scripts, ...runtime.steps], script: ['test/bench/main.ts'] },
+  'bench:load': { steps: scripts, script: ['test/bench/load.ts'] },
+  'bench:kill': { steps: scripts, script: ['test/bench/kill.ts'] },
   golden: { steps: [...scripts, ...runtime.steps], script: ['test/golden.ts'] },
   vscode: {
     steps: [...scripts, packageStep, ...runtime.steps, vscode],
