@@ -3,7 +3,7 @@
  * scored or tokenised for them, so that the train loop asks the engine for no more than that.
  */
 import { ApprenticeError } from '../protocol/errors.ts';
-import { binaryRl, pushMask } from './binary-rl.ts';
+import { binaryRl, mayStillFall } from './binary-rl.ts';
 import { combined } from './combined.ts';
 import type { LearningConfig } from './config.ts';
 import { destroyInformation } from './control.ts';
@@ -85,8 +85,8 @@ export function rowsOfSample(settings: RowSettings, sample: SampleParts, random:
     const student = present(sample.student, 'the student score');
     const teacher = terms.taught ? present(sample.teacher, 'the teacher score') : null;
     const support = supportOf(terms.response, settings, sample, student, teacher);
-    const mask = maskOf(settings, sample, student, teacher);
-    if (support !== null && mask.includes(1)) rows.push(responseRow(sample, student, support, mask));
+    const bounded = support && teacher === null ? withoutSpent(settings, sample, student, support) : support;
+    if (bounded !== null) rows.push(responseRow(sample, student, bounded));
   }
   if (terms.demonstration) {
     const rewriteIds = present(sample.rewriteIds, 'the tokens of the rewrite');
@@ -97,16 +97,22 @@ export function rowsOfSample(settings: RowSettings, sample: SampleParts, random:
   return settings.arm === 'control' ? rows.map((row) => destroyInformation(row, random)) : rows;
 }
 
-/** Only a score that nothing directs can push without end (binary-rl.ts); a gap to a teacher closes by itself. */
-function maskOf(
+/**
+ * Only a score of -1 that nothing directs can push without end (binary-rl.ts); a gap to a teacher closes by itself.
+ * Spent tokens keep their place in the mean with an advantage of 0, so that what is left is not pushed the harder.
+ * Null when all are spent.
+ */
+function withoutSpent(
   { hyperparameters }: RowSettings,
-  { score, responseIds, behaviourLogprobs }: SampleParts,
+  { score, behaviourLogprobs }: SampleParts,
   student: ScoredResponse,
-  teacher: ScoredResponse | null,
-): (0 | 1)[] {
-  return teacher === null && score === -1
-    ? pushMask(student.logprobs, behaviourLogprobs, hyperparameters.clipLow)
-    : responseIds.map(() => 1);
+  support: Support,
+): Support | null {
+  if (score !== -1) return support;
+  const open = mayStillFall(student.logprobs, behaviourLogprobs, hyperparameters.clipLow);
+  if (!open.includes(true)) return null;
+  const advantages = support.advantages.map((row, t) => (open[t] ? row : row.map(() => 0)));
+  return { ...support, advantages };
 }
 
 function supportOf(
@@ -138,12 +144,7 @@ function supportOf(
   }
 }
 
-function responseRow(
-  sample: SampleParts,
-  student: ScoredResponse,
-  support: Support,
-  lossMask: (0 | 1)[],
-): TrainRow {
+function responseRow(sample: SampleParts, student: ScoredResponse, support: Support): TrainRow {
   sameLength('student logprobs', student.logprobs.length, sample.responseIds.length);
   return {
     role: 'response',
@@ -152,7 +153,7 @@ function responseRow(
     support,
     oldLogprobs: student.logprobs,
     behaviourLogprobs: sample.behaviourLogprobs,
-    lossMask,
+    lossMask: sample.responseIds.map(() => 1),
     ceWeights: sample.responseIds.map(() => 0),
   };
 }

@@ -105,16 +105,16 @@ test('LEARN-14: a degenerate answer has no row of its own; the rewrite of it is 
 
 test('LEARN-15: a score of -1 alone stops pushing a token that has lost the clip’s share; one with a teacher does not', () => {
   const moved = { behaviourLogprobs: [-0.5, -0.2, Number.NaN], hint: null } as const;
-  const mask = (over: Partial<SampleParts>, method: LearningConfig['method']) =>
-    rowsOfSample(settings({ method }), { ...corrected, ...moved, ...over }, random()).map(
-      (row) => row.lossMask,
+  const pushed = (over: Partial<SampleParts>, method: LearningConfig['method']) =>
+    rowsOfSample(settings({ method }), { ...corrected, ...moved, ...over }, random()).map((row) =>
+      row.support.advantages.map(([advantage]) => advantage),
     );
-  assert.deepEqual(mask({}, 'binary-rl'), [[1, 0, 1]]);
-  assert.deepEqual(mask({}, 'hybrid-union'), [[1, 0, 1]]);
-  assert.deepEqual(mask({ score: 1 }, 'binary-rl'), [[1, 1, 1]]);
-  assert.deepEqual(mask({ hint: { kind: 'words' } }, 'combined'), [[1, 1, 1]]);
+  assert.deepEqual(pushed({}, 'binary-rl'), [[-1, 0, -1]]);
+  assert.deepEqual(pushed({}, 'hybrid-union'), [[-1, 0, -1]]);
+  assert.deepEqual(pushed({ score: 1 }, 'binary-rl'), [[1, 1, 1]]);
+  assert.deepEqual(pushed({ hint: { kind: 'words' } }, 'combined'), [[-4.5, -0.6, -2.5]]);
   // Nothing is left to push: no row, rather than one that only thins out the others.
-  assert.deepEqual(mask({ behaviourLogprobs: [0, 0, 0] }, 'binary-rl'), []);
+  assert.deepEqual(pushed({ behaviourLogprobs: [0, 0, 0] }, 'binary-rl'), []);
 });
 
 test('a sample without what its method needs is refused, not trained as something else', () => {
