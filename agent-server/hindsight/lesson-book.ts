@@ -3,7 +3,7 @@
  * prompt extends the one before it, until a correction in the session itself adds one; within the budget, and never at the cost of the room for the answer. Search is
  * lesson-search.ts, the place in the prompt lesson-prompt.ts.
  */
-import type { PlainMessage, TakenFor } from '../protocol/gateway.ts';
+import type { PlainMessage, TakenFor, ToolDefinition } from '../protocol/gateway.ts';
 import type { LessonId, SessionId, TurnId } from '../protocol/ids.ts';
 import type { TurnSubject } from '../protocol/observations.ts';
 import { MAX_SEARCHED_LESSONS, systemOpening } from '../store/lessons.ts';
@@ -15,12 +15,13 @@ import type { LessonsConfig } from './lessons-config.ts';
 
 /** One model's chat template and tokenizer, as far as lessons need them. */
 export interface PromptRenderer {
-  ids(messages: readonly PlainMessage[]): number[];
+  ids(messages: readonly PlainMessage[], tools: readonly ToolDefinition[]): number[];
   readonly tokenizer: { readonly contextLength: number; encodePlain(text: string): number[] };
 }
 
 export interface LessonRequest {
   messages: readonly PlainMessage[];
+  tools: readonly ToolDefinition[];
   subject: TurnSubject;
   prompt: PromptRenderer;
 }
@@ -33,7 +34,6 @@ export interface LessonPrompt {
 /** What stays free for the answer: more than most answers need, a quarter of a small context at most. */
 const ANSWER_ROOM_TOKENS = 1_024;
 const ANSWER_ROOM_SHARE = 0.25;
-const MESSAGE_OVERHEAD_TOKENS = 5;
 
 export class LessonBook {
   readonly #store: Pick<
@@ -102,10 +102,10 @@ export class LessonBook {
 
   #assemble(request: LessonRequest, lessons: readonly Lesson[]): LessonPrompt {
     if (lessons.length === 0) return without(request);
-    const { messages, prompt } = request;
+    const { messages, tools, prompt } = request;
     const countTokens = (text: string): number => prompt.tokenizer.encodePlain(text).length;
     let exchanges = fitLessons(lessons, this.#config, countTokens);
-    while (exchanges.length > 0 && !hasRoom(withLessons(messages, exchanges), prompt))
+    while (exchanges.length > 0 && !hasRoom(withLessons(messages, exchanges), tools, prompt))
       exchanges = exchanges.slice(1);
     return exchanges.length === 0 ? without(request) : assembled(messages, exchanges);
   }
@@ -128,13 +128,17 @@ function assembled(messages: readonly PlainMessage[], exchanges: readonly Exchan
   };
 }
 
-function hasRoom(messages: readonly PlainMessage[], prompt: PromptRenderer): boolean {
+function hasRoom(
+  messages: readonly PlainMessage[],
+  tools: readonly ToolDefinition[],
+  prompt: PromptRenderer,
+): boolean {
   const { contextLength } = prompt.tokenizer;
   const room = contextLength - Math.min(ANSWER_ROOM_TOKENS, Math.floor(contextLength * ANSWER_ROOM_SHARE));
   // No text has more tokens than bytes; most requests are far from the limit and need no second tokenising.
-  const most = messages.reduce(
-    (sum, { content }) => sum + Buffer.byteLength(content) + MESSAGE_OVERHEAD_TOKENS,
+  const most = [...messages, ...tools].reduce(
+    (sum, part) => sum + Buffer.byteLength(JSON.stringify(part)),
     0,
   );
-  return most <= room || prompt.ids(messages).length <= room;
+  return most <= room || prompt.ids(messages, tools).length <= room;
 }

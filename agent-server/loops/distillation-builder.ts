@@ -80,7 +80,7 @@ async function distilled(
   prompt: ChatPrompt,
   signal: AbortSignal,
 ): Promise<TrainRow[]> {
-  const taught = lessons.teach({ turnId, messages, subject, prompt }, among);
+  const taught = lessons.teach({ turnId, messages, tools, subject, prompt }, among);
   if (taught.lessonIds.length === 0) return [];
   const promptIds = prompt.ids(messages, tools);
   const taughtIds = prompt.ids(taught.messages, tools);

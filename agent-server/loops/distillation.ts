@@ -113,7 +113,7 @@ export class Distillation implements IdleWork {
     const { store, serving, prompts, lessons, config, log } = this.#parts;
     const { messages, subject, turnId, tools } = turn;
     const prompt = await prompts.get(signal);
-    const taught = lessons.teach({ messages, subject, turnId, prompt });
+    const taught = lessons.teach({ messages, tools, subject, turnId, prompt });
     if (taught.lessonIds.length === 0) return false;
     const lease = await serving.acquire(signal, version);
     try {

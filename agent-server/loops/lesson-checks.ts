@@ -115,7 +115,7 @@ async function rewriteIsLearnt(
       (await engine.score({ promptIds, responseIds, version: of, topLogprobs: 0 }, signal)).logprobs,
     );
   };
-  const taught = lessons.teach({ messages, subject, turnId, prompt });
+  const taught = lessons.teach({ messages, tools, subject, turnId, prompt });
   const own = await likelihood(prompt.ids(messages, tools), version);
   const base = await likelihood(prompt.ids(taught.messages, tools), BASE_VERSION);
   return own >= base - CHECK_MARGIN_NATS;

@@ -62,6 +62,7 @@ test('LESSON-1, LESSON-7: two lessons give the real model their form and stay in
     sessionId: SessionId.parse('session'),
     takenFor: 'main',
     messages: first,
+    tools: [],
     subject: { kind: 'chat' },
     prompt,
   });
@@ -91,6 +92,7 @@ test('LESSON-1, LESSON-7: two lessons give the real model their form and stay in
     sessionId: SessionId.parse('session'),
     takenFor: 'main',
     messages: second,
+    tools: [],
     subject: { kind: 'chat' },
     prompt,
   });
