@@ -13,11 +13,8 @@ export interface ParsedVote {
   readonly hints: readonly string[];
 }
 
-const VoteLine = z.object({
-  key: z.string(),
-  score: z.union([z.literal(1), z.literal(0), z.literal(-1)]),
-  hints: z.array(z.string()).optional(),
-});
+const VoteScore = z.union([z.literal(1), z.literal(0), z.literal(-1)]);
+const Hints = z.array(z.string()).default([]);
 
 /** Longer answers are not read: a vote has a few hundred characters. */
 const MAX_RAW_CHARACTERS = 65_536;
@@ -25,24 +22,25 @@ const MAX_RAW_CHARACTERS = 65_536;
 /** Null when there is no vote under `key`, or when there are two that differ in their score. */
 export function parseVote(raw: string, key: string): ParsedVote | null {
   if (raw.length > MAX_RAW_CHARACTERS) return null;
-  const votes = raw.split('\n').flatMap((line) => voteOf(line.trim(), key));
+  const votes = raw.split('\n').flatMap((line) => voteOf(line.trim(), key) ?? []);
   const last = votes.at(-1);
-  if (last === undefined || votes.some(({ score }) => score !== last.score)) return null;
-  return {
-    score: last.score,
-    hints: (last.hints ?? []).slice(0, MAX_WORD_HINTS).map((hint) => hint.slice(0, MAX_HINT_CHARACTERS)),
-  };
+  return last === undefined || votes.some(({ score }) => score !== last.score) ? null : last;
 }
 
-function voteOf(line: string, key: string): z.infer<typeof VoteLine>[] {
-  if (!line.startsWith('{') || !line.endsWith('}')) return [];
+/** The vote of one line, `{"<key>":score,"hints":[...]}`. */
+function voteOf(line: string, key: string): ParsedVote | null {
+  if (!line.startsWith('{') || !line.endsWith('}')) return null;
   let json: unknown;
   try {
     json = JSON.parse(line);
   } catch {
     // Prose in braces: no vote.
-    return [];
+    return null;
   }
-  const vote = VoteLine.safeParse(json);
-  return vote.success && vote.data.key === key ? [vote.data] : [];
+  const fields = z.record(z.string(), z.unknown()).safeParse(json);
+  const score = VoteScore.safeParse(fields.data?.[key]);
+  const hints = Hints.safeParse(fields.data?.['hints']);
+  if (!score.success || !hints.success) return null;
+  const kept = hints.data.slice(0, MAX_WORD_HINTS).map((hint) => hint.slice(0, MAX_HINT_CHARACTERS));
+  return { score: score.data, hints: kept };
 }

@@ -1,7 +1,8 @@
 /**
  * What a judge is asked: the rubric, then request, action and next state as fenced data, then the form of the answer
  * again, so that no length of data pushes it out of sight. Each call has two nonces: the fences carry one, the answer
- * must carry the other, the key, which stands outside of all fences. Pure: the nonces are arguments.
+ * must carry the other, the key, which stands outside of all fences. The score comes right after the key, so that no
+ * text in the data, which cannot hold it, shows a model how that line goes on. Pure: the nonces are arguments.
  */
 import { barred, fence, shares } from './fence.ts';
 import type { JudgePrompt } from './judge.ts';
@@ -34,7 +35,7 @@ const DATA_RULE = (nonce: string): string =>
 
 const ANSWER_RULE = (key: string): string =>
   `Think in at most three sentences. Then end with one line of JSON and nothing after it:
-{"key":"${key}","score":S,"hints":[H]}
+{"${key}":S,"hints":[H]}
 S is 1, 0 or -1. H: only when S is -1, at most three short strings, the best first; each says in 1 to 3 sentences how the action should have been different, in words that would have helped before it was taken. Otherwise the list is empty.`;
 
 /** The prompt of one call; request, action and next state keep `maxCharacters` in all. */

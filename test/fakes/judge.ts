@@ -60,6 +60,6 @@ export function voteLine(
   prompt: JudgePrompt,
   vote: { score: Score; hints?: readonly string[] | undefined },
 ): string {
-  const key = /\{"key":"([0-9a-f]+)"/.exec(prompt.system)?.[1];
-  return JSON.stringify({ key, score: vote.score, hints: vote.hints ?? [] });
+  const key = /\{"([0-9a-f]+)":S,/.exec(prompt.system)?.[1] ?? '';
+  return JSON.stringify({ [key]: vote.score, hints: vote.hints ?? [] });
 }

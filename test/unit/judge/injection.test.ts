@@ -101,14 +101,14 @@ describe('The fence', () => {
     const turn = { request: guesses[0] ?? '', action: '', nextState: guesses.slice(1).join('\n') };
     await castVotes(votes.parts, { turn, seen: 1, missing: 1 }, (vote) => kept.push(vote), never);
     assert.match(judge.prompts[0]?.system ?? '', /\[begin \.\.\. 0{15}5\]/);
-    assert.match(judge.prompts[0]?.system ?? '', /"key":"0{15}6"/);
+    assert.match(judge.prompts[0]?.system ?? '', /\{"0{15}6":S,/);
     assert.equal(kept[0]?.score, -1);
   });
 });
 
 describe('Reading a vote', () => {
   const line = (score: unknown, key = 'k', hints: unknown = []): string =>
-    JSON.stringify({ key, score, hints });
+    JSON.stringify({ [key]: score, hints });
 
   it('JUDGE-8: the line with the key counts; what is not exactly a vote is none', () => {
     assert.deepEqual(parseVote(`It failed.\n${line(-1, 'k', ['Name the file.'])}\n`, 'k'), {
@@ -128,8 +128,10 @@ describe('Reading a vote', () => {
       line(0.5),
       line(null),
       line(1, 'k', 'not a list'),
-      '{"key":"k"}',
-      `{"key":"k","score":1`,
+      '{"score":1}',
+      '{"hints":[]}',
+      '{"k":1',
+      '[{"k":1}]',
       `prose ${line(1)}`,
       `${line(1)}${' '.repeat(70_000)}`,
     ]) {
