@@ -133,16 +133,16 @@ function deleteTurns(db: Database, chosen: string, parameter: string, what: stri
     const tainted = taint(db, turns, 'deleted');
     dropFromPrompts(db, given);
     const observations = db.all(
-      z.object({ observation_id: z.string() }),
+      z.object({ turn_id: TurnId, observation_id: z.string() }),
       `DELETE FROM next_states WHERE turn_id IN ${GIVEN} OR next_state_id IN (
          SELECT n.next_state_id FROM next_states n JOIN turns t ON t.parent_turn_id = n.turn_id
          WHERE t.turn_id IN ${GIVEN} AND n.kind IN ('user_reply', 'tool_result')
            AND NOT EXISTS (SELECT 1 FROM turns o WHERE o.parent_turn_id = n.turn_id AND o.turn_id NOT IN ${GIVEN}))
-       RETURNING observation_id`,
+       RETURNING turn_id, observation_id`,
       given,
     );
-    for (const { observation_id } of observations) {
-      db.run('DELETE FROM evidence WHERE observation_id = ?', observation_id);
+    for (const { turn_id, observation_id } of observations) {
+      db.run('DELETE FROM evidence WHERE turn_id = ? AND observation_id = ?', turn_id, observation_id);
       db.run('DELETE FROM observations WHERE observation_id = ?', observation_id);
     }
     // Those that never became a next state name their turn in the body only.

@@ -4,59 +4,75 @@
  */
 import { z } from 'zod';
 import { WeightVersion } from '../protocol/ids.ts';
-import { BatchRow, VersionRow } from './codec.ts';
+import { BatchRow } from './codec.ts';
 import type { Database } from './database.ts';
 import { followServing } from './lessons.ts';
-import type { Batch, Version } from './types.ts';
+import type { Batch } from './types.ts';
 
 const Named = z.object({ version: WeightVersion });
 
-/** `?1` and everything that it was trained from. */
-const ANCESTORS = `ancestors(version, parent) AS (
-  SELECT version, parent FROM versions WHERE version = ?1
-  UNION SELECT v.version, v.parent FROM versions v JOIN ancestors a ON v.version = a.parent)`;
+/** Samples that were new in the batches of the versions in `?1`, a JSON array. */
+const NEW_IN = `(SELECT m.sample_id FROM versions v JOIN batch_samples m USING (batch_id)
+  WHERE v.version IN (SELECT value FROM json_each(?1)) AND m.origin = 'new')`;
 
-/** New members of batches that one of `lineage` came from. */
-const LEARNT = `SELECT m.sample_id FROM batch_samples m JOIN batches b USING (batch_id)
-  WHERE m.origin = 'new' AND b.state = 'trained' AND b.version IN`;
+/** Of a version, what its place in a lineage is about: thousands of them are read at once. */
+const LineageRow = z.object({
+  version: WeightVersion,
+  state: z.enum(['training', 'trained', 'serving', 'retired', 'failed']),
+  tainted: z.enum(['deleted', 'excluded']).nullable(),
+});
+export type LineageEntry = z.infer<typeof LineageRow>;
 
 /** The version, its parent, ... down to the base. */
-export function lineageOf(db: Database, version: WeightVersion): Version[] {
+export function lineageOf(db: Database, version: WeightVersion): LineageEntry[] {
   return db.all(
-    VersionRow,
-    `WITH RECURSIVE ${ANCESTORS} SELECT v.* FROM ancestors a JOIN versions v USING (version)
-     ORDER BY CAST(substr(v.version, 9) AS INTEGER) DESC`,
+    LineageRow,
+    `WITH RECURSIVE ancestors(version, parent, depth) AS (
+       SELECT version, parent, 0 FROM versions WHERE version = ?
+       UNION ALL SELECT v.version, v.parent, a.depth + 1 FROM versions v JOIN ancestors a ON v.version = a.parent)
+     SELECT v.version, v.state, v.tainted FROM ancestors a JOIN versions v USING (version) ORDER BY a.depth`,
     version,
   );
 }
 
-/** Samples learnt by the lineage are trained; those that only other versions learnt are held, with the note. */
-export function followLineage(db: Database, version: WeightVersion, note: string): void {
-  const learnt = `${LEARNT} (SELECT version FROM ancestors)`;
+/**
+ * Samples that only `to`'s lineage has learnt are trained; those that only `from`'s has are held, with the note. Looks
+ * at no other samples: their number is that of the versions in between, not of all that was ever learnt.
+ */
+export function followLineage(db: Database, from: WeightVersion, to: WeightVersion, note: string): void {
+  const names = (version: WeightVersion) => lineageOf(db, version).map((one) => one.version);
+  const [before, after] = [names(from), names(to)];
+  const left = JSON.stringify(before.filter((version) => !after.includes(version)));
+  const entered = JSON.stringify(after.filter((version) => !before.includes(version)));
   db.run(
-    `WITH RECURSIVE ${ANCESTORS} UPDATE samples SET state = 'trained', note = NULL
-     WHERE state IN ('ready', 'held') AND batch_id IS NOT NULL AND sample_id IN (${learnt})`,
-    version,
+    `UPDATE samples SET state = 'held', note = ?2 WHERE +state = 'trained' AND sample_id IN ${NEW_IN}
+       AND NOT EXISTS (SELECT 1 FROM batch_samples m JOIN batches b USING (batch_id)
+         WHERE m.sample_id = samples.sample_id AND m.origin = 'new' AND b.state = 'trained'
+           AND b.version IN (SELECT value FROM json_each(?3)))`,
+    left,
+    note,
+    JSON.stringify(after),
   );
   db.run(
-    `WITH RECURSIVE ${ANCESTORS} UPDATE samples SET state = 'held', note = ?2
-     WHERE state = 'trained' AND sample_id NOT IN (${learnt})`,
-    version,
-    note,
+    `UPDATE samples SET state = 'trained', note = NULL WHERE +state IN ('ready', 'held') AND sample_id IN ${NEW_IN}`,
+    entered,
   );
 }
 
 /** Samples that were new in the batches of `versions` may be new again. Returns how many will be, as it stands. */
 export function release(db: Database, versions: readonly WeightVersion[]): number {
-  const batches = `SELECT batch_id FROM versions WHERE version IN (SELECT value FROM json_each(?1))`;
+  const given = JSON.stringify(versions);
   const released = db.all(
     z.object({ left_out: z.number() }),
-    `UPDATE samples SET state = 'ready', note = NULL WHERE state IN ('batched', 'trained')
-       AND sample_id IN (SELECT sample_id FROM batch_samples WHERE origin = 'new' AND batch_id IN (${batches}))
-     RETURNING excluded OR superseded AS left_out`,
-    JSON.stringify(versions),
+    `UPDATE samples SET state = 'ready', note = NULL
+     WHERE +state IN ('batched', 'trained') AND sample_id IN ${NEW_IN} RETURNING excluded OR superseded AS left_out`,
+    given,
   );
-  db.run(`UPDATE batch_samples SET undone = 1 WHERE batch_id IN (${batches})`, JSON.stringify(versions));
+  db.run(
+    `UPDATE batch_samples SET undone = 1 WHERE batch_id IN
+       (SELECT batch_id FROM versions WHERE version IN (SELECT value FROM json_each(?1)))`,
+    given,
+  );
   return released.filter(({ left_out }) => left_out === 0).length;
 }
 

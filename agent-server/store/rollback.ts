@@ -3,7 +3,15 @@ import { ApprenticeError } from '../protocol/errors.ts';
 import type { WeightVersion } from '../protocol/ids.ts';
 import { VersionRow } from './codec.ts';
 import type { Database } from './database.ts';
-import { abandonUndecided, decide, followLineage, lineageOf, release, serve } from './lineage.ts';
+import {
+  abandonUndecided,
+  decide,
+  followLineage,
+  type LineageEntry,
+  lineageOf,
+  release,
+  serve,
+} from './lineage.ts';
 import type { Store } from './store.ts';
 import type { Version } from './types.ts';
 import { cannot } from './versions.ts';
@@ -30,9 +38,10 @@ export function rollbackQueries(db: Database): RollbackQueries {
         const row = db.get(VersionRow, 'SELECT * FROM versions WHERE version = ?', version);
         if (row?.state === 'serving') return null;
         if (row?.state !== 'retired') throw cannot(version, row?.state, 'serve');
+        const from = serving().version;
         abandonUndecided(db, `The user went back to ${version}.`, atMs);
         serve(db, version, 'retired', atMs);
-        followLineage(db, version, `Undone: the user went back to ${version}.`);
+        followLineage(db, from, version, `Undone: the user went back to ${version}.`);
         decide(db, version, 1, reason, atMs, null);
         return true;
       });
@@ -84,7 +93,7 @@ export function rollbackQueries(db: Database): RollbackQueries {
 }
 
 /** The part of a lineage that is newer than `version`. */
-function upTo(lineage: readonly Version[], version: WeightVersion): WeightVersion[] {
+function upTo(lineage: readonly LineageEntry[], version: WeightVersion): WeightVersion[] {
   const end = lineage.findIndex((one) => one.version === version);
   return lineage.slice(0, end === -1 ? lineage.length : end).map((one) => one.version);
 }

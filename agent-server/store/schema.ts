@@ -251,6 +251,9 @@ export const MIGRATIONS: readonly string[] = [
   -- The turn's verdict says something else since this sample was put in a batch: it stays trained, and is not replayed.
   ALTER TABLE samples ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0 CHECK (superseded IN (0, 1));
   ALTER TABLE samples ADD COLUMN excluded INTEGER NOT NULL DEFAULT 0 CHECK (excluded IN (0, 1));
+  CREATE INDEX samples_excluded ON samples(turn_id) WHERE excluded = 1;
+  -- What never became a next state names its turn in the body only, and has to go with it.
+  CREATE INDEX observations_loose ON observations(body ->> '$.turnId') WHERE state <> 'attached';
 
   -- Turns that a batch distilled, without a sample: those of the requests, and those that the lessons came from.
   CREATE TABLE batch_turns (
