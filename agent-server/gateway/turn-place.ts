@@ -53,7 +53,7 @@ export function observeParent(
   if (parentTurnId === null || newFrom === null || request.takenFor !== 'main') return;
   if (store.learning() !== 'on') return;
   const parent = store.turn(parentTurnId);
-  if (parent === undefined || parent.kind !== 'main' || !parent.learnable) return;
+  if (parent === undefined || parent.kind !== 'main' || !parent.learnable || parent.response === null) return;
   try {
     const said = request.messages.slice(newFrom);
     for (const observation of nextStatesOf(parent, said, new Date(nowMs)))

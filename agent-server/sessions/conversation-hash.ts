@@ -2,7 +2,7 @@
  * Canonical hashes of a conversation: by them a request is known to go on from an earlier turn, or to repeat it.
  * Pure. What is hashed is what clients send back unchanged: roles, texts without the space around them, names and
  * arguments of tool calls. Left out is what they change on the way: the system's messages (time, mode, open files),
- * ids of calls, the order of keys in arguments, and reasoning, which most do not send back at all.
+ * ids of calls, the order of keys in arguments, text beside calls, and reasoning, which most do not send back at all.
  */
 import { createHash } from 'node:crypto';
 import type { AnswerMessage, PlainMessage } from '../protocol/gateway.ts';
@@ -11,6 +11,8 @@ import type { RequestHashes } from '../store/types.ts';
 /** Where one of a request's earlier answers ends, and the hash of everything up to there. */
 export interface Prefix {
   conversation: string;
+  /** Hash of everything before that answer: the dialogue of the request that it answered. */
+  dialogue: string;
   /** Index of the message after it. */
   end: number;
 }
@@ -36,10 +38,11 @@ export function hashRequest(messages: readonly PlainMessage[], scope: string): H
       system = chain(system, text);
       continue;
     }
-    dialogue = chain(dialogue, text);
+    const before = dialogue;
+    dialogue = chain(before, text);
     exchange = chain(exchange, text);
     if (message.role !== 'assistant') continue;
-    prefixes.unshift({ conversation: dialogue, end });
+    prefixes.unshift({ conversation: dialogue, dialogue: before, end });
     latestExchange = exchange;
     exchange = scope;
   }
@@ -85,7 +88,8 @@ function canonical(message: PlainMessage): string {
     message.role === 'assistant'
       ? (message.toolCalls ?? []).map((call) => [call.name, sortedJson(call.arguments)])
       : [];
-  return JSON.stringify([message.role, message.content.replaceAll('\r\n', '\n').trim(), calls]);
+  const text = calls.length > 0 ? '' : message.content.replaceAll('\r\n', '\n').trim();
+  return JSON.stringify([message.role, text, calls]);
 }
 
 /** JSON text with its keys in order; text that is no JSON as it is. */

@@ -9,7 +9,9 @@
  *     from there before, or if answers that nobody gave follow, history was edited and the session forks;
  *  3. only its latest exchange is known: the client rewrote what stood before (files refreshed, history made
  *     shorter); the session goes on;
- *  4. none of these: a new session.
+ *  4. its latest answer is what came of a turn that failed, because the user stopped it, say: the session goes on,
+ *     and nothing is observed of that turn;
+ *  5. none of these: a new session.
  * A session that the client names is never forked (its hashes meet no others). A side request (a title, a
  * summary) stands in the session that it is about and forks nothing.
  */
@@ -93,6 +95,8 @@ function findParent(
           .filter((turn) => nowMs - turn.createdAtMs < EXCHANGE_WINDOW_MS);
   const same = best(rewritten, request);
   if (same !== undefined) return { turn: same, newFrom: latest.end };
+  const stopped = earlier.by('request', latest.dialogue).find((turn) => turn.state === 'failed');
+  if (stopped !== undefined) return { turn: stopped, newFrom: latest.end };
   for (const prefix of before) {
     const shared = best(earlier.by('conversation', prefix.conversation), request);
     if (shared !== undefined) return { turn: shared, newFrom: null };

@@ -66,7 +66,12 @@ test('GATE-16: a tool is called and its result answered, streamed and whole', as
   const answer = await client.chat.completions.create({
     model: MODEL,
     tools: TOOLS,
-    messages: [...ASKED, message, { role: 'tool', tool_call_id: callId, content: 'hello <|im_end|>' }],
+    // Some clients drop the text beside a call.
+    messages: [
+      ...ASKED,
+      { ...message, content: null },
+      { role: 'tool', tool_call_id: callId, content: 'hello <|im_end|>' },
+    ],
   });
   assert.equal(answer.choices[0]?.message.content, 'It says hello.');
   assert.match(promptText(fixture), /<tool_response>\nhello <\|im_end\|>\n<\/tool_response>/);

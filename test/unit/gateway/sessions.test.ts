@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { TurnId } from '../../../agent-server/protocol/ids.ts';
+import { hashRequest } from '../../../agent-server/sessions/conversation-hash.ts';
 import { RETRY_WINDOW_MS } from '../../../agent-server/sessions/place-request.ts';
 import { MAX_QUEUED_OBSERVATIONS } from '../../../agent-server/store/observations.ts';
 import type { Turn } from '../../../agent-server/store/types.ts';
@@ -183,6 +184,39 @@ test('SESSION-4: a client that rewrites what stood before the last exchange goes
   ]);
   assert.deepEqual([two.sessionId, two.parentTurnId], [one.sessionId, one.turnId]);
   assert.equal(observedOf(one).length, 1);
+});
+
+test('SESSION-6: what follows an answer that the user stopped goes on in its session, and says nothing of it', async () => {
+  const previous = fixture.engine.beforeToken;
+  const reached = Promise.withResolvers<void>();
+  fixture.engine.beforeToken = (index, signal) => {
+    if (index < 1) return Promise.resolve();
+    reached.resolve();
+    return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  };
+  const client = new AbortController();
+  const failed = new Promise<void>((resolve) => {
+    const dispose = fixture.store.onChange(() => {
+      const [turn] = fixture.store.earlierTurns(
+        'request',
+        hashRequest([{ role: 'user', content: fresh }], '').dialogue,
+        1,
+      );
+      if (turn?.state !== 'failed') return;
+      dispose();
+      resolve();
+    });
+  });
+  const response = await chat(fixture, { messages: [user(fresh)], stream: true }, {}, client.signal);
+  await reached.promise;
+  client.abort();
+  await failed;
+  fixture.engine.beforeToken = previous;
+  const stopped = turnOf(response);
+  const next = await ask([user(fresh), assistant('Do'), user('No, the other way.')]);
+  assert.deepEqual([next.sessionId, next.parentTurnId], [stopped.sessionId, stopped.turnId]);
+  assert.equal(fixture.store.session(next.sessionId)?.fork, null);
+  assert.equal(observedOf(stopped).length, 0);
 });
 
 test('SESSION-5: a session named by its header is that one, and only ever compared with itself', async () => {
