@@ -19,7 +19,10 @@ export type WorkerStatus =
 
 /** The part of the link that the train loop uses. */
 export interface Trainer {
-  /** Resolves once the version's folder is published. Throws the worker's error, or `aborted`. */
+  /**
+   * Resolves once the version's folder is published; sent again later, the same batch gives the same answer. Throws
+   * the worker's error, `aborted`, or `invalid_request` for a batch that is waited for already.
+   */
   train(batchId: BatchId, folder: string, signal: AbortSignal): Promise<Trained>;
 }
 
@@ -101,6 +104,12 @@ export class WorkerLink implements Trainer {
   }
 
   async train(batchId: BatchId, folder: string, signal: AbortSignal): Promise<Trained> {
+    if (this.#pending.has(batchId))
+      throw new ApprenticeError(
+        'invalid_request',
+        `Batch ${batchId} is being trained already.`,
+        'Wait for it.',
+      );
     const { promise, resolve, reject } = Promise.withResolvers<Trained>();
     const abort = () => {
       this.#send({ type: 'cancel', batchId });

@@ -41,7 +41,7 @@ const PanelTurnRow = z.object({
 const SUBJECTS = { commit_message: 'Commit message', chat: 'Chat' } as const;
 
 /** The newest verdicts among which the curve looks for scores; most of them may have none. */
-const CURVE_WINDOW = 20_000;
+const CURVE_WINDOW = 5_000;
 
 /** Source of a thumb's evidence, as it stands in `decided_by`. */
 const THUMB = 'evidence:thumb';

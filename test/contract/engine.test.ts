@@ -4,38 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { createEngine, type EmbeddedEngine } from '../../gpu-worker/engine/embedded-engine.ts';
-import { engineRoutes } from '../../gpu-worker/engine/routes.ts';
-import { loadTokenizer } from '../../gpu-worker/engine/tokenizer.ts';
-import { listen, startFakeEngine } from '../fakes/engine.ts';
+import { startFakeEngine } from '../fakes/engine.ts';
 import { type Flaw, modelSizes, writeAdapter } from '../fixtures/adapter.ts';
+import { startRealEngine } from '../fixtures/real-engine.ts';
 import { runtime } from '../fixtures/runtime.ts';
 import { ENDLESS_RID, engineContract } from './engine.ts';
 import { EngineClient } from './engine-client.ts';
-
-const START_TIMEOUT_MS = 120_000;
-const quiet = () => {};
-
-async function startRealEngine(): Promise<{
-  engine: EmbeddedEngine;
-  url: string;
-  close: () => Promise<void>;
-}> {
-  const { python, model } = runtime();
-  const engine = createEngine({ python, model, threads: null, maxRunning: 4, log: quiet });
-  const http = await listen(engineRoutes({ engine, tokenizer: await loadTokenizer(model), log: quiet }));
-  const close = async () => {
-    await engine.stop();
-    await http.close();
-  };
-  try {
-    await engine.start(AbortSignal.timeout(START_TIMEOUT_MS));
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  return { engine, url: http.url, close };
-}
 
 engineContract('fake', async () => {
   const fake = await startFakeEngine({
@@ -109,7 +83,7 @@ describe('embedded engine', { timeout: 240_000 }, () => {
         logprob_start_len: -1,
         top_logprobs_num: 0,
       },
-      AbortSignal.timeout(START_TIMEOUT_MS),
+      AbortSignal.timeout(120_000),
     );
     await running.next();
     const pid = engine.pid();

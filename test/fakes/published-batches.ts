@@ -28,7 +28,8 @@ export class PublishedBatches implements Trainer {
   readonly #published = new Map<BatchId, Trained>();
 
   async train(batchId: BatchId, folder: string, signal: AbortSignal): Promise<Trained> {
-    signal.throwIfAborted();
+    if (signal.aborted)
+      throw new ApprenticeError('aborted', `Training of batch ${batchId} was cancelled.`, '');
     const failure = this.failures.shift();
     if (failure) throw failure;
     const published = this.#published.get(batchId);
