@@ -15,9 +15,12 @@ export function fallBack(
   return (lost, error) => {
     const fate = error.code === 'base_model_mismatch' ? 'retired' : 'failed';
     const instead = store.fallBack(lost, fate, error.message, nowMs());
+    const after =
+      fate === 'failed'
+        ? 'What it had learnt is trained again.'
+        : 'Go back to it once its base model is set again.';
     log.error(
-      `${lost} cannot be loaded and does not serve any more; ${instead} serves instead. What it had learnt is ` +
-        `trained again. ${error.message}`,
+      `${lost} cannot be loaded and does not serve any more; ${instead} serves instead. ${after} ${error.message}`,
     );
     return instead;
   };

@@ -51,15 +51,19 @@ export function rollbackQueries(db: Database): RollbackQueries {
       db.write(['versions', 'batches', 'samples'], () => {
         const from = serving();
         if (from.version !== lost) return from.version;
-        const [, ...ancestors] = lineageOf(db, lost);
-        const to = ancestors.find(({ state }) => state === 'retired');
-        if (to === undefined) throw cannot(lost, 'without an ancestor', 'be replaced');
+        const line = lineageOf(db, lost);
+        // Of another base model, its ancestors are no better; and its tokens need not be this model's.
+        const usable =
+          fate === 'failed' ? line.slice(1).find(({ state }) => state === 'retired') : line.at(-1);
+        if (usable === undefined || usable.version === lost) throw cannot(lost, 'the base', 'be replaced');
+        const to = usable.version;
         abandonUndecided(db, `${lost} was lost.`, atMs);
-        release(db, upTo(lineageOf(db, lost), to.version));
-        serve(db, to.version, fate, atMs);
+        if (fate === 'failed') release(db, upTo(line, to));
+        else followLineage(db, lost, to, `Learnt by ${lost}, which is for another base model.`);
+        serve(db, to, fate, atMs);
         decide(db, lost, 0, reason, atMs, null);
-        decide(db, to.version, 1, `${lost} could not be loaded`, atMs, null);
-        return to.version;
+        decide(db, to, 1, `${lost} could not be loaded`, atMs, null);
+        return to;
       }),
 
     cleanAncestor,

@@ -186,8 +186,10 @@ export interface Store {
    */
   goBack(version: WeightVersion, reason: string, atMs: number): void;
   /**
-   * The serving version cannot be used any more. Its nearest ancestor that can serves from now on, and what the
-   * lost ones had learnt is ready to be trained again. Returns that ancestor.
+   * The serving version cannot be used any more. failed: its adapter is damaged; its nearest ancestor that can serves
+   * from now on, and what the lost ones had learnt is ready to be trained again. retired: it is for another base
+   * model; the base serves, and what was learnt is held, as going back to it is possible once that model is set
+   * again. Returns the version that serves.
    */
   fallBack(lost: WeightVersion, fate: 'failed' | 'retired', reason: string, atMs: number): WeightVersion;
   /** The nearest of the serving version's lineage, itself included, that learnt nothing deleted or excluded since. */

@@ -150,8 +150,15 @@ export function forgettingRules(store: () => Store): void {
     assert.deepEqual([store().serving(), store().version(V2)?.state], [V1, 'failed']);
     assert.deepEqual([stateOf(store(), first), stateOf(store(), second)], ['trained', 'ready']);
     assert.equal(store().fallBack(V2, 'failed', 'again', T0), V1, 'told twice, done once');
-    assert.equal(store().fallBack(V1, 'retired', 'another base', T0), BASE_VERSION);
-    assert.equal(store().version(V1)?.state, 'retired');
+  });
+
+  it('FALLBACK-5: with another base model the base serves, what was learnt is held, and the way back is open', () => {
+    const learnt = [learn(store()), learn(store()), learn(store())];
+    assert.equal(store().fallBack(V3, 'retired', 'another base', T0), BASE_VERSION);
+    assert.deepEqual([store().version(V3)?.state, store().readySamples(9)], ['retired', []]);
+    assert.deepEqual(new Set(learnt.map((id) => stateOf(store(), id))), new Set(['held']));
+    store().goBack(V3, 'the model is set again', T0);
+    assert.deepEqual(new Set(learnt.map((id) => stateOf(store(), id))), new Set(['trained']));
   });
 
   it('FORGET-1: excluding marks every version that learnt from it in any role, and can be taken back', () => {
