@@ -6,7 +6,7 @@ import { Template } from '@huggingface/jinja';
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { PlainMessage, ToolDefinition } from '../protocol/gateway.ts';
 import type { TokenizerFiles } from '../protocol/link.ts';
-import { guardDeep, unusedCharacter } from './guard-text.ts';
+import { ControlGuard, unusedCharacter } from './guard-text.ts';
 import { THINK_OPEN } from './reasoning-parser.ts';
 import { type TemplateTools, templateInput, templateTools } from './template-tools.ts';
 import { Tokenizer } from './tokenizer.ts';
@@ -21,6 +21,7 @@ export interface RenderedPrompt {
 export class ChatPrompt {
   readonly tokenizer: Tokenizer;
   readonly tools: TemplateTools;
+  readonly #guard: ControlGuard;
   readonly #template: Template;
   readonly #templateText: string;
   readonly #tokens: Record<string, unknown>;
@@ -30,6 +31,7 @@ export class ChatPrompt {
   constructor(files: TokenizerFiles) {
     this.tokenizer = new Tokenizer(files);
     this.tools = templateTools(files.chatTemplate);
+    this.#guard = new ControlGuard(this.tokenizer.controlTexts);
     this.#templateText = files.chatTemplate;
     this.#tokens = Object.fromEntries(
       ['bos_token', 'eos_token', 'unk_token', 'pad_token'].map((name) => [
@@ -59,15 +61,14 @@ export class ChatPrompt {
   request(messages: readonly PlainMessage[], tools: readonly ToolDefinition[]): RenderedPrompt {
     const input = templateInput(this.tools, messages, tools);
     const guard = unusedCharacter(this.#templateText + JSON.stringify(input));
-    const controls = this.tokenizer.controlTexts;
+    // Names of fields are the template's; what they hold is content.
+    const content = (fields: Record<string, unknown>): Record<string, unknown> =>
+      Object.fromEntries(
+        Object.entries(fields).map(([name, value]) => [name, this.#guard.deep(value, guard)]),
+      );
     const guarded = {
-      messages: input.messages.map(({ role, ...fields }) => ({
-        role,
-        ...guardFields(fields, controls, guard),
-      })),
-      ...(input.tools === undefined
-        ? {}
-        : { tools: input.tools.map((tool) => guardFields(tool, controls, guard)) }),
+      messages: input.messages.map(({ role, ...fields }) => ({ role, ...content(fields) })),
+      ...(input.tools === undefined ? {} : { tools: input.tools.map(content) }),
     };
     const text = this.#render(guarded, 'with');
     return {
@@ -110,17 +111,6 @@ export class ChatPrompt {
       'Set up the model folder again.',
     );
   }
-}
-
-/** Names of fields are the template's; what they hold is content. */
-function guardFields(
-  fields: Record<string, unknown>,
-  controls: readonly string[],
-  guard: string,
-): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, guardDeep(value, controls, guard)]),
-  );
 }
 
 /** tokenizer_config.json holds a token as its text or as an object with `content`. */

@@ -8,31 +8,50 @@
  */
 import { ApprenticeError } from '../protocol/errors.ts';
 
-/** Every string in `value`, keys of objects included, guarded; everything else as it is. */
-export function guardDeep(value: unknown, controls: readonly string[], guard: string): unknown {
-  if (typeof value === 'string') return guardText(value, controls, guard);
-  if (Array.isArray(value)) return value.map((one) => guardDeep(one, controls, guard));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, one]) => [
-      guardText(key, controls, guard),
-      guardDeep(one, controls, guard),
-    ]),
-  );
+/** For one model's control tokens. Built once: a vocabulary may have hundreds, and a request thousands of strings. */
+export class ControlGuard {
+  /** At every place where a control token begins, its first character; overlapping ones are all found. */
+  readonly #begins: RegExp | null;
+  readonly #heads = new Set<string>();
+  readonly #tails = new Set<string>();
+  readonly #longest: number;
+
+  constructor(controls: readonly string[]) {
+    const texts = controls.map(escapeRegExp).join('|');
+    this.#begins = controls.length === 0 ? null : new RegExp(`(?=${texts})[^]`, 'g');
+    this.#longest = Math.max(0, ...controls.map((control) => control.length));
+    for (const control of controls) {
+      for (let cut = 1; cut < control.length; cut++) {
+        this.#heads.add(control.slice(0, cut));
+        this.#tails.add(control.slice(cut));
+      }
+    }
+  }
+
+  /** Every string in `value`, keys of objects included, guarded; everything else as it is. */
+  deep(value: unknown, guard: string): unknown {
+    if (typeof value === 'string') return this.text(value, guard);
+    if (Array.isArray(value)) return value.map((one) => this.deep(one, guard));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, one]) => [this.text(key, guard), this.deep(one, guard)]),
+    );
+  }
+
+  text(content: string, guard: string): string {
+    if (this.#begins === null) return content;
+    const guarded = content.replace(this.#begins, (first) => `${first}${guard}`);
+    let [before, after] = ['', ''];
+    for (let length = 1; length < this.#longest && length <= guarded.length; length++) {
+      if (this.#tails.has(guarded.slice(0, length))) before = guard;
+      if (this.#heads.has(guarded.slice(-length))) after = guard;
+    }
+    return `${before}${guarded}${after}`;
+  }
 }
 
-export function guardText(content: string, controls: readonly string[], guard: string): string {
-  let guarded = content;
-  for (const control of controls) {
-    guarded = guarded.replaceAll(control, `${control.slice(0, 1)}${guard}${control.slice(1)}`);
-  }
-  const beginsInside = controls.some((control) =>
-    anyCut(control, (cut) => guarded.startsWith(control.slice(cut))),
-  );
-  const endsInside = controls.some((control) =>
-    anyCut(control, (cut) => guarded.endsWith(control.slice(0, cut))),
-  );
-  return `${beginsInside ? guard : ''}${guarded}${endsInside ? guard : ''}`;
+export function escapeRegExp(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
 /** Throws `invalid_request` when the texts use every one of Unicode's private-use characters. */
@@ -46,9 +65,4 @@ export function unusedCharacter(text: string): string {
     'The messages use every private-use character of Unicode.',
     'Remove the binary content.',
   );
-}
-
-function anyCut(text: string, test: (cut: number) => boolean): boolean {
-  for (let cut = 1; cut < text.length; cut++) if (test(cut)) return true;
-  return false;
 }

@@ -10,6 +10,7 @@ import { Tokenizer as PlainTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { TokenizerFiles } from '../protocol/link.ts';
+import { escapeRegExp } from './guard-text.ts';
 
 const AddedToken = z.looseObject({
   id: z.number().int(),
@@ -93,8 +94,4 @@ export class Tokenizer {
 
   /** How many tokens a text is by itself. */
   readonly countTokens = (text: string): number => this.encodePlain(text).length;
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
