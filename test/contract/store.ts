@@ -24,6 +24,7 @@ import {
 import { batchRules } from './store-batches.ts';
 import { forgettingRules } from './store-forgetting.ts';
 import { judgementRules } from './store-judgements.ts';
+import { rollbackRules } from './store-rollback.ts';
 
 export interface StoreUnderTest {
   open(): Promise<Store>;
@@ -46,6 +47,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     });
 
     batchRules(() => store);
+    rollbackRules(() => store);
     forgettingRules(() => store);
     judgementRules(() => store);
 
