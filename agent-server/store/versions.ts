@@ -6,6 +6,7 @@ import { AnchorRow, idsToBlob, PromotionRow, VersionRow } from './codec.ts';
 import type { Database } from './database.ts';
 import { decide, lineageOf, serve } from './lineage.ts';
 import type { Store } from './store.ts';
+import type { Anchor } from './types.ts';
 
 /** Orders `policy@v10` after `policy@v9`. */
 const NUMBER = `CAST(substr(version, ${'policy@v'.length + 1}) AS INTEGER)`;
@@ -33,6 +34,9 @@ export function versionQueries(db: Database): VersionQueries {
     db.get(VersionRow, 'SELECT * FROM versions WHERE version = ?', version);
   const serving = (): WeightVersion =>
     db.get(VersionNameRow, `SELECT version FROM versions WHERE state = 'serving'`)?.version ?? BASE_VERSION;
+
+  /** The train loop asks for them at every change, and thousands of numbers take long to parse. */
+  let anchors: Anchor[] | undefined;
 
   return {
     // The setting outlives the deletion of everything: a number is never given to other weights.
@@ -89,14 +93,20 @@ export function versionQueries(db: Database): VersionQueries {
 
     lineage: (version) => lineageOf(db, version).map((one) => one.version),
 
-    anchors: () =>
-      db.all(AnchorRow, 'SELECT prompt_ids, response_ids, base_top FROM anchors ORDER BY anchor_id'),
+    anchors: () => {
+      anchors ??= db.all(
+        AnchorRow,
+        'SELECT prompt_ids, response_ids, base_top FROM anchors ORDER BY anchor_id',
+      );
+      return anchors;
+    },
 
     addAnchor: (anchor) => {
       // NaN and infinities have no JSON; a logprob that is one would make the anchor unreadable later.
       if (!anchor.baseTop.flat(2).every(Number.isFinite)) {
         throw new ApprenticeError('internal', 'An anchor has a logprob that is not finite.', 'Report this.');
       }
+      anchors = undefined;
       db.write(['settings'], () => {
         db.run(
           'INSERT INTO anchors(prompt_ids, response_ids, base_top) VALUES (?, ?, ?)',

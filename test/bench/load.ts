@@ -107,6 +107,15 @@ const rows = [
   row('acknowledgement, 95th percentile', percentile(acks, 0.95), 'ms', null),
   row('turns through the gateway', traffic.turns, '', null),
   row("the panel's queries, 95th percentile", percentile(panelMs, 0.95), 'ms', 'under 50', (v) => v < 50),
+  row(
+    'of it their own processor time',
+    percentile(
+      during.map(({ panelCpuMs }) => panelCpuMs),
+      0.95,
+    ),
+    'ms',
+    null,
+  ),
   row('panel snapshots received a second', snapshots / seconds, '/s', null),
   row('processor time a next state, first quarter', costMs(quarter(during, 0)), 'ms', null),
   row(

@@ -27,6 +27,8 @@ export interface Probe {
   longestStallMs: number;
   /** The queries of one panel snapshot. */
   panelMs: number;
+  /** Of it, this process's own; the rest other processes took. */
+  panelCpuMs: number;
   placed: number;
   judged: number;
 }
@@ -36,12 +38,14 @@ function probe(store: Store): void {
   stalls.enable();
   setInterval(() => {
     const beganMs = performance.now();
+    const began = process.cpuUsage();
     store.queueLengths(Date.now());
     const { environment, judge } = store.doneCounts();
     store.panelTurns(50);
     store.panelVersions(50);
     store.curve(500);
     const panelMs = performance.now() - beganMs;
+    const used = process.cpuUsage(began);
     const { user, system } = process.cpuUsage();
     const { rss, heapTotal, external } = process.memoryUsage();
     const told: Probe = {
@@ -52,6 +56,7 @@ function probe(store: Store): void {
       cpuMs: (user + system) / 1000,
       longestStallMs: stalls.max / 1e6,
       panelMs,
+      panelCpuMs: (used.user + used.system) / 1000,
       placed: environment,
       judged: judge,
     };
