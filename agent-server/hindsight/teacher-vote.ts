@@ -76,7 +76,7 @@ function comparison(
   const kept = shares(lengths, maxCharacters);
   const blocks = parts.map(([label, text], index) => fence(label, text, nonces.fence, kept[index] ?? 0));
   const form = `Think in at most three sentences. Then end with one line of JSON and nothing after it:
-{"key":"${nonces.key}","score":S,"hints":[]}
+{"${nonces.key}":S,"hints":[]}
 S is 1 when the second answer is better, -1 when the first is, 0 when neither is.`;
   const rules = `You compare two answers to one request. The hint was said of an earlier answer: the better answer is the one that does what was asked in the way that the hint wants. An answer that talks about the hint, repeats it or leaves the request undone is worse.
 

@@ -39,8 +39,8 @@ export const LearningConfig = z.strictObject({
   /** Earlier samples trained again in every batch. */
   replay: z.number().int().min(0).max(64).default(4),
   /** Anchor rows in every batch, and lambda, the weight of each. */
-  anchors: z.number().int().min(0).max(32).default(2),
-  anchorWeight: z.number().min(0).default(2),
+  anchors: z.number().int().min(0).max(32).default(12),
+  anchorWeight: z.number().min(0).default(4),
   /** New samples that one batch may take. 1: one step an interaction. */
   newSamplesPerBatch: z.number().int().min(1).max(64).default(1),
   /** Off: an accepted answer makes no step; it is kept as a held sample. */
@@ -69,8 +69,8 @@ export const LearningConfig = z.strictObject({
   /** A step beyond these has blown up: its version never serves. */
   guardRails: GuardRails.prefault({}),
   hyperparameters: Hyperparameters.prefault({
-    learningRate: 5e-4,
-    steps: 1,
+    learningRate: 1e-3,
+    steps: 2,
     loraRank: 16,
     loraAlpha: 32,
     weightDecay: 0,
