@@ -190,6 +190,8 @@ function startServer(): ChildProcess {
   const child = spawn(process.execPath, [...HEAP_ARGUMENTS, main, '--probe', '--worker', worker], {
     env: { ...process.env, APPRENTICE_HOME: home },
     stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
+    // As the editor starts it.
+    detached: true,
   });
   child.on('message', (probe: Probe) => {
     probes.push(probe);

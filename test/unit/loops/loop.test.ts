@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { createLog } from '../../../agent-server/log.ts';
 import { type Loop, type LoopWork, startLoop } from '../../../agent-server/loops/loop.ts';
+import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import type { StoreChange } from '../../../agent-server/store/store.ts';
 
 const log = createLog('error', () => undefined);
@@ -108,5 +109,62 @@ describe('startLoop', () => {
     inHand.resolve();
     await stopped;
     assert.equal(loop.status().queued, 1);
+  });
+
+  it("LOOP-4: a full disk is nobody's fault: the item waits for as long as it lasts", async (t) => {
+    let attempts = 0;
+    const { loop, push, givenUp } = overArray(() => {
+      attempts += 1;
+      if (attempts <= 10) throw new ApprenticeError('disk_full', 'The disk is full.', '');
+    });
+    t.after(() => loop.stop());
+    await push('a');
+    assert.deepEqual([attempts, givenUp], [11, []]);
+  });
+
+  it('LOOP-5: what needs no waiting shares transactions, one that fails takes none with it, and others get their turn', async (t) => {
+    const queue = Array.from({ length: 500 }, (_, index) => index);
+    const done: number[] = [];
+    let transactions = 0;
+    let turns = 0;
+    const all = Promise.withResolvers<void>();
+    const loop = startLoop<number>(
+      {
+        name: 'environment',
+        wakesOn: [],
+        next: () => queue[0],
+        nextDueMs: () => undefined,
+        describe: String,
+        handleNow: (item) => {
+          if (item === 100) throw new Error('a bad item');
+          done.push(item);
+          queue.shift();
+          if (queue.length === 0) all.resolve();
+          return true;
+        },
+        handle: () => undefined,
+        giveUp: () => void queue.shift(),
+        counts: () => ({ queued: queue.length, done: done.length }),
+      },
+      {
+        log: createLog('error', () => undefined),
+        retryMs: 1,
+        maxAttempts: 2,
+        onChange: () => () => undefined,
+        together: (work) => {
+          transactions += 1;
+          return work();
+        },
+      },
+    );
+    t.after(() => loop.stop());
+    while (queue.length > 0) {
+      await setImmediate();
+      turns += 1;
+    }
+    await all.promise;
+    assert.deepEqual([done.length, done.includes(100)], [499, false]);
+    assert.ok(transactions < 50, `${transactions} transactions`);
+    assert.ok(turns > 2, 'the event loop went round in between');
   });
 });
