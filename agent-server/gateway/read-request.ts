@@ -7,7 +7,7 @@ import {
   SUBJECT_HEADER,
   type TakenFor,
   TURN_HEADER,
-  TurnKind,
+  TurnHeader,
 } from '../protocol/gateway.ts';
 import { BASE_VERSION, SessionId, WeightVersion } from '../protocol/ids.ts';
 import { TurnSubject } from '../protocol/observations.ts';
@@ -31,7 +31,7 @@ export function readHeaders(
   const session = header(SESSION_HEADER);
   const kind = header(TURN_HEADER);
   const subject = header(SUBJECT_HEADER);
-  const told: TakenFor | undefined = kind === undefined ? undefined : parse(TurnKind, kind, TURN_HEADER);
+  const told: TakenFor | undefined = kind === undefined ? undefined : parse(TurnHeader, kind, TURN_HEADER);
   return {
     session:
       session === undefined

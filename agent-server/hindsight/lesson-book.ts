@@ -35,6 +35,8 @@ export interface LessonPrompt {
 const ANSWER_ROOM_TOKENS = 1_024;
 const ANSWER_ROOM_SHARE = 0.25;
 
+const WITH_LESSONS: ReadonlySet<TakenFor> = new Set(['main', 'evaluation']);
+
 export class LessonBook {
   readonly #store: Pick<
     Store,
@@ -62,7 +64,7 @@ export class LessonBook {
 
   /** The prompt of a turn. Side turns get no lessons; nor does a request that leaves no room for them. */
   prepare(request: LessonRequest & { sessionId: SessionId; takenFor: TakenFor }): LessonPrompt {
-    if (!this.#config.enabled || request.takenFor !== 'main') return without(request);
+    if (!this.#config.enabled || !WITH_LESSONS.has(request.takenFor)) return without(request);
     const kept = this.#ofSession(request.sessionId);
     return this.#assemble(request, kept.length > 0 ? kept : this.#search(request));
   }

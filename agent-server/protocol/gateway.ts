@@ -54,8 +54,24 @@ export const AnswerMessage = z.object({
 export type AnswerMessage = z.infer<typeof AnswerMessage>;
 
 /** What a request, and with it a session, was taken for; all but `main` are side requests, never trained on. */
-export const TakenFor = z.enum(['main', 'side', 'title', 'summary', 'topic', 'probe', 'helper']);
+export const TakenFor = z.enum([
+  'main',
+  'side',
+  'evaluation',
+  'title',
+  'summary',
+  'topic',
+  'probe',
+  'helper',
+]);
 export type TakenFor = z.infer<typeof TakenFor>;
+
+/**
+ * What a client may say of its request. evaluation: answered as main work is, lessons included, and never learnt
+ * from.
+ */
+export const TurnHeader = TakenFor.extract(['main', 'side', 'evaluation']);
+export type TurnHeader = z.infer<typeof TurnHeader>;
 
 /** How a session was told from others: by its header, by its messages, or made by an editor's command. */
 export const SessionOrigin = z.enum(['header', 'prefix', 'editor']);

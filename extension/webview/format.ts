@@ -51,6 +51,7 @@ export const OUTCOMES: Record<PanelTurn['outcome'], string> = {
 /** What an agent asked for on its own account. */
 export const TAKEN_FOR: Record<Exclude<PanelTurn['takenFor'], 'main'>, string> = {
   side: 'a side request, as its agent says',
+  evaluation: 'a check of what was learnt',
   title: 'a title for a conversation',
   summary: 'a summary of a conversation',
   topic: 'a check of what is talked about',

@@ -8,7 +8,7 @@ import {
   SUBJECT_HEADER,
   TURN_HEADER,
   TURN_ID_HEADER,
-  type TurnKind,
+  type TurnHeader,
   VERSION_HEADER,
 } from '../../protocol/gateway.ts';
 import { TurnId, WeightVersion } from '../../protocol/ids.ts';
@@ -16,7 +16,7 @@ import type { TurnSubject } from '../../protocol/observations.ts';
 
 export interface Question {
   session: string;
-  kind: TurnKind;
+  kind: TurnHeader;
   messages: PlainMessage[];
   /** Null: nothing that a later observation could be matched to. */
   subject: TurnSubject | null;

@@ -93,7 +93,7 @@ async function meet(subject: Subject, options: RunOptions, signal: AbortSignal):
     );
     if (anchors.length === 0) anchors.push(...subject.store.anchors());
     if (CHECKPOINTS.some((at) => at === index + 1)) {
-      const answers = await evaluate(subject, user, heldOut, signal);
+      const answers = await evaluate(subject, user, heldOut, arm.evaluateWithLessons, signal);
       const right = answers.filter(({ good }) => good).length;
       checkpoints.push({
         interactions: index + 1,
@@ -122,12 +122,14 @@ async function evaluate(
   subject: Subject,
   user: SimulatedUser,
   tasks: readonly Task[],
+  withLessons: boolean,
   signal: AbortSignal,
 ): Promise<{ text: string; good: boolean }[]> {
   const answers: { text: string; good: boolean }[] = [];
   for (let from = 0; from < tasks.length; from += TOGETHER) {
     const together = tasks.slice(from, from + TOGETHER).map(async (task) => {
-      const how = { kind: 'side' as const, maxTokens: user.maxTokens, temperature: 0, seed: 0 };
+      const kind = withLessons ? ('evaluation' as const) : ('side' as const);
+      const how = { kind, maxTokens: user.maxTokens, temperature: 0, seed: 0 };
       const { text } = await subject.ask(task.request, how, signal);
       return { text, good: user.satisfied(text, task) };
     });

@@ -10,7 +10,7 @@ import { createLog, type Log } from '../../../agent-server/log.ts';
 import { WorkerProcess } from '../../../agent-server/loops/worker-process.ts';
 import { connectEditorClient, type EditorClient } from '../../../agent-server/lsp/client.ts';
 import { editorRequests } from '../../../agent-server/protocol/editor.ts';
-import type { TurnKind } from '../../../agent-server/protocol/gateway.ts';
+import type { TurnHeader } from '../../../agent-server/protocol/gateway.ts';
 import { ObservationId, type TurnId, type WeightVersion } from '../../../agent-server/protocol/ids.ts';
 import { type RunningServer, startAgentServer } from '../../../agent-server/server.ts';
 import type { Store } from '../../../agent-server/store/store.ts';
@@ -86,7 +86,7 @@ export class Subject {
   /** One request in a session of its own. `side` is never learnt from. */
   async ask(
     request: string,
-    how: { kind: TurnKind; maxTokens: number; temperature: number; seed: number },
+    how: { kind: TurnHeader; maxTokens: number; temperature: number; seed: number },
     signal: AbortSignal,
   ): Promise<Answered> {
     const { port, token } = this.#server.discovery;

@@ -226,3 +226,15 @@ test('LESSON-2: a commit that rewords a proposal makes a lesson of its repositor
   const [lesson] = store.lessons(1);
   assert.deepEqual([lesson?.kind, lesson?.workspace], ['commit_message', '/here']);
 });
+
+test('SIDE-2: an evaluation is answered with lessons and never learnt from; a side request has none', async () => {
+  teach('Say hello', 'Hello.');
+  const { ask } = runner();
+  const evaluated = await ask([user('Say goodbye')], 'one', 'evaluation');
+  assert.deepEqual(
+    [evaluated.turn.lessonIds, evaluated.turn.kind, evaluated.turn.state],
+    [[1], 'side', 'settled'],
+  );
+  const side = await ask([user('Say good night')], 'two', 'side');
+  assert.deepEqual(side.turn.lessonIds, []);
+});
