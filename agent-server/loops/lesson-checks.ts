@@ -29,7 +29,11 @@ export interface LessonCheckParts {
 
 /** Accepted answers that must each pass. */
 export const CHECK_ANSWERS = 2;
-/** What a version may lack of the lessons' effect, in nats a token: each token nine tenths as likely. */
+/**
+ * What a version may lack of the lessons' effect, in nats a token: each token nine tenths as likely. Measured on the
+ * built-in model with one lesson ("code only"): 0.26 to 0.76 without training, 0.12 and 0.35 after four steps on
+ * answers that were not trained on, 0 to 0.03 on those that were.
+ */
 export const CHECK_MARGIN_NATS = 0.1;
 /** Lessons asked about per version: a scoring each, some seconds of the default model on two cores. */
 export const CHECKS_PER_VERSION = 8;
