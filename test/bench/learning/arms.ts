@@ -14,10 +14,17 @@ export interface Arm {
   waitForIdleWork: boolean;
 }
 
-type Settings = { learning?: Record<string, unknown>; lessons?: Record<string, unknown> };
+interface Settings {
+  learning?: Record<string, unknown>;
+  lessons?: Record<string, unknown>;
+  promotion?: Record<string, unknown>;
+}
 
 const MANY_SEEDS = Number.POSITIVE_INFINITY;
 const NO_LESSONS = { enabled: false };
+/** A version serves whatever it is like, so that an arm shows what its algorithm does and not what the gate lets through. */
+const NO_GATE = { turns: 0, anchors: 0, maxDriftNats: 100 };
+const PUBLISHED = { teacher: 'current', teacherCheck: 'never' };
 
 function arm(name: string, settings: Settings, more: Partial<Omit<Arm, 'name' | 'config'>> = {}): Arm {
   const config = Config.parse({ ...settings });
@@ -34,7 +41,7 @@ function arm(name: string, settings: Settings, more: Partial<Omit<Arm, 'name' | 
 
 /** The weights alone, learning by other settings. */
 function weights(name: string, learning: Record<string, unknown>, more: Partial<Arm> = {}): Arm {
-  return arm(name, { learning, lessons: NO_LESSONS }, more);
+  return arm(name, { learning, lessons: NO_LESSONS, promotion: NO_GATE }, more);
 }
 
 const shipped = Config.parse({}).learning;
@@ -46,7 +53,7 @@ export const ARMS: readonly Arm[] = [
   arm('base', { learning: { method: 'none' }, lessons: NO_LESSONS }, { quick: true }),
   arm('lessons only', { learning: { method: 'none' } }, { quick: true, seeds: 3 }),
   arm(DEFAULT_ARM, {}, { quick: true, seeds: MANY_SEEDS }),
-  weights(WEIGHTS_ARM, {}, { quick: true, seeds: MANY_SEEDS }),
+  arm(WEIGHTS_ARM, { lessons: NO_LESSONS }, { quick: true, seeds: MANY_SEEDS }),
   arm(
     'lesson distillation',
     {
@@ -58,21 +65,27 @@ export const ARMS: readonly Arm[] = [
     },
     { evaluateWithLessons: false, waitForIdleWork: true },
   ),
-  // Plain supervised fine-tuning on the rewrites: the same rate and replay, nothing that holds the rest in place.
+  // Plain supervised fine-tuning on the rewrites: the same rate, steps and replay, nothing that holds the rest in place.
   weights('SFT', { method: 'demonstration', anchors: 0 }, { quick: true, seeds: MANY_SEEDS }),
   weights(
     'hybrid student (published)',
-    { method: 'hybrid-student', teacher: 'current' },
+    { ...PUBLISHED, method: 'hybrid-student' },
     { quick: true, seeds: MANY_SEEDS },
   ),
-  weights('hybrid union', { method: 'hybrid-union' }),
-  weights('hybrid union + demonstration', { method: 'hybrid-union+demonstration', demonstrationWeight: 0.3 }),
-  weights('opd', { method: 'opd', teacher: 'current' }),
+  weights('hybrid union', { method: 'hybrid-union', teacherCheck: 'never' }),
+  weights('hybrid union + demonstration', {
+    method: 'hybrid-union+demonstration',
+    teacherCheck: 'never',
+    demonstrationWeight: 0.3,
+  }),
+  weights('opd', { ...PUBLISHED, method: 'opd' }),
   weights('binary-rl', { method: 'binary-rl', trainOnAccepted: true }),
-  weights('combined', { method: 'combined', teacher: 'current' }),
+  weights('combined', { ...PUBLISHED, method: 'combined' }),
   weights('less replay', { replay: 0 }),
-  weights('trained on accepted too', { trainOnAccepted: true }),
-  weights('a lower rate', {
+  weights('less the gate', {}),
+  weights('less the rest on accepted answers', { trainOnAccepted: true }),
+  weights('less the second step', { hyperparameters: { ...shipped.hyperparameters, steps: 1 } }),
+  weights('less half of the rate', {
     hyperparameters: { ...shipped.hyperparameters, learningRate: shipped.hyperparameters.learningRate / 2 },
   }),
   weights('control', { arm: 'control' }, { quick: true, seeds: MANY_SEEDS }),
