@@ -122,6 +122,8 @@ const commands = {
   setup: { steps: [...scripts, buildStep, ...runtime.steps], script: [] },
   build: { steps: [...scripts, buildStep], script: [] },
   bench: { steps: [...scripts, ...runtime.steps], script: ['test/bench/main.ts'] },
+  'bench:learning': { steps: [...scripts, ...runtime.steps], script: ['test/bench/learning/main.ts'] },
+  'bench:teacher': { steps: [...scripts, ...runtime.steps], script: ['test/bench/teacher-contest.ts'] },
   'bench:load': { steps: scripts, script: ['test/bench/load.ts'] },
   'bench:kill': { steps: scripts, script: ['test/bench/kill.ts'] },
   golden: { steps: [...scripts, ...runtime.steps], script: ['test/golden.ts'] },
