@@ -49,7 +49,7 @@ export const LearningConfig = z.strictObject({
    * with-lessons: an answer that was accepted, given with lessons in its prompt, is a demonstration of what to say
    * without them. Where lessons make most answers right, few corrections are left to learn from.
    */
-  demonstrateAccepted: z.enum(['never', 'with-lessons']).default('never'),
+  demonstrateAccepted: z.enum(['never', 'with-lessons']).default('with-lessons'),
   /** Lesson distillation: what lessons bring about is learnt on the user's earlier requests, in idle time. */
   distillation: z
     .strictObject({

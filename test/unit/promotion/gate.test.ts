@@ -116,7 +116,7 @@ test('PROMOTE-4: a version that drifts beyond the limit fails, unless it comes n
   assert.ok((figures.driftNats ?? 0) > 0.5);
   assert.equal(figures.servingDriftNats, 0);
   assert.equal(verdict.promoted, false);
-  assert.match(verdict.reason, /nats from the base; the limit is 0\.3/);
+  assert.match(verdict.reason, /nats from the base; the limit is 0\.5/);
   assert.equal((await measure({ maxDriftNats: 9 })).verdict.promoted, true);
   store.promote(V1, 'served all the same', T0);
   trained([readySample(store)]);
