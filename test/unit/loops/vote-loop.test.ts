@@ -153,7 +153,7 @@ describe('Votes', () => {
   });
 
   it('SETTLE-10: votes that did not see every next state do not count', async (t) => {
-    const { store, judge, report, chat, settled } = await judged(t);
+    const { store, judge, report, chat, settled, until } = await judged(t);
     const asked = Promise.withResolvers<void>();
     const hold = Promise.withResolvers<void>();
     judge.beforeAnswer = () => {
@@ -165,6 +165,7 @@ describe('Votes', () => {
     report(reply(turnId, 'Let me see.'));
     await asked.promise;
     report(reply(turnId, 'No, that is not it.'));
+    await until(() => store.nextStates(turnId).length === 2);
     hold.resolve();
     await settled(turnId);
     assert.equal(store.verdict(turnId)?.score, -1);
