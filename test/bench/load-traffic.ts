@@ -32,8 +32,9 @@ export interface Traffic {
 export interface Plan {
   clients: readonly EditorClient[];
   discovery: Discovery;
-  /** Turns of the store that next states are about, beside those that are made. */
-  turnIds: readonly string[];
+  /** Turns of the store that next states are about, beside those that are made: the newest, and some of any age. */
+  recent: readonly string[];
+  anyAge: readonly string[];
   perSecond: number;
   seconds: number;
 }
@@ -60,7 +61,7 @@ export async function sendTraffic(plan: Plan): Promise<Traffic> {
     while (traffic.sent < due && underway.size < MAX_IN_FLIGHT) {
       const index = traffic.sent++;
       const client = plan.clients[index % plan.clients.length];
-      const known = index % 5 === 0 && made.length > 0 ? made : plan.turnIds;
+      const known = aboutWhich(index, made, plan);
       const turnId = known[Math.floor(Math.random() * known.length)];
       if (client === undefined || turnId === undefined) continue;
       const task = report(client, nextState(index, turnId), index, traffic);
@@ -72,6 +73,12 @@ export async function sendTraffic(plan: Plan): Promise<Traffic> {
   ended.abort();
   await Promise.all([...underway, ...chatters]);
   return traffic;
+}
+
+/** Mostly what was done just now; one in five a turn of this minute, one in twenty one of long ago. */
+function aboutWhich(index: number, made: readonly string[], plan: Plan): readonly string[] {
+  if (index % 20 === 7) return plan.anyAge;
+  return index % 5 === 0 && made.length > 0 ? made : plan.recent;
 }
 
 /** As the editor does: what finds the queue full is kept and sent again. */
