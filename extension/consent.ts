@@ -44,7 +44,7 @@ export class Consent {
       {
         modal: true,
         detail:
-          'It keeps the staged diff, its proposal and the message that you commit, on this machine only, and trains the local model with them. ' +
+          'It keeps the staged diff, its proposal and the message that you commit, on this machine, and trains the local model with them. ' +
           'You can pause or turn it off at any time. Writing works either way.',
       },
       TURN_ON,
