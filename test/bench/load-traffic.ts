@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EditorClient } from '../../agent-server/lsp/client.ts';
+import { BackOff } from '../../agent-server/protocol/back-off.ts';
 import type { Discovery } from '../../agent-server/protocol/discovery.ts';
 import { editorRequests } from '../../agent-server/protocol/editor.ts';
 import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
@@ -11,7 +12,6 @@ import type { Observation } from '../../agent-server/protocol/observations.ts';
 const TICK_MS = 10;
 /** Sent and not answered: beyond it the sender falls behind instead of piling up. */
 const MAX_IN_FLIGHT = 2_000;
-const RETRY_MS = 500;
 /** Turns through the gateway at once, and the pause of each after an answer. */
 const CHATTERS = 4;
 const CHAT_PAUSE_MS = 100;
@@ -83,6 +83,7 @@ function aboutWhich(index: number, made: readonly string[], plan: Plan): readonl
 
 /** As the editor does: what finds the queue full is kept and sent again. */
 async function report(client: EditorClient, observation: Observation, index: number, traffic: Traffic) {
+  const backOff = new BackOff();
   for (;;) {
     const sentMs = performance.now();
     try {
@@ -97,7 +98,7 @@ async function report(client: EditorClient, observation: Observation, index: num
         return;
       }
       traffic.queueFull += 1;
-      await delay(RETRY_MS);
+      await delay(backOff.delayMs(0));
     }
   }
 }
