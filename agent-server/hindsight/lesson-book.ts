@@ -6,9 +6,9 @@
 import type { PlainMessage, TakenFor, ToolDefinition } from '../protocol/gateway.ts';
 import type { LessonId, SessionId, TurnId } from '../protocol/ids.ts';
 import type { TurnSubject } from '../protocol/observations.ts';
+import type { Lesson } from '../store/lesson-types.ts';
 import { MAX_SEARCHED_LESSONS, systemOpening } from '../store/lessons.ts';
 import type { Store } from '../store/store.ts';
-import type { Lesson } from '../store/types.ts';
 import { type Exchange, fitLessons, withLessons } from './lesson-prompt.ts';
 import { type Audience, LessonIndex } from './lesson-search.ts';
 import type { LessonsConfig } from './lessons-config.ts';

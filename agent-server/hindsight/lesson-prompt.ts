@@ -5,7 +5,7 @@
  */
 import type { PlainMessage } from '../protocol/gateway.ts';
 import type { LessonId } from '../protocol/ids.ts';
-import type { Lesson } from '../store/types.ts';
+import type { Lesson } from '../store/lesson-types.ts';
 import { HINT_MARKER } from './teacher-prompt.ts';
 
 /** A lesson as it stands in a prompt; its request may have been cut. */

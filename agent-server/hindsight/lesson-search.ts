@@ -5,7 +5,7 @@
  */
 import MiniSearch from 'minisearch';
 import type { LessonId } from '../protocol/ids.ts';
-import type { Lesson } from '../store/types.ts';
+import type { Lesson } from '../store/lesson-types.ts';
 
 export { MAX_SEARCHED_LESSONS } from '../store/lessons.ts';
 

@@ -4,7 +4,7 @@ import type { LearningConfig } from '../learning/config.ts';
 import type { TrainRow } from '../learning/rows.ts';
 import { versionNumber } from '../protocol/ids.ts';
 import type { BatchRow } from '../protocol/training.ts';
-import type { Anchor, Batch } from '../store/types.ts';
+import type { Anchor, Batch } from '../store/version-types.ts';
 
 export interface LabelledRow {
   row: TrainRow;

@@ -8,7 +8,7 @@ import type { LearningConfig } from '../learning/config.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
 import { BATCH_FORMAT, type BatchManifest } from '../protocol/training.ts';
 import type { Store } from '../store/store.ts';
-import type { Batch } from '../store/types.ts';
+import type { Batch } from '../store/version-types.ts';
 import { anchorRows, type LabelledRow } from './anchor-rows.ts';
 import { sha256 } from './batch-folder.ts';
 import { SampleScorer, type SampleScorerParts } from './sample-scorer.ts';

@@ -15,8 +15,9 @@ import type { PromptSource } from '../gateway/prompt-source.ts';
 import { audienceOf, type LessonBook } from '../hindsight/lesson-book.ts';
 import { plainTurn } from '../hindsight/plain-turn.ts';
 import { BASE_VERSION, type WeightVersion } from '../protocol/ids.ts';
+import type { Lesson } from '../store/lesson-types.ts';
 import type { Store } from '../store/store.ts';
-import type { Lesson, Turn } from '../store/types.ts';
+import type { Turn } from '../store/types.ts';
 import type { IdleWork } from './train-items.ts';
 
 export interface LessonCheckParts {

@@ -15,7 +15,7 @@ import type { Unusable } from '../learning/terms.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { SampleId } from '../protocol/ids.ts';
 import type { Store } from '../store/store.ts';
-import type { Batch } from '../store/types.ts';
+import type { Batch } from '../store/version-types.ts';
 import { type AnsweredSample, TeacherChoice, type TeacherChoiceParts } from './teacher-choice.ts';
 
 export interface SampleScorerParts extends TeacherChoiceParts {

@@ -2,7 +2,8 @@
 import type { LearningConfig } from '../learning/config.ts';
 import type { ApprenticeError } from '../protocol/errors.ts';
 import type { Store } from '../store/store.ts';
-import type { Batch, Sample, Version } from '../store/types.ts';
+import type { Sample } from '../store/types.ts';
+import type { Batch, Version } from '../store/version-types.ts';
 
 /** Work that no correction waits for, such as the distillation of lessons: taken up when nothing else is to do. */
 export interface IdleWork {

@@ -8,8 +8,8 @@ import { ApprenticeError } from '../protocol/errors.ts';
 import type { LessonId } from '../protocol/ids.ts';
 import type { Observation } from '../protocol/observations.ts';
 import type { PanelLesson, PanelSnapshot } from '../protocol/panel.ts';
+import type { LessonChange } from '../store/lesson-types.ts';
 import type { Store } from '../store/store.ts';
-import type { LessonChange } from '../store/types.ts';
 import { createIntake } from './intake.ts';
 import { panelLesson, panelLessons } from './lessons.ts';
 

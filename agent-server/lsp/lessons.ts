@@ -1,7 +1,7 @@
 /** Lessons as an editor lists and changes them. What a lesson does is hindsight/'s. */
 import type { PanelLesson } from '../protocol/panel.ts';
+import type { Lesson } from '../store/lesson-types.ts';
 import type { Store } from '../store/store.ts';
-import type { Lesson } from '../store/types.ts';
 
 /** Of a request, what a list has room for. */
 const EXCERPT_CHARS = 300;

@@ -2,7 +2,7 @@
 import type { Progress, WorkerStatus } from '../loops/worker-link.ts';
 import type { LoopStatus, PanelSnapshot } from '../protocol/panel.ts';
 import type { Store } from '../store/store.ts';
-import type { Batch } from '../store/types.ts';
+import type { Batch } from '../store/version-types.ts';
 import { panelLessons } from './lessons.ts';
 
 /** What a snapshot takes from outside the store. */

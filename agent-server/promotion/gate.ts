@@ -9,7 +9,7 @@ import { seedOf } from '../learning/random.ts';
 import { versionNumber, type WeightVersion } from '../protocol/ids.ts';
 import type { GateFigures } from '../protocol/promotion.ts';
 import type { Store } from '../store/store.ts';
-import type { Anchor, Version } from '../store/types.ts';
+import type { Anchor, Version } from '../store/version-types.ts';
 import { bootstrapMean } from './bootstrap.ts';
 import type { PromotionConfig } from './config.ts';
 import { driftFromBase } from './drift.ts';

@@ -1,7 +1,7 @@
 /** The user's own text of a turn as token ids: what the policy would have had to generate to be right. */
 import type { ChatPrompt } from '../gateway/chat-template.ts';
 import { plainTurn } from '../hindsight/plain-turn.ts';
-import type { StoredOwnText } from '../store/types.ts';
+import type { StoredOwnText } from '../store/version-types.ts';
 
 /** Longer texts are compared by their beginnings, as they are learnt. */
 const MAX_TEXT_TOKENS = 512;

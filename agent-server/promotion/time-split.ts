@@ -1,7 +1,7 @@
 /** Where the user's own turns are cut into those learnt from and those tested on. Pure. */
 import { ApprenticeError } from '../protocol/errors.ts';
 import { BASE_VERSION, type WeightVersion } from '../protocol/ids.ts';
-import type { Version } from '../store/types.ts';
+import type { Version } from '../store/version-types.ts';
 
 /** With fewer turns after the split there is nothing to compare on. */
 const MIN_TEST_TURNS = 2;

@@ -7,7 +7,7 @@ import type { Serving } from '../engine/serving.ts';
 import type { Log } from '../log.ts';
 import { BASE_VERSION, type SessionId, type TurnId, type WeightVersion } from '../protocol/ids.ts';
 import type { Store } from '../store/store.ts';
-import type { Deleted } from '../store/types.ts';
+import type { Deleted } from '../store/version-types.ts';
 import type { AdapterFolders } from './adapter-folders.ts';
 
 export interface VersionKeeperParts {

@@ -2,10 +2,11 @@
 import { z } from 'zod';
 import { ApprenticeError } from '../protocol/errors.ts';
 import { type BatchId, SampleId, TurnId } from '../protocol/ids.ts';
-import { BatchRow, SampleRow } from './codec.ts';
+import { SampleRow } from './codec.ts';
 import type { Database } from './database.ts';
 import type { Store } from './store.ts';
-import type { Batch } from './types.ts';
+import { BatchRow } from './version-rows.ts';
+import type { Batch } from './version-types.ts';
 
 type BatchQueries = Pick<
   Store,

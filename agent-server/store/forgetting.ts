@@ -12,7 +12,7 @@ import type { Database } from './database.ts';
 import { switchOffLesson } from './lessons.ts';
 import { abandonOpenBatch, openBatchOf } from './lineage.ts';
 import type { Store, StoreChange } from './store.ts';
-import type { Deleted, Taint } from './types.ts';
+import type { Deleted, Taint } from './version-types.ts';
 
 type ForgettingQueries = Pick<Store, 'deleteTurn' | 'deleteSession' | 'deleteEverything' | 'excludeTurn'>;
 

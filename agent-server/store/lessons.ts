@@ -9,8 +9,9 @@ import { LessonId, TurnId, WeightVersion } from '../protocol/ids.ts';
 import { MAX_LESSON_CHARS } from '../protocol/panel.ts';
 import { TurnRow } from './codec.ts';
 import type { Database } from './database.ts';
+import type { Lesson } from './lesson-types.ts';
 import type { Store } from './store.ts';
-import type { HintCandidate, Lesson, Verdict } from './types.ts';
+import type { HintCandidate, Verdict } from './types.ts';
 
 type LessonQueries = Pick<
   Store,

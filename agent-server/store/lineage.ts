@@ -4,10 +4,10 @@
  */
 import { z } from 'zod';
 import { WeightVersion } from '../protocol/ids.ts';
-import { BatchRow } from './codec.ts';
 import type { Database } from './database.ts';
 import { followServing } from './lessons.ts';
-import type { Batch } from './types.ts';
+import { BatchRow } from './version-rows.ts';
+import type { Batch } from './version-types.ts';
 
 const Named = z.object({ version: WeightVersion });
 

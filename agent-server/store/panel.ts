@@ -8,9 +8,10 @@ import { TakenFor } from '../protocol/gateway.ts';
 import { BatchId, TurnId, WeightVersion } from '../protocol/ids.ts';
 import type { TurnOutcome } from '../protocol/panel.ts';
 import { GateFigures } from '../protocol/promotion.ts';
-import { json, VersionRow } from './codec.ts';
+import { json } from './codec.ts';
 import type { Database } from './database.ts';
 import type { Store } from './store.ts';
+import { VersionRow } from './version-rows.ts';
 
 type PanelQueries = Pick<Store, 'queueLengths' | 'doneCounts' | 'panelTurns' | 'panelVersions' | 'curve'>;
 

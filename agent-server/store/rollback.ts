@@ -1,7 +1,6 @@
 /** The serving pointer moved other than by promotion: the user goes back, a version is lost, or one is forgotten. */
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { WeightVersion } from '../protocol/ids.ts';
-import { VersionRow } from './codec.ts';
 import type { Database } from './database.ts';
 import {
   abandonUndecided,
@@ -13,7 +12,8 @@ import {
   serve,
 } from './lineage.ts';
 import type { Store } from './store.ts';
-import type { Version } from './types.ts';
+import { VersionRow } from './version-rows.ts';
+import type { Version } from './version-types.ts';
 import { cannot } from './versions.ts';
 
 type RollbackQueries = Pick<Store, 'goBack' | 'fallBack' | 'cleanAncestor' | 'forget'>;

@@ -14,7 +14,9 @@ import type { NextStateKind, Observation } from '../protocol/observations.ts';
 import type { CurvePoint, LoopName, PanelTurn, PanelVersion } from '../protocol/panel.ts';
 import type { GateFigures } from '../protocol/promotion.ts';
 import type { BatchManifest, TrainMetrics } from '../protocol/training.ts';
+import type * as L from './lesson-types.ts';
 import type * as T from './types.ts';
+import type * as V from './version-types.ts';
 
 export type StoreChange =
   | 'settings'
@@ -134,23 +136,23 @@ export interface Store {
   /** Samples ready -> batched, the version's row in state training. Refuses while another batch is open. */
   beginBatch(batch: {
     batchId: BatchId;
-    kind: T.BatchKind;
+    kind: V.BatchKind;
     version: WeightVersion;
     parent: WeightVersion;
     newSamples: readonly SampleId[];
     replaySamples: readonly SampleId[];
     /** Every turn whose text the batch takes without a sample of it: when one is deleted, the version is tainted. */
-    turns: readonly T.BatchTurn[];
+    turns: readonly V.BatchTurn[];
     createdAtMs: number;
   }): void;
   /** The folder is complete on disk. */
   setManifest(batchId: BatchId, manifest: BatchManifest): void;
   /** building or submitted -> submitted, attempts + 1. */
-  submitBatch(batchId: BatchId): T.Batch;
-  openBatch(): T.Batch | undefined;
-  batch(batchId: BatchId): T.Batch | undefined;
+  submitBatch(batchId: BatchId): V.Batch;
+  openBatch(): V.Batch | undefined;
+  batch(batchId: BatchId): V.Batch | undefined;
   batchSamples(batchId: BatchId): { sampleId: SampleId; origin: 'new' | 'replay' }[];
-  batchTurns(batchId: BatchId): T.BatchTurn[];
+  batchTurns(batchId: BatchId): V.BatchTurn[];
   /** Batch, its new samples and its version -> trained. Repeating it changes nothing. */
   completeBatch(
     batchId: BatchId,
@@ -163,11 +165,11 @@ export interface Store {
   teacherCheck(sampleId: SampleId): T.TeacherCheck | undefined;
   /** Replaces an earlier one. */
   recordTeacherCheck(sampleId: SampleId, check: T.TeacherCheck): void;
-  versions(): T.Version[];
-  version(version: WeightVersion): T.Version | undefined;
+  versions(): V.Version[];
+  version(version: WeightVersion): V.Version | undefined;
   serving(): WeightVersion;
   /** The oldest version that is trained and not decided on. */
-  undecidedVersion(): T.Version | undefined;
+  undecidedVersion(): V.Version | undefined;
   /**
    * trained -> serving, and the version that served retires. Throws `invalid_request` unless the version was
    * trained from the one that serves: what it was measured against, and nobody has gone back behind.
@@ -176,7 +178,7 @@ export interface Store {
   /** trained -> failed; its new samples are held with the reason: the same step again would fail again. */
   rejectVersion(version: WeightVersion, reason: string, atMs: number, figures?: GateFigures): void;
   /** Newest first. */
-  promotions(limit: number): T.Promotion[];
+  promotions(limit: number): V.Promotion[];
   /** A version, its parent, ... down to the base. */
   lineage(version: WeightVersion): WeightVersion[];
   /**
@@ -206,9 +208,9 @@ export interface Store {
    * Turns since `sinceMs` with the text that the user wanted, latest verdict first: their rewrite, or the answer
    * that they said was right. Excluded ones are not among them.
    */
-  ownTexts(limit: number, since: { sinceMs: number }): T.StoredOwnText[];
-  anchors(): T.Anchor[];
-  addAnchor(anchor: T.Anchor): void;
+  ownTexts(limit: number, since: { sinceMs: number }): V.StoredOwnText[];
+  anchors(): V.Anchor[];
+  addAnchor(anchor: V.Anchor): void;
 
   // forgetting
   /**
@@ -216,9 +218,9 @@ export interface Store {
    * which repeat its text; an open batch that has any of it is given up. Rows are overwritten on the disk.
    * Versions that learnt from it are tainted. Throws `not_found`.
    */
-  deleteTurn(turnId: TurnId): T.Deleted;
+  deleteTurn(turnId: TurnId): V.Deleted;
   /** The same for all turns of a session, and the turns of sessions that forked from it. Throws `not_found`. */
-  deleteSession(sessionId: SessionId): T.Deleted;
+  deleteSession(sessionId: SessionId): V.Deleted;
   /** Everything but the settings and the anchors, which are the base's own. Version numbers go on. */
   deleteEverything(atMs: number): void;
   /**
@@ -229,25 +231,25 @@ export interface Store {
   excludeTurn(turnId: TurnId, state: 'excluded' | 'included'): void;
 
   // lessons: recordVerdict makes, changes and removes them
-  lesson(lessonId: LessonId): T.Lesson | undefined;
+  lesson(lessonId: LessonId): L.Lesson | undefined;
   /** All but the deleted, newest first. */
-  lessons(limit: number): T.Lesson[];
+  lessons(limit: number): L.Lesson[];
   /** Newest first. */
-  activeLessons(limit: number): T.Lesson[];
+  activeLessons(limit: number): L.Lesson[];
   /** Those that stood in the prompt of the session's latest turn with lessons. */
   lessonsOfSession(sessionId: SessionId): LessonId[];
   /** Active ones that turns of this session were corrected to, newest first. */
   lessonsMadeIn(sessionId: SessionId, limit: number): LessonId[];
   /** Throws `not_found`, and `invalid_request` when no text would be left. New words make a retired lesson active. */
-  updateLesson(lessonId: LessonId, change: T.LessonChange): T.Lesson;
+  updateLesson(lessonId: LessonId, change: L.LessonChange): L.Lesson;
   deleteLesson(lessonId: LessonId): void;
   /**
    * The oldest active lesson that `version` has not been asked about, with `answers` accepted answers to check it
    * by; none after `limit` lessons have been checked against this version.
    */
-  nextLessonCheck(version: WeightVersion, bounds: { answers: number; limit: number }): T.Lesson | undefined;
+  nextLessonCheck(version: WeightVersion, bounds: { answers: number; limit: number }): L.Lesson | undefined;
   /** Accepted answers of the lesson's kind and workspace given with lessons since it was made, newest first. */
-  turnsWithLessons(of: Pick<T.Lesson, 'kind' | 'workspace' | 'createdAtMs'>, limit: number): T.Turn[];
+  turnsWithLessons(of: Pick<L.Lesson, 'kind' | 'workspace' | 'createdAtMs'>, limit: number): T.Turn[];
   /** learnt: the lesson retires. */
   recordLessonCheck(lessonId: LessonId, version: WeightVersion, outcome: 'learnt' | 'needed'): void;
   /** The user's latest requests that an active lesson of another turn serves, the least often distilled first. */

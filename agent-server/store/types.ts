@@ -17,8 +17,6 @@ import type {
   WeightVersion,
 } from '../protocol/ids.ts';
 import type { NextStateKind, Observation, TurnSubject } from '../protocol/observations.ts';
-import type { GateFigures } from '../protocol/promotion.ts';
-import type { BatchManifest, TrainMetrics } from '../protocol/training.ts';
 
 export type Score = 1 | 0 | -1;
 
@@ -228,119 +226,9 @@ export interface Sample {
   note: string | null;
 }
 
-export type BatchState = 'building' | 'submitted' | 'trained' | 'failed';
-
-/** samples: judged turns. distillation: what lessons in the prompt bring about, on the user's earlier requests. */
-export type BatchKind = 'samples' | 'distillation';
-
-export interface Batch {
-  batchId: BatchId;
-  kind: BatchKind;
-  version: WeightVersion;
-  parent: WeightVersion;
-  state: BatchState;
-  createdAtMs: number;
-  /** Set once the folder is complete on disk. */
-  manifest: BatchManifest | null;
-  attempts: number;
-  error: string | null;
-}
-
-/** A turn that a batch distils: its request, or the lesson that came of it. */
-export interface BatchTurn {
-  turnId: TurnId;
-  role: 'request' | 'lesson';
-}
-
-/** trained: on disk, not yet promoted. failed: kept and shown, never served. */
-export type VersionState = 'training' | 'trained' | 'serving' | 'retired' | 'failed';
-
-export interface Version {
-  version: WeightVersion;
-  parent: WeightVersion | null;
-  state: VersionState;
-  batchId: BatchId | null;
-  folder: string | null;
-  adapterSha256: string | null;
-  metrics: TrainMetrics | null;
-  createdAtMs: number;
-  servedAtMs: number | null;
-  /** Something that it learnt from was deleted, or excluded, afterwards. */
-  tainted: Taint | null;
-}
-
-export type Taint = 'deleted' | 'excluded';
-
-/** A decision on which version serves. */
-export interface Promotion {
-  version: WeightVersion;
-  /** Did the version get to serve by it? */
-  promoted: boolean;
-  reason: string;
-  /** Null where nothing was measured: a rollback, a version whose numbers were broken. */
-  figures: GateFigures | null;
-  decidedAtMs: number;
-}
-
-/** A judged turn with the text that the user wanted. */
-export interface StoredOwnText {
-  turn: Turn;
-  text: string;
-  /** corrected: `text` is their rewrite. accepted: it is the answer, which they took as it stood. */
-  kind: 'corrected' | 'accepted';
-  /** Versions whose batch had the turn in any role. */
-  trainedBy: { version: WeightVersion; batchId: BatchId }[];
-}
-
-/** What a deletion came to. */
-export interface Deleted {
-  turns: number;
-  /** Versions that had learnt from what is deleted, and those trained from them. */
-  tainted: WeightVersion[];
-}
-
-/** The base model's own answer to an unrelated prompt, with its top ids: trained on so that it stays put. */
-export interface Anchor {
-  promptIds: number[];
-  responseIds: number[];
-  /** Per response position the base's top `[logprob, id]`, best first. */
-  baseTop: [number, number][][];
-}
-
 export interface QueueLengths {
   observations: number;
   judge: number;
   samplesReady: number;
   samplesInBatch: number;
-}
-
-/** active: may stand in prompts. off: switched off by the user. retired: the weights of `retiredBy` do without it. */
-export type LessonState = 'active' | 'off' | 'retired';
-
-/** An earlier exchange that acts at once, in the prompt, until the weights have learnt it. */
-export interface Lesson {
-  lessonId: LessonId;
-  turnId: TurnId;
-  /** Of the turn's subject: a lesson serves requests of its own kind, workspace and agent only. */
-  kind: TurnSubject['kind'];
-  /** Repository root; null where the subject has none. */
-  workspace: string | null;
-  /** How the system message begins, '' without one: another agent's requests are other work. */
-  systemOpening: string;
-  request: string;
-  /** '' where there is only a hint in words. */
-  rewrite: string;
-  hint: string | null;
-  state: LessonState;
-  /** Worded by the user. */
-  edited: boolean;
-  createdAtMs: number;
-  retiredBy: WeightVersion | null;
-}
-
-/** What a user may change of a lesson. */
-export interface LessonChange {
-  rewrite?: string | undefined;
-  hint?: string | null | undefined;
-  state?: 'active' | 'off' | undefined;
 }

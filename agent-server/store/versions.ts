@@ -2,11 +2,12 @@
 import { z } from 'zod';
 import { ApprenticeError } from '../protocol/errors.ts';
 import { BASE_VERSION, WeightVersion, weightVersion } from '../protocol/ids.ts';
-import { AnchorRow, idsToBlob, PromotionRow, VersionRow } from './codec.ts';
+import { idsToBlob } from './codec.ts';
 import type { Database } from './database.ts';
 import { decide, lineageOf, serve } from './lineage.ts';
 import type { Store } from './store.ts';
-import type { Anchor } from './types.ts';
+import { AnchorRow, PromotionRow, VersionRow } from './version-rows.ts';
+import type { Anchor } from './version-types.ts';
 
 /** Orders `policy@v10` after `policy@v9`. */
 const NUMBER = `CAST(substr(version, ${'policy@v'.length + 1}) AS INTEGER)`;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { BASE_VERSION, type TurnId, weightVersion } from '../../agent-server/protocol/ids.ts';
 import type { Store, StoreChange } from '../../agent-server/store/store.ts';
-import type { Anchor } from '../../agent-server/store/types.ts';
+import type { Anchor } from '../../agent-server/store/version-types.ts';
 import {
   answeredTurn,
   beginBatch,

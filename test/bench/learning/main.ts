@@ -6,7 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Anchor } from '../../../agent-server/store/types.ts';
+import type { Anchor } from '../../../agent-server/store/version-types.ts';
 import { USERS } from '../../scenarios/users/index.ts';
 import { ARMS, PLOTTED } from './arms.ts';
 import { plotSvg } from './plot.ts';

@@ -1,7 +1,7 @@
 /** One run: an arm meets one simulated user, with one seed. What an arm is stands in arms.ts, what comes of it in report.ts. */
 import { ChatPrompt } from '../../../agent-server/gateway/chat-template.ts';
 import { seededRandom } from '../../../agent-server/learning/random.ts';
-import type { Anchor } from '../../../agent-server/store/types.ts';
+import type { Anchor } from '../../../agent-server/store/version-types.ts';
 import { type SimulatedUser, split, type Task } from '../../scenarios/users/user.ts';
 import type { Arm } from './arms.ts';
 import { Drift } from './drift.ts';

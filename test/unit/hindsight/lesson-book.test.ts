@@ -10,9 +10,10 @@ import { LessonsConfig } from '../../../agent-server/hindsight/lessons-config.ts
 import { plainTurn } from '../../../agent-server/hindsight/plain-turn.ts';
 import type { PlainMessage, TakenFor } from '../../../agent-server/protocol/gateway.ts';
 import { BASE_VERSION, SessionId, type TurnId, weightVersion } from '../../../agent-server/protocol/ids.ts';
+import type { Lesson } from '../../../agent-server/store/lesson-types.ts';
 import { openStore } from '../../../agent-server/store/sqlite-store.ts';
 import type { Store } from '../../../agent-server/store/store.ts';
-import type { HintCandidate, Lesson } from '../../../agent-server/store/types.ts';
+import type { HintCandidate } from '../../../agent-server/store/types.ts';
 import { type FakeEngine, startFakeEngine } from '../../fakes/engine.ts';
 import { CHAT_END_ID, fakeTokenizerFiles } from '../../fakes/tokenizer.ts';
 import {

@@ -5,7 +5,7 @@ import { fitLessons, withLessons } from '../../../agent-server/hindsight/lesson-
 import { LessonIndex } from '../../../agent-server/hindsight/lesson-search.ts';
 import type { PlainMessage } from '../../../agent-server/protocol/gateway.ts';
 import { LessonId } from '../../../agent-server/protocol/ids.ts';
-import type { Lesson } from '../../../agent-server/store/types.ts';
+import type { Lesson } from '../../../agent-server/store/lesson-types.ts';
 import { newTurnId, T0 } from '../../fixtures/records.ts';
 
 const id = (n: number): LessonId => LessonId.parse(n);
