@@ -1,21 +1,20 @@
-/** Sessions, forks, retries, side requests and next states, as agents' own requests make them over HTTP. */
+/** Sessions, forks and retries, as agents' own requests make them over HTTP. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
-import { TurnId } from '../../../agent-server/protocol/ids.ts';
 import { hashRequest } from '../../../agent-server/sessions/conversation-hash.ts';
 import { RETRY_WINDOW_MS } from '../../../agent-server/sessions/place-request.ts';
-import { MAX_QUEUED_OBSERVATIONS } from '../../../agent-server/store/observations.ts';
 import type { Turn } from '../../../agent-server/store/types.ts';
+import {
+  askFor,
+  assistant,
+  type Message,
+  observedOf as observationsOf,
+  system,
+  turnOf as turnOfResponse,
+  user,
+} from '../../fixtures/agent-requests.ts';
 import { chat, type GatewayFixture, gatewayFixture } from '../../fixtures/gateway.ts';
-import { answeredTurn, T0, thumb } from '../../fixtures/records.ts';
-
-interface Message {
-  role: string;
-  content: string;
-}
-const system = (content: string): Message => ({ role: 'system', content });
-const user = (content: string): Message => ({ role: 'user', content });
-const assistant = (content: string): Message => ({ role: 'assistant', content });
+import { T0, thumb } from '../../fixtures/records.ts';
 
 let fixture: GatewayFixture;
 let nowMs = T0;
@@ -33,29 +32,11 @@ beforeEach(() => {
   fixture.engine.reply = 'Done.';
 });
 
-async function ask(
-  messages: Message[],
-  fields: object = {},
-  headers: Record<string, string> = {},
-): Promise<Turn> {
-  const response = await chat(fixture, { messages, ...fields }, headers);
-  assert.equal(response.status, 200, await response.clone().text());
-  await response.text();
-  return turnOf(response);
-}
-
-function turnOf(response: Response): Turn {
-  const turn = fixture.store.turn(TurnId.parse(response.headers.get('x-apprentice-turn-id')));
-  assert.ok(turn);
-  return turn;
-}
-
+const ask = (messages: Message[], fields: object = {}, headers: Record<string, string> = {}) =>
+  askFor(fixture, messages, fields, headers);
+const turnOf = (response: Response): Turn => turnOfResponse(fixture, response);
+const observedOf = (turn: Turn) => observationsOf(fixture, turn);
 const again = (turn: Turn): Turn => fixture.store.turn(turn.turnId) ?? assert.fail('the turn is gone');
-const observedOf = (turn: Turn) =>
-  fixture.store
-    .queuedObservations(MAX_QUEUED_OBSERVATIONS)
-    .map((one) => one.observation)
-    .filter((one) => 'turnId' in one && one.turnId === turn.turnId);
 
 test('SESSION-1: a request that extends a conversation is its next turn, and what was said is a next state', async () => {
   fixture.engine.reply = ' I wrote it.\r\nSee a.ts.\n';
@@ -234,82 +215,4 @@ test('SESSION-5: a session named by its header is that one, and only ever compar
   assert.equal(fixture.store.session(one.sessionId)?.origin, 'header');
   const other = await ask([system('Another agent.'), user(fresh)]);
   assert.notEqual(other.sessionId, unnamed.sessionId, 'equal openings of two agents are two sessions');
-});
-
-test('SIDE-1: requests that agents make for themselves are answered, told apart and never learnt from', async () => {
-  const one = await ask([user(fresh)]);
-  const conversation = [user(fresh), assistant('Done.')];
-  const cases: [string, Message[], object][] = [
-    ['title', [system('You are a title generator. You output only a title.'), user(fresh)], {}],
-    ['title', [user(`Given the following... please reply with a title for the chat:\n${fresh}`)], {}],
-    [
-      'summary',
-      [...conversation, user('Your task is to create a detailed summary of the conversation so far.')],
-      {},
-    ],
-    ['topic', [system('Analyze if this message indicates a new conversation topic.'), user(fresh)], {}],
-    [
-      'helper',
-      [system('Your task is to process Bash commands that an AI coding agent wants to run.'), user('ls')],
-      {},
-    ],
-    ['probe', [user('Hi!')], {}],
-    ['probe', [system('You are an agent.'), user('test')], { max_tokens: 5 }],
-    ['probe', [system('You are an agent.'), user(fresh)], { max_tokens: 1 }],
-  ];
-  for (const [takenFor, messages, fields] of cases) {
-    const turn = await ask(messages, fields);
-    assert.deepEqual(
-      [turn.kind, turn.state, turn.takenFor],
-      ['side', 'settled', takenFor],
-      messages[0]?.content,
-    );
-    const session = fixture.store.session(turn.sessionId);
-    assert.equal(
-      session?.takenFor,
-      takenFor === 'summary' ? 'main' : takenFor,
-      'a summary stands in its session',
-    );
-  }
-  assert.equal(observedOf(one).length, 0, 'nor are they anything that a user said');
-  const next = await ask([...conversation, user('Next.')]);
-  assert.deepEqual([next.sessionId, next.parentTurnId], [one.sessionId, one.turnId], 'nor do they fork');
-
-  const main: [Message[], object, Record<string, string>][] = [
-    [[system('You are an agent.'), user('hi')], {}, {}],
-    [
-      [user(`Why does my agent say "You are a title generator"? ${fresh}`)],
-      {},
-      { 'x-apprentice-turn': 'main' },
-    ],
-  ];
-  for (const [messages, fields, headers] of main)
-    assert.equal((await ask(messages, fields, headers)).takenFor, 'main');
-  const shown = fixture.store.panelTurns(50).find((turn) => turn.takenFor === 'topic');
-  assert.equal(shown?.outcome, 'side');
-});
-
-test('NEXT-1: without consent, or of a turn made without it, nothing is observed', async () => {
-  const one = await ask([user(fresh)]);
-  fixture.store.setLearning('paused');
-  const two = await ask([user(fresh), assistant('Done.'), user('Next.')]);
-  fixture.store.setLearning('on');
-  assert.equal(observedOf(one).length, 0);
-  await ask([user(fresh), assistant('Done.'), user('Next.'), assistant('Done.'), user('Last.')]);
-  assert.equal(observedOf(two).length, 0);
-});
-
-test('NEXT-2: a full queue costs the next state, never the answer', async () => {
-  await ask([user(fresh)]);
-  const turnId = answeredTurn(fixture.store);
-  fixture.store.together(() => {
-    while (fixture.store.queueLengths(nowMs).observations < MAX_QUEUED_OBSERVATIONS)
-      fixture.store.addObservation(thumb(turnId, 1), nowMs);
-  });
-  const next = await ask([user(fresh), assistant('Done.'), user('Next.')]);
-  assert.equal(next.state, 'open');
-  assert.deepEqual(
-    fixture.lost.map((error) => error.code),
-    ['queue_full'],
-  );
 });
