@@ -85,6 +85,7 @@ export const ARMS: readonly Arm[] = [
   weights('less the gate', {}),
   weights('less the rest on accepted answers', { trainOnAccepted: true }),
   weights('less the second step', { hyperparameters: { ...shipped.hyperparameters, steps: 1 } }),
+  weights('with a third step', { hyperparameters: { ...shipped.hyperparameters, steps: 3 } }),
   weights('less half of the rate', {
     hyperparameters: { ...shipped.hyperparameters, learningRate: shipped.hyperparameters.learningRate / 2 },
   }),
