@@ -201,7 +201,10 @@ export class PythonProcess<Event extends { type: string }> {
     );
     if (this.#stopped) return;
     const failed = this.#startsInARow >= FAILED_AFTER_STARTS;
-    this.#timer = setTimeout(() => this.#spawn(), this.#backOff.delayMs(performance.now() - this.#startedAtMs));
+    this.#timer = setTimeout(
+      () => this.#spawn(),
+      this.#backOff.delayMs(performance.now() - this.#startedAtMs),
+    );
     this.#change({
       state: failed ? 'failed' : 'restarting',
       restarts: this.#state.restarts + 1,
