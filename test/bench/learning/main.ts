@@ -13,7 +13,7 @@ import { plotSvg } from './plot.ts';
 import { MAX_INTERACTIONS, type RunResult, run } from './run.ts';
 import { rowsOf, tableText } from './table.ts';
 
-const FLAGS = `  --quick            one seed and the main arms: within 25 minutes on 2 cores
+const FLAGS = `  --quick            one seed, two users, the main arms, 12 interactions
   --seeds N          seeds 0 to N-1 (3)
   --arms A,B         only these
   --users A,B        only these, by the beginning or the end of their names
