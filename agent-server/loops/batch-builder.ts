@@ -3,14 +3,13 @@
  * to batch-folder.ts; when, to the train loop.
  */
 import type { PromptSource } from '../gateway/prompt-source.ts';
-import { encodeBatch } from '../learning/batch.ts';
 import type { LearningConfig } from '../learning/config.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
-import { BATCH_FORMAT, type BatchManifest } from '../protocol/training.ts';
+import type { BatchManifest } from '../protocol/training.ts';
 import type { Store } from '../store/store.ts';
 import type { Batch } from '../store/version-types.ts';
-import { anchorRows, type LabelledRow } from './anchor-rows.ts';
-import { sha256 } from './batch-folder.ts';
+import type { LabelledRow } from './anchor-rows.ts';
+import { filledBatch } from './filled-batch.ts';
 import { SampleScorer, type SampleScorerParts } from './sample-scorer.ts';
 
 export interface BatchBuilderOptions extends SampleScorerParts {
@@ -51,17 +50,6 @@ export class BatchBuilder {
         ].join(' '),
         'They are held; another method may use them.',
       );
-    rows.push(...anchorRows(batch, store.anchors(), config));
-    const tensors = encodeBatch(rows.map(({ row }) => row));
-    const manifest: BatchManifest = {
-      format: BATCH_FORMAT,
-      batchId: batch.batchId,
-      parent: batch.parent,
-      version: batch.version,
-      rows: rows.map(({ label }) => label),
-      hyperparameters: config.hyperparameters,
-      tensorsSha256: sha256(tensors),
-    };
-    return { manifest, tensors };
+    return filledBatch(batch, rows, store.anchors(), config);
   }
 }

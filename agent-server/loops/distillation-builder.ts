@@ -7,7 +7,6 @@ import { wholeAnswer } from '../engine/whole-answer.ts';
 import type { ChatPrompt } from '../gateway/chat-template.ts';
 import type { PromptSource } from '../gateway/prompt-source.ts';
 import type { LessonBook } from '../hindsight/lesson-book.ts';
-import { encodeBatch } from '../learning/batch.ts';
 import type { LearningConfig } from '../learning/config.ts';
 import { degenerateReason } from '../learning/degenerate.ts';
 import { seededRandom, seedOf } from '../learning/random.ts';
@@ -16,13 +15,12 @@ import { listLength, rowsOfSample } from '../learning/sample-rows.ts';
 import { ALL_USABLE } from '../learning/terms.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
 import { BASE_VERSION, loraPath, type TurnId } from '../protocol/ids.ts';
-import { BATCH_FORMAT, type BatchManifest } from '../protocol/training.ts';
 import type { Store } from '../store/store.ts';
 import type { Turn } from '../store/types.ts';
 import type { Batch } from '../store/version-types.ts';
-import { anchorRows, type LabelledRow } from './anchor-rows.ts';
-import { sha256 } from './batch-folder.ts';
+import type { LabelledRow } from './anchor-rows.ts';
 import { MAX_ANSWER_TOKENS } from './distillation.ts';
+import { filledBatch } from './filled-batch.ts';
 import type { BuildsBatch } from './train-steps.ts';
 
 export interface DistillationBuilderParts {
@@ -56,18 +54,7 @@ export function distillationBuilder(parts: DistillationBuilderParts): BuildsBatc
           `No request of batch ${batch.batchId} has an answer to distil the lessons on.`,
           'The lessons stay in the prompt.',
         );
-      rows.push(...anchorRows(batch, store.anchors(), config));
-      const tensors = encodeBatch(rows.map(({ row }) => row));
-      const manifest: BatchManifest = {
-        format: BATCH_FORMAT,
-        batchId: batch.batchId,
-        parent: batch.parent,
-        version: batch.version,
-        rows: rows.map(({ label }) => label),
-        hyperparameters: config.hyperparameters,
-        tensorsSha256: sha256(tensors),
-      };
-      return { manifest, tensors };
+      return filledBatch(batch, rows, store.anchors(), config);
     },
   };
 }
