@@ -177,7 +177,7 @@ const stages: readonly Stage[] = [
   ...(has('test/fixtures/golden.json') ? [{ name: 'golden', run: goldenCases }] : []),
   {
     name: 'unit',
-    run: () => nodeTests('test/unit/**/*.test.ts', { concurrency: 2, timeoutMs: 2 * MINUTE_MS }),
+    run: () => nodeTests('test/unit/**/*.test.ts', { concurrency: 2, timeoutMs: 5 * MINUTE_MS }),
   },
   ...(has('test/python') ? [{ name: 'python', run: pythonTests }] : []),
   {

@@ -12,7 +12,7 @@ import { makeProfile, type Profile } from './harness/profile.ts';
 import { makeRepository } from './harness/sample-repository.ts';
 import type { Workbench } from './harness/workbench.ts';
 
-const TRAIN_LIMIT_MS = 120_000;
+const TRAIN_LIMIT_MS = 300_000;
 
 describe('A correction in VS Code', { skip: await missingVSCode() }, () => {
   let profile: Profile;

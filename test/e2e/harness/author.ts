@@ -7,7 +7,7 @@ import type { Workbench } from './workbench.ts';
 
 /** Loading the model is part of the first answer. */
 export const ANSWER_LIMIT_MS = 90_000;
-export const JUDGE_LIMIT_MS = 20_000;
+export const JUDGE_LIMIT_MS = 60_000;
 
 /** Text as a user reads it, however it was wrapped. */
 export const words = (text: string): string => text.split(/\s+/).join(' ').trim();

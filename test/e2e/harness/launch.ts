@@ -15,7 +15,7 @@ import { eventually } from './process-group.ts';
 import { definedOnly, type Profile } from './profile.ts';
 import { Workbench } from './workbench.ts';
 
-const AGENT_SERVER_LIMIT_MS = 15_000;
+const AGENT_SERVER_LIMIT_MS = 60_000;
 const VIEWPORT = { width: 1360, height: 900 };
 
 export interface OpenWindow {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { repositoryRoot } from '../../fixtures/runtime.ts';
 
-const READY_LIMIT_MS = 45_000;
+const READY_LIMIT_MS = 90_000;
 
 export class Workbench {
   readonly page: Page;
