@@ -109,9 +109,18 @@ export class Workbench {
     await dialog.waitFor({ state: 'hidden' });
   }
 
+  /** Puts the cursor into the commit message box. */
+  async #enterCommitMessage(): Promise<void> {
+    // The tooltip of a button that the pointer still rests on may lie over the box.
+    const { width, height } = this.page.viewportSize() ?? { width: 1024, height: 768 };
+    await this.page.mouse.move(width / 2, height / 2);
+    await this.page.locator('.context-view .hover-contents').first().waitFor({ state: 'hidden' });
+    await this.commitInput().click();
+  }
+
   /** Replaces what stands in the commit message box. */
   async typeCommitMessage(text: string): Promise<void> {
-    await this.commitInput().click();
+    await this.#enterCommitMessage();
     await this.page.keyboard.press('ControlOrMeta+A');
     await this.page.keyboard.press('Delete');
     await this.page.keyboard.insertText(text);
@@ -119,7 +128,7 @@ export class Workbench {
 
   /** Commits what is staged, as Ctrl+Enter in the box does. */
   async commit(): Promise<void> {
-    await this.commitInput().click();
+    await this.#enterCommitMessage();
     await this.page.keyboard.press('ControlOrMeta+Enter');
   }
 
