@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Author, JUDGE_LIMIT_MS } from './harness/author.ts';
+import { holdEngine } from './harness/engine-process.ts';
 import { missingVSCode, type OpenWindow, openWindow } from './harness/launch.ts';
 import { makeProfile, type Profile } from './harness/profile.ts';
 import { makeRepository, type SampleRepository } from './harness/sample-repository.ts';
@@ -66,9 +67,15 @@ describe('Feedback on a proposal in VS Code', { skip: await missingVSCode() }, (
     author.stage('src/vat.js', 'export const vat = 0.07;\n');
     await workbench.openSourceControl();
     await workbench.typeCommitMessage('my own words');
-    await workbench.pressCommitAction(WRITE);
-    await workbench.pressCommitAction(STOP);
-    await workbench.commitAction(WRITE).waitFor();
+    // An answer may be a few tokens short: it must not end before it is stopped.
+    const goOn = holdEngine(profile.apprenticeHome);
+    try {
+      await workbench.pressCommitAction(WRITE);
+      await workbench.pressCommitAction(STOP);
+      await workbench.commitAction(WRITE).waitFor();
+    } finally {
+      goOn();
+    }
     await workbench.commitMessageIs((text) => text === 'my own words', JUDGE_LIMIT_MS);
   });
 
