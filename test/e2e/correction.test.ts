@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { versionNumber } from '../../agent-server/protocol/ids.ts';
-import { Author, JUDGE_LIMIT_MS, words } from './harness/author.ts';
+import { Author, JUDGE_LIMIT_MS, unbroken, words } from './harness/author.ts';
 import { missingVSCode, type OpenWindow, openWindow } from './harness/launch.ts';
 import { makeProfile, type Profile } from './harness/profile.ts';
 import { makeRepository } from './harness/sample-repository.ts';
@@ -42,7 +42,10 @@ describe('A correction in VS Code', { skip: await missingVSCode() }, () => {
     const proposal = await author.propose(() => workbench.answerDialog('Turn Learning On'));
     const first = await author.turn(0, JUDGE_LIMIT_MS, (row) => row.turn_state === 'open');
     assert.equal(first.version, 'policy@v0');
-    assert.ok(words(first.text ?? '').includes(words(proposal)), `box: ${proposal}\nstore: ${first.text}`);
+    assert.ok(
+      unbroken(first.text ?? '').includes(unbroken(proposal)),
+      `box: ${proposal}\nstore: ${first.text}`,
+    );
 
     const rewrite = 'feat(till): add a discount';
     await workbench.typeCommitMessage(rewrite);
@@ -69,7 +72,7 @@ describe('A correction in VS Code', { skip: await missingVSCode() }, () => {
     const proposal = await author.propose();
     const second = await author.turn(1, JUDGE_LIMIT_MS, (row) => row.turn_state === 'open');
     assert.ok(versionNumber(second.version) > 0, `answered by ${second.version}`);
-    assert.ok(words(second.text ?? '').includes(words(proposal)));
+    assert.ok(unbroken(second.text ?? '').includes(unbroken(proposal)));
 
     const rewrite = 'feat(till): add the tax';
     await workbench.typeInTerminal(`git commit --message '${rewrite}'`);

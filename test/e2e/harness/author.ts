@@ -9,6 +9,9 @@ import type { Workbench } from './workbench.ts';
 export const ANSWER_LIMIT_MS = 90_000;
 export const JUDGE_LIMIT_MS = 60_000;
 
+/** Text without the breaks of any wrapping: an editor also breaks inside words, after a hyphen. */
+export const unbroken = (text: string): string => text.replace(/\s+/g, '');
+
 /** Text as a user reads it, however it was wrapped. */
 export const words = (text: string): string => text.split(/\s+/).join(' ').trim();
 
