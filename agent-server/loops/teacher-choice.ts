@@ -8,7 +8,7 @@ import type { ChatPrompt } from '../gateway/chat-template.ts';
 import { teachingHints } from '../hindsight/hints.ts';
 import { checkTeacher, type Finding } from '../hindsight/teacher-check.ts';
 import { teacherMessages } from '../hindsight/teacher-prompt.ts';
-import { askWhichIsBetter } from '../hindsight/teacher-vote.ts';
+import { askWhichIsBetter } from '../judge/teacher-vote.ts';
 import type { VotingParts } from '../judge/votes.ts';
 import type { LearningConfig } from '../learning/config.ts';
 import { hintOrder, overlap } from '../learning/hybrid.ts';

@@ -1,51 +1,25 @@
 /** Side requests, and what a request says of the turn before it, as agents' own requests make them over HTTP. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { MAX_QUEUED_OBSERVATIONS } from '../../../agent-server/store/observations.ts';
-import type { Turn } from '../../../agent-server/store/types.ts';
-import {
-  askFor,
-  assistant,
-  type Message,
-  observedOf as observationsOf,
-  system,
-  user,
-} from '../../fixtures/agent-requests.ts';
-import { type GatewayFixture, gatewayFixture } from '../../fixtures/gateway.ts';
+import { agentTalk, assistant, type Message, system, user } from '../../fixtures/agent-requests.ts';
 import { answeredTurn, T0, thumb } from '../../fixtures/records.ts';
 
-let fixture: GatewayFixture;
-const nowMs = T0;
-before(async () => {
-  fixture = await gatewayFixture({ nowMs: () => nowMs });
-});
-after(() => fixture.close());
-
-/** Words that no other test used, so that no test goes on from another's turns. */
-let fresh = '';
-let count = 0;
-beforeEach(() => {
-  count++;
-  fresh = `task ${count}`;
-  fixture.engine.reply = 'Done.';
-});
-
-const ask = (messages: Message[], fields: object = {}, headers: Record<string, string> = {}) =>
-  askFor(fixture, messages, fields, headers);
-const observedOf = (turn: Turn) => observationsOf(fixture, turn);
+const talk = agentTalk(() => T0);
+const { ask, observedOf } = talk;
 
 test('SIDE-1: requests that agents make for themselves are answered, told apart and never learnt from', async () => {
-  const one = await ask([user(fresh)]);
-  const conversation = [user(fresh), assistant('Done.')];
+  const one = await ask([user(talk.task)]);
+  const conversation = [user(talk.task), assistant('Done.')];
   const cases: [string, Message[], object][] = [
-    ['title', [system('You are a title generator. You output only a title.'), user(fresh)], {}],
-    ['title', [user(`Given the following... please reply with a title for the chat:\n${fresh}`)], {}],
+    ['title', [system('You are a title generator. You output only a title.'), user(talk.task)], {}],
+    ['title', [user(`Given the following... please reply with a title for the chat:\n${talk.task}`)], {}],
     [
       'summary',
       [...conversation, user('Your task is to create a detailed summary of the conversation so far.')],
       {},
     ],
-    ['topic', [system('Analyze if this message indicates a new conversation topic.'), user(fresh)], {}],
+    ['topic', [system('Analyze if this message indicates a new conversation topic.'), user(talk.task)], {}],
     [
       'helper',
       [system('Your task is to process Bash commands that an AI coding agent wants to run.'), user('ls')],
@@ -53,7 +27,7 @@ test('SIDE-1: requests that agents make for themselves are answered, told apart 
     ],
     ['probe', [user('Hi!')], {}],
     ['probe', [system('You are an agent.'), user('test')], { max_tokens: 5 }],
-    ['probe', [system('You are an agent.'), user(fresh)], { max_tokens: 1 }],
+    ['probe', [system('You are an agent.'), user(talk.task)], { max_tokens: 1 }],
   ];
   for (const [takenFor, messages, fields] of cases) {
     const turn = await ask(messages, fields);
@@ -62,7 +36,7 @@ test('SIDE-1: requests that agents make for themselves are answered, told apart 
       ['side', 'settled', takenFor],
       messages[0]?.content,
     );
-    const session = fixture.store.session(turn.sessionId);
+    const session = talk.fixture.store.session(turn.sessionId);
     assert.equal(
       session?.takenFor,
       takenFor === 'summary' ? 'main' : takenFor,
@@ -76,38 +50,38 @@ test('SIDE-1: requests that agents make for themselves are answered, told apart 
   const main: [Message[], object, Record<string, string>][] = [
     [[system('You are an agent.'), user('hi')], {}, {}],
     [
-      [user(`Why does my agent say "You are a title generator"? ${fresh}`)],
+      [user(`Why does my agent say "You are a title generator"? ${talk.task}`)],
       {},
       { 'x-apprentice-turn': 'main' },
     ],
   ];
   for (const [messages, fields, headers] of main)
     assert.equal((await ask(messages, fields, headers)).takenFor, 'main');
-  const shown = fixture.store.panelTurns(50).find((turn) => turn.takenFor === 'topic');
+  const shown = talk.fixture.store.panelTurns(50).find((turn) => turn.takenFor === 'topic');
   assert.equal(shown?.outcome, 'side');
 });
 
 test('NEXT-1: without consent, or of a turn made without it, nothing is observed', async () => {
-  const one = await ask([user(fresh)]);
-  fixture.store.setLearning('paused');
-  const two = await ask([user(fresh), assistant('Done.'), user('Next.')]);
-  fixture.store.setLearning('on');
+  const one = await ask([user(talk.task)]);
+  talk.fixture.store.setLearning('paused');
+  const two = await ask([user(talk.task), assistant('Done.'), user('Next.')]);
+  talk.fixture.store.setLearning('on');
   assert.equal(observedOf(one).length, 0);
-  await ask([user(fresh), assistant('Done.'), user('Next.'), assistant('Done.'), user('Last.')]);
+  await ask([user(talk.task), assistant('Done.'), user('Next.'), assistant('Done.'), user('Last.')]);
   assert.equal(observedOf(two).length, 0);
 });
 
 test('NEXT-2: a full queue costs the next state, never the answer', async () => {
-  await ask([user(fresh)]);
-  const turnId = answeredTurn(fixture.store);
-  fixture.store.together(() => {
-    while (fixture.store.queueLengths(nowMs).observations < MAX_QUEUED_OBSERVATIONS)
-      fixture.store.addObservation(thumb(turnId, 1), nowMs);
+  await ask([user(talk.task)]);
+  const turnId = answeredTurn(talk.fixture.store);
+  talk.fixture.store.together(() => {
+    while (talk.fixture.store.queueLengths(T0).observations < MAX_QUEUED_OBSERVATIONS)
+      talk.fixture.store.addObservation(thumb(turnId, 1), T0);
   });
-  const next = await ask([user(fresh), assistant('Done.'), user('Next.')]);
+  const next = await ask([user(talk.task), assistant('Done.'), user('Next.')]);
   assert.equal(next.state, 'open');
   assert.deepEqual(
-    fixture.lost.map((error) => error.code),
+    talk.fixture.lost.map((error) => error.code),
     ['queue_full'],
   );
 });

@@ -1,15 +1,15 @@
 /**
  * Where nothing in the texts tells whether a teacher's answer is better than the student's, a judge is asked, once in
  * either order: a judge that prefers whatever comes first contradicts itself and counts for nothing. The answers, the
- * request and the hint are fenced as data, as in a vote (judge/prompt.ts).
+ * request and the hint are fenced as data, as in a vote (prompt.ts).
  */
-import { barred, fence, shares } from '../judge/fence.ts';
-import type { JudgePrompt } from '../judge/judge.ts';
-import { parseVote } from '../judge/parse-vote.ts';
-import type { Nonces } from '../judge/prompt.ts';
-import { unguessable, type VotingParts } from '../judge/votes.ts';
+import type { Finding } from '../hindsight/teacher-check.ts';
 import { toApprenticeError } from '../protocol/errors.ts';
-import type { Finding } from './teacher-check.ts';
+import { barred, fence, shares } from './fence.ts';
+import type { JudgePrompt } from './judge.ts';
+import { parseVote } from './parse-vote.ts';
+import type { Nonces } from './prompt.ts';
+import { unguessable, type VotingParts } from './votes.ts';
 
 export interface AnswerPair {
   readonly request: string;

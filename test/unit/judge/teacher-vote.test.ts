@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { askWhichIsBetter } from '../../../agent-server/hindsight/teacher-vote.ts';
 import type { JudgePrompt } from '../../../agent-server/judge/judge.ts';
+import { askWhichIsBetter } from '../../../agent-server/judge/teacher-vote.ts';
 import { AWAY, FakeJudge, type Reply } from '../../fakes/judge.ts';
 
 const pair = { request: 'Add two numbers.', hint: 'Name it add_numbers.', student: 'OWN', teacher: 'TAUGHT' };
