@@ -26,18 +26,13 @@ import { parseVote } from '../../agent-server/judge/parse-vote.ts';
 import { type JudgedTurn, judgePrompt } from '../../agent-server/judge/prompt.ts';
 import { BASE_VERSION } from '../../agent-server/protocol/ids.ts';
 import type { Score } from '../../agent-server/store/types.ts';
-import { createEngine } from '../../gpu-worker/engine/embedded-engine.ts';
-import { engineRoutes } from '../../gpu-worker/engine/routes.ts';
-import { loadTokenizer } from '../../gpu-worker/engine/tokenizer.ts';
-import { listen } from '../fakes/engine.ts';
 import { realTokenizerFiles } from '../fakes/in-process-engine.ts';
 import { HOSTILE } from '../fixtures/hostile-next-states.ts';
-import { runtime } from '../fixtures/runtime.ts';
+import { startRealEngine } from '../fixtures/real-engine.ts';
 
 const MAX_NEW_TOKENS = 48;
 /** What a naive prompt keeps of the data, and the fenced one too. */
 const MAX_CHARACTERS = 2_400;
-const START_TIMEOUT_MS = 300_000;
 const LIMIT_MS = 20 * 60_000;
 const AT_ONCE = 2;
 /** A machine that does other things as well may be slow to begin. */
@@ -196,14 +191,11 @@ async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { json: { type: 'string' } } });
-  const { python, model } = runtime();
   const log = (line: string) => process.stderr.write(`${line}\n`);
-  const engine = createEngine({ python, model, threads: null, maxRunning: AT_ONCE, log });
-  const http = await listen(engineRoutes({ engine, tokenizer: await loadTokenizer(model), log }));
+  const engine = await startRealEngine(AT_ONCE, log);
   const started = performance.now();
   try {
-    await engine.start(AbortSignal.timeout(START_TIMEOUT_MS));
-    const client = new HttpEngine(() => ({ url: http.url, key: '' }), LIMITS);
+    const client = new HttpEngine(() => ({ url: engine.url, key: '' }), LIMITS);
     const bench = new Bench(client, new ChatPrompt(realTokenizerFiles()));
     const arms = [];
     const cell = (value: number): string => value.toFixed(2).padStart(7);
@@ -227,8 +219,7 @@ async function main(): Promise<void> {
       await writeFile(values.json, `${JSON.stringify(result, null, 1)}\n`);
     }
   } finally {
-    await engine.stop();
-    await http.close();
+    await engine.close();
   }
 }
 

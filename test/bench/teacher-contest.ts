@@ -17,19 +17,14 @@ import { teacherMessages } from '../../agent-server/hindsight/teacher-prompt.ts'
 import { overlap } from '../../agent-server/learning/hybrid.ts';
 import type { PlainMessage } from '../../agent-server/protocol/gateway.ts';
 import { BASE_VERSION } from '../../agent-server/protocol/ids.ts';
-import { createEngine } from '../../gpu-worker/engine/embedded-engine.ts';
-import { engineRoutes } from '../../gpu-worker/engine/routes.ts';
-import { loadTokenizer } from '../../gpu-worker/engine/tokenizer.ts';
-import { listen } from '../fakes/engine.ts';
 import { realTokenizerFiles } from '../fakes/in-process-engine.ts';
-import { runtime } from '../fixtures/runtime.ts';
+import { startRealEngine } from '../fixtures/real-engine.ts';
 import { CONTEST_TASKS, type ContestKind, type ContestTask } from './teacher-tasks.ts';
 import { WORDINGS, type Wording } from './teacher-wordings.ts';
 
 const MAX_NEW_TOKENS = 64;
 const TOP_K = 4;
 const LIST_LENGTH = 32;
-const START_TIMEOUT_MS = 300_000;
 const LIMIT_MS = 20 * 60_000;
 /** The engine decodes so many answers together. */
 const AT_ONCE = 8;
@@ -150,14 +145,11 @@ function mean(values: readonly number[]): number {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { json: { type: 'string' } } });
-  const { python, model } = runtime();
   const log = (line: string) => process.stderr.write(`${line}\n`);
-  const engine = createEngine({ python, model, threads: null, maxRunning: AT_ONCE, log });
-  const http = await listen(engineRoutes({ engine, tokenizer: await loadTokenizer(model), log }));
+  const engine = await startRealEngine(AT_ONCE, log);
   const started = performance.now();
   try {
-    await engine.start(AbortSignal.timeout(START_TIMEOUT_MS));
-    const client = new HttpEngine(() => ({ url: http.url, key: '' }));
+    const client = new HttpEngine(() => ({ url: engine.url, key: '' }));
     const contest = new Contest(client, new ChatPrompt(realTokenizerFiles()), AbortSignal.timeout(LIMIT_MS));
     const results: Result[] = [];
     for (const kind of KINDS) {
@@ -177,8 +169,7 @@ async function main(): Promise<void> {
         `${JSON.stringify({ model: 'SmolLM2-135M-Instruct', maxNewTokens: MAX_NEW_TOKENS, seconds, results: results.map(withoutMark) }, null, 1)}\n`,
       );
   } finally {
-    await engine.stop();
-    await http.close();
+    await engine.close();
   }
 }
 
