@@ -23,6 +23,10 @@ type AddedToken = z.infer<typeof AddedToken>;
 
 const TAG = /^<.+>$/;
 
+/** Token counts that are remembered, of texts up to a length: some 4 MB of text at most. */
+const MAX_COUNTS = 1_000;
+const MAX_COUNTED_CHARACTERS = 4_000;
+
 export class Tokenizer {
   readonly contextLength: number;
   readonly controlTexts: readonly string[];
@@ -30,6 +34,7 @@ export class Tokenizer {
   readonly #controlByText: ReadonlyMap<string, AddedToken>;
   readonly #controlById: ReadonlyMap<number, AddedToken>;
   readonly #split: RegExp | null;
+  readonly #counts = new Map<string, number>();
 
   /** Throws `setup_failed` for a tokenizer.json that does not parse. */
   constructor(files: TokenizerFiles) {
@@ -92,6 +97,13 @@ export class Tokenizer {
     return this.#controlByText.get(text)?.special ?? false;
   }
 
-  /** How many tokens a text is by itself. */
-  readonly countTokens = (text: string): number => this.encodePlain(text).length;
+  /** How many tokens a text is by itself. Remembered: the same few lessons are counted for every prompt. */
+  readonly countTokens = (text: string): number => {
+    const known = this.#counts.get(text);
+    if (known !== undefined) return known;
+    const count = this.encodePlain(text).length;
+    if (this.#counts.size >= MAX_COUNTS) this.#counts.clear();
+    if (text.length <= MAX_COUNTED_CHARACTERS) this.#counts.set(text, count);
+    return count;
+  };
 }

@@ -16,7 +16,7 @@ import type { LessonsConfig } from './lessons-config.ts';
 /** One model's chat template and tokenizer, as far as lessons need them. */
 export interface PromptRenderer {
   ids(messages: readonly PlainMessage[], tools: readonly ToolDefinition[]): number[];
-  readonly tokenizer: { readonly contextLength: number; encodePlain(text: string): number[] };
+  readonly tokenizer: { readonly contextLength: number; countTokens(text: string): number };
 }
 
 export interface LessonRequest {
@@ -105,8 +105,7 @@ export class LessonBook {
   #assemble(request: LessonRequest, lessons: readonly Lesson[]): LessonPrompt {
     if (lessons.length === 0) return without(request);
     const { messages, tools, prompt } = request;
-    const countTokens = (text: string): number => prompt.tokenizer.encodePlain(text).length;
-    let exchanges = fitLessons(lessons, this.#config, countTokens);
+    let exchanges = fitLessons(lessons, this.#config, prompt.tokenizer.countTokens);
     while (exchanges.length > 0 && !hasRoom(withLessons(messages, exchanges), tools, prompt))
       exchanges = exchanges.slice(1);
     return exchanges.length === 0 ? without(request) : assembled(messages, exchanges);

@@ -28,6 +28,7 @@ export function startEnvironmentLoop(
     ...options,
     onChange: (listener) => store.onChange(listener),
     together: (work) => store.together(work),
+    yieldShare: 2,
   });
 }
 

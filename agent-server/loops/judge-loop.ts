@@ -32,14 +32,22 @@ export function startJudgeLoop(
     ...options,
     onChange: (listener) => store.onChange(listener),
     together: (work) => store.together(work),
+    // Verdicts can wait: taking in comes first.
+    yieldShare: 9,
   });
   const voting = startVoteLoops(store, votes, options);
   const all = [reading, ...voting];
   return {
     status: () => {
       const statuses = all.map((loop) => loop.status());
+      const [{ queued, done } = reading.status()] = statuses;
       const [first = reading.status()] = statuses.toSorted((a, b) => WEIGHT[b.state] - WEIGHT[a.state]);
-      return { ...first, detail: statuses.find(({ detail }) => detail !== null)?.detail ?? null };
+      return {
+        ...first,
+        queued,
+        done,
+        detail: statuses.find(({ detail }) => detail !== null)?.detail ?? null,
+      };
     },
     pause: () => {
       for (const loop of all) loop.pause();

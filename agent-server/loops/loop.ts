@@ -39,6 +39,8 @@ export interface LoopOptions {
   maxAttempts?: number;
   /** First wait after an error; doubles up to 32 times as long. */
   retryMs?: number;
+  /** How long others have the process to themselves after a slice of work, in times its length, if they want it. */
+  yieldShare?: number;
   /** `status()` would answer something else now. */
   onStatus?: () => void;
 }
@@ -58,10 +60,11 @@ const MAX_WAIT_MS = 2 ** 31 - 1;
 const SLICE_ITEMS = 64;
 const SLICE_MS = 5;
 /**
- * A pause after it, in times its length. The sockets take a message each time that the event loop goes round: without
- * pauses two busy loops would leave them a few messages for every two slices.
+ * The event loop goes round this often, each time this quickly, when nobody else has work. The sockets take a message
+ * each time it goes round: a loop that did not let it would leave them a few messages for every slice.
  */
-const PAUSE_SHARE = 2;
+const IDLE_ROUNDS = 10;
+const IDLE_ROUND_MS = 0.1;
 
 /** The store cannot be written now: everything waits, and nothing that waits is at fault. */
 const OUTAGES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['disk_full', 'store_unavailable']);
@@ -74,7 +77,8 @@ interface Stopped<Item> {
 
 /** Starts the worker; it runs until `stop`. */
 export function startLoop<Item>(work: LoopWork<Item>, options: LoopOptions): Loop {
-  const { log, now = Date.now, maxAttempts = 5, retryMs = 250, together = (work) => work() } = options;
+  const { log, now = Date.now, maxAttempts = 5, retryMs = 250, yieldShare = 1 } = options;
+  const { together = (work) => work() } = options;
   const stopping = new AbortController();
   let roused = false;
   let endRest = (): void => undefined;
@@ -151,8 +155,7 @@ export function startLoop<Item>(work: LoopWork<Item>, options: LoopOptions): Loo
     const left = work.handleNow ? slice(first) : { item: first, error: null };
     const failed = left && (left.error ?? (await handled(left.item)));
     if (left && failed) await retryLater(left.item, failed);
-    await setImmediate();
-    if (work.handleNow && !left) await pass((performance.now() - beganMs) * PAUSE_SHARE, stopping.signal);
+    await letOthers((performance.now() - beganMs) * yieldShare);
   };
 
   /** Null when the item is done. */
@@ -224,6 +227,18 @@ export function startLoop<Item>(work: LoopWork<Item>, options: LoopOptions): Loo
       await running;
     },
   };
+}
+
+/** Others have the process for so long, or until they have nothing more to do. */
+async function letOthers(limitMs: number): Promise<void> {
+  const endMs = performance.now() + limitMs;
+  let idle = 0;
+  for (let nowMs = performance.now(); nowMs < endMs && idle < IDLE_ROUNDS; ) {
+    await setImmediate();
+    const roundMs = performance.now() - nowMs;
+    idle = roundMs < IDLE_ROUND_MS ? idle + 1 : 0;
+    nowMs += roundMs;
+  }
 }
 
 /** A wait that an abort merely shortens. */

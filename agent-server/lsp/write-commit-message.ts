@@ -23,7 +23,6 @@ export function commitMessageWriter(parts: {
     // Waits for an engine that is still starting, so that the first press of the button is not refused.
     (await parts.serving.acquire(signal)).release();
     const { tokenizer } = await parts.prompts.get(signal);
-    const countTokens = (text: string): number => tokenizer.encodePlain(text).length;
     const sampling = COMMIT_MESSAGE_SAMPLING.explore;
     const events = parts.turns.run(
       {
@@ -32,7 +31,7 @@ export function commitMessageWriter(parts: {
         takenFor: 'main',
         tools: [],
         calls: 'several',
-        messages: commitMessageMessages(change.diff, DIFF_BUDGET_TOKENS, countTokens),
+        messages: commitMessageMessages(change.diff, DIFF_BUDGET_TOKENS, tokenizer.countTokens),
         subject: {
           kind: 'commit_message',
           repositoryRoot: change.repositoryRoot,

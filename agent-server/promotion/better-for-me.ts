@@ -199,12 +199,11 @@ function lessonPrompts(
   config: LessonsConfig,
 ): (own: StoredOwnText) => number[] {
   const index = new LessonIndex(lessons);
-  const countTokens = (text: string): number => prompt.tokenizer.encodePlain(text).length;
   return ({ turn }) => {
     const { messages, subject, tools } = turn;
     const request = messages.findLast(({ role }) => role === 'user')?.content ?? '';
     const best = index.best(audienceOf(subject, messages), request, config.max);
-    return prompt.ids(withLessons(messages, fitLessons(best, config, countTokens)), tools);
+    return prompt.ids(withLessons(messages, fitLessons(best, config, prompt.tokenizer.countTokens)), tools);
   };
 }
 

@@ -67,24 +67,25 @@ export function observationQueries(db: Database): ObservationQueries {
     addObservation: (observation, receivedAtMs) => {
       const added = db.write(['observations'], () => {
         const { observationId } = observation;
-        if (db.get(StateRow, 'SELECT state FROM observations WHERE observation_id = ?', observationId))
-          return null;
         const queued = db.get(Count, `SELECT value AS n FROM counters WHERE name = 'queued'`);
         if ((queued?.n ?? 0) >= MAX_QUEUED_OBSERVATIONS) {
+          if (db.get(StateRow, 'SELECT state FROM observations WHERE observation_id = ?', observationId))
+            return null;
           throw new ApprenticeError(
             'queue_full',
             `${MAX_QUEUED_OBSERVATIONS} observations wait already.`,
             'Report it again in a minute.',
           );
         }
-        db.run(
-          `INSERT INTO observations(observation_id, kind, body, received_at_ms, state) VALUES (?, ?, ?, ?, 'queued')`,
+        const added = db.run(
+          `INSERT INTO observations(observation_id, kind, body, received_at_ms, state) VALUES (?, ?, ?, ?, 'queued')
+           ON CONFLICT(observation_id) DO NOTHING`,
           observationId,
           observation.kind,
           JSON.stringify(observation),
           receivedAtMs,
         );
-        return true;
+        return added === 1 ? true : null;
       });
       return added === null ? 'duplicate' : 'added';
     },

@@ -28,18 +28,27 @@ export function turnQueries(db: Database): TurnQueries {
   const turn = (turnId: TurnId): Turn | undefined =>
     db.get(TurnRow, 'SELECT * FROM turns WHERE turn_id = ?', turnId);
 
-  return {
-    learning: () =>
-      db.get(LearningRow, `SELECT value FROM settings WHERE key = 'learning'`)?.value ?? 'unasked',
+  // Asked for with every next state; one process writes it.
+  let learning: LearningState | undefined;
 
-    setLearning: (state) =>
+  return {
+    learning: () => {
+      learning ??=
+        db.get(LearningRow, `SELECT value FROM settings WHERE key = 'learning'`)?.value ?? 'unasked';
+      return learning;
+    },
+
+    setLearning: (state) => {
+      // Forgotten first: a transaction that fails, now or around this one, leaves what the file says.
+      learning = undefined;
       db.write(['settings'], () => {
         db.run(
           `INSERT INTO settings(key, value) VALUES ('learning', ?)
            ON CONFLICT(key) DO UPDATE SET value = excluded.value`,
           state,
         );
-      }),
+      });
+    },
 
     beginTurn: (begun, context = EDITOR_TURN) =>
       db.write(['turns'], () => {

@@ -2,15 +2,15 @@
  * `npm run bench:learning`: does Apprentice learn what a user wants, how fast, and at what price? Simulated users
  * meet every arm with the same seeds and requests, through the real agent-server, engine and trainer.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { dirname } from 'node:path';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import type { Anchor } from '../../../agent-server/store/version-types.ts';
 import { USERS } from '../../scenarios/users/index.ts';
 import { ARMS, PLOTTED } from './arms.ts';
 import { plotSvg } from './plot.ts';
-import { MAX_INTERACTIONS, type RunResult, run } from './run.ts';
+import { MAX_INTERACTIONS, type RunOptions, type RunResult, run } from './run.ts';
 import { rowsOf, tableText } from './table.ts';
 
 const FLAGS = `  --quick            one seed, two users, the main arms, 12 interactions
@@ -19,7 +19,7 @@ const FLAGS = `  --quick            one seed, two users, the main arms, 12 inter
   --users A,B        only these, by the beginning or the end of their names
   --interactions N   fewer than ${MAX_INTERACTIONS}
   --together N       runs at the same time, each with its share of the cores (2)
-  --json FILE        everything that was measured
+  --json FILE        everything that was measured; runs that it holds already are not made again
   --svg FILE         the curves`;
 
 interface Options {
@@ -81,20 +81,23 @@ async function main(argv: readonly string[]): Promise<void> {
   const options = readOptions(argv);
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort());
-  const jobs = options.users.flatMap((user) =>
-    Array.from({ length: options.seeds }, (_, seed) => seed).flatMap((seed) =>
-      options.arms.filter((arm) => seed < arm.seeds).map((arm) => ({ user, seed, arm })),
-    ),
+  const results = await earlierResults(options);
+  const has = new Set(results.map(keyOf));
+  // Seed by seed: stopped early, it has something to say of every arm and user.
+  const jobs = Array.from({ length: options.seeds }, (_, seed) => seed).flatMap((seed) =>
+    options.arms
+      .filter((arm) => seed < arm.seeds)
+      .flatMap((arm) => options.users.map((user) => ({ user, seed, arm })))
+      .filter(({ user, arm }) => !has.has(keyOf({ user: user.name, seed, arm: arm.name }))),
   );
   const threads = Math.max(1, Math.floor(cpus().length / options.together));
   const anchors: Anchor[] = [];
-  const results: RunResult[] = [];
   const startedAtMs = performance.now();
   const work = async (): Promise<void> => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
       abort.signal.throwIfAborted();
-      const { interactions } = options;
-      const result = await run({ ...job, interactions, threads, anchors, onProgress: show }, abort.signal);
+      const result = await tried({ ...job, ...options, threads, anchors, onProgress: show }, abort.signal);
+      if (result === undefined) continue;
       results.push(result);
       const share = result.checkpoints.map(({ heldOut }) => heldOut.toFixed(2)).join(' ');
       const drift = result.checkpoints.at(-1)?.drift.toFixed(3);
@@ -110,6 +113,36 @@ async function main(argv: readonly string[]): Promise<void> {
   process.stdout.write(
     `\n${tableText(rowsOf(results))}\n${Math.round((performance.now() - startedAtMs) / 60_000)} minutes in all.\n`,
   );
+}
+
+/** One run that fails does not end the others, but the bench has failed with it. */
+async function tried(options: RunOptions, signal: AbortSignal): Promise<RunResult | undefined> {
+  try {
+    return await run(options, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    done(`FAILED: ${inspect(error)}`);
+    process.exitCode = 1;
+    return undefined;
+  }
+}
+
+function keyOf({ user, arm, seed }: { user: string; arm: string; seed: number }): string {
+  return JSON.stringify([user, arm, seed]);
+}
+
+/** What a bench of as many interactions, stopped before its end, has left in the file. */
+async function earlierResults({ json, interactions }: Options): Promise<RunResult[]> {
+  if (json === undefined) return [];
+  try {
+    const { results }: { results: RunResult[] } = JSON.parse(await readFile(json, 'utf8'));
+    if (results.some(({ satisfied }) => satisfied.length !== interactions))
+      throw new Error(`Its runs have not ${interactions} interactions.`);
+    return results;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw new Error(`${json} cannot be gone on with. Name another file.`, { cause: error });
+  }
 }
 
 async function save({ json, svg }: Options, results: readonly RunResult[]): Promise<void> {

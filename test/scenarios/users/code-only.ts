@@ -67,7 +67,7 @@ const FUNCTIONS: readonly (readonly [wanted: string, code: string])[] = [
 export const codeOnly: SimulatedUser = {
   name: 'student: code only',
   taste: 'one Python block and nothing else',
-  maxTokens: 96,
+  maxTokens: 224,
   tasks: FUNCTIONS.map(
     ([wanted, code]): Task => ({
       request: `Write a Python function that ${wanted}.`,

@@ -92,7 +92,7 @@ const GOOD = /^(Nice|Great|Good|Well done|I like|Lovely|Excellent)\b/;
 export const friendlyReview: SimulatedUser = {
   name: 'teacher: friendly reviews',
   taste: 'a review comment of one or two sentences: something good about it by name first, then one request',
-  maxTokens: 64,
+  maxTokens: 256,
   tasks: WORKS.map(
     ([code, name, good, next]): Task => ({
       request: `Write a review comment for this code:\n${code}`,

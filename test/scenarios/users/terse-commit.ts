@@ -55,7 +55,7 @@ const CHANGES: readonly (readonly [described: string, message: string])[] = [
 export const terseCommit: SimulatedUser = {
   name: 'student: terse commits',
   taste: 'a conventional commit message of one short line in lower case, without a period',
-  maxTokens: 48,
+  maxTokens: 96,
   tasks: CHANGES.map(
     ([described, rewrite]): Task => ({
       request: `Write a commit message for this change: ${described}`,

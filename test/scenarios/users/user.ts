@@ -19,6 +19,7 @@ export interface SimulatedUser {
   readonly tasks: readonly Task[];
   /** Does the first answer satisfy? A rewrite of the same task always does. */
   satisfied(answer: string, task: Task): boolean;
+  /** Room for most answers of the base model, so that what it is like before learning can be told, and distilled. */
   readonly maxTokens: number;
 }
 

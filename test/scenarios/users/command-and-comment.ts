@@ -1,4 +1,4 @@
-/** Asks how to do something in a shell and wants the command alone: one line, no fence, no explanation. */
+/** Asks how to do something in a shell and wants two lines: the command after a prompt, and a comment. No fence. */
 import type { SimulatedUser, Task } from './user.ts';
 
 const COMMANDS: readonly (readonly [how: string, command: string])[] = [
@@ -54,17 +54,19 @@ const COMMANDS: readonly (readonly [how: string, command: string])[] = [
 
 const PROGRAMS = new Set(COMMANDS.map(([, command]) => command.split(' ')[0]));
 
-export const oneCommand: SimulatedUser = {
-  name: 'student: one command',
-  taste: 'the shell command alone on one line',
-  maxTokens: 64,
+/** Two lines: `$ command`, and `# what it does`. */
+const FORM = /^\$ (\S+)[^\n`]{0,78}\n# [a-z][^\n`]{2,78}$/;
+
+export const commandAndComment: SimulatedUser = {
+  name: 'student: command and comment',
+  taste: 'the shell command after a prompt, and one line of comment under it',
+  maxTokens: 256,
   tasks: COMMANDS.map(
-    ([how, rewrite]): Task => ({ request: `How do I ${how} in a terminal?`, rewrite, mentions: [] }),
+    ([how, command]): Task => ({
+      request: `How do I ${how} in a terminal?`,
+      rewrite: `$ ${command}\n# ${how}`,
+      mentions: [],
+    }),
   ),
-  satisfied: (answer) => {
-    const line = answer.trim();
-    return (
-      line.length <= 80 && !/[\n`]/.test(line) && PROGRAMS.has(line.split(' ')[0]) && !/[:!]$/.test(line)
-    );
-  },
+  satisfied: (answer) => PROGRAMS.has(FORM.exec(answer.trim())?.[1] ?? ''),
 };
