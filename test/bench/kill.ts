@@ -1,8 +1,8 @@
 /**
- * `npm run bench:kill -- --minutes 10`: kills the agent-server and the gpu-worker at random moments, again and again,
+ * `npm run bench:kill -- --minutes 10 [--real]`: kills the agent-server and the gpu-worker at random moments, again and again,
  * while turns are asked for, next states reported, judged and trained on; then counts. Engine and trainer are the
- * fakes, so that a process is back within a second and dies in the midst of work and not of starting. The same with
- * the real ones, 20 times, is test/e2e/kill.test.ts.
+ * fakes, so that a process is back within a second and dies in the midst of work and not of starting; with `--real`
+ * they are the real ones, and killed as well. A short form of that is test/e2e/kill.test.ts.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,23 +16,36 @@ import { readDiscovery } from '../../agent-server/discovery.ts';
 import { decodeSafetensors } from '../../agent-server/learning/tensors.ts';
 import { connectEditorClient } from '../../agent-server/lsp/client.ts';
 import { editorRequests } from '../../agent-server/protocol/editor.ts';
+import { BASE_VERSION } from '../../agent-server/protocol/ids.ts';
 import { Lineage } from '../../agent-server/protocol/training.ts';
 import { isAlive, type ProcessRole, processTree } from '../fixtures/process-tree.ts';
+import { runtime } from '../fixtures/runtime.ts';
 import { askForTurns, type Kept, reportNextStates } from './kill-clients.ts';
 
-const ROLES: readonly ProcessRole[] = ['agent-server', 'gpu-worker'];
-const LONGEST_PAUSE_MS = 3_000;
-const DRAIN_LIMIT_MS = 180_000;
-const NEXT_STATES_PER_SECOND = 50;
 const CHATTERS = 2;
 const CHAT_PAUSE_MS = 200;
 const RESTART_MS = 100;
 
 const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '10' }, json: { type: 'string' } },
+  options: {
+    minutes: { type: 'string', default: '10' },
+    real: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
 });
 const minutes = Number(values.minutes);
+const { real } = values;
+const ROLES: readonly ProcessRole[] = [
+  'agent-server',
+  'gpu-worker',
+  ...(real ? (['engine', 'trainer'] as const) : []),
+];
+/** A model takes seconds to load and to step: it is killed while it loads, while it works, and after. */
+const LONGEST_PAUSE_MS = real ? 10_000 : 3_000;
+const DRAIN_LIMIT_MS = real ? 900_000 : 180_000;
+const NEXT_STATES_PER_SECOND = real ? 10 : 50;
 const home = mkdtempSync(join(tmpdir(), 'apprentice-kill-'));
+const adapterFolder = join(home, 'adapters');
 process.once('exit', () => rmSync(home, { recursive: true, force: true, maxRetries: 5 }));
 mkdirSync(home, { recursive: true });
 // Several samples a step: what is tested is that each is trained once.
@@ -85,7 +98,7 @@ const rows = [
   row('samples new in more than one batch', checks.sampleTwice, 0),
   row('trained samples in no batch', checks.sampleNowhere, 0),
   row('batches with more than one version', checks.batchTwice, 0),
-  row('adapters trained more or less often than their lineage says', checks.stepsWrong, 0),
+  ...(real ? [] : [row('adapters trained more or less often than their lineage says', stepsWrong(), 0)]),
   row('loops that did not go on to the end of their queue', drained, 0),
   row('processes that outlived their parent', orphans, 0),
 ];
@@ -95,14 +108,19 @@ for (const { name, value, met } of rows)
     `${name.padEnd(width)}  ${String(value).padStart(8)}  ${met === null ? '' : met ? 'met' : 'MISSED'}\n`,
   );
 if (values.json !== undefined)
-  writeFileSync(values.json, `${JSON.stringify({ at: new Date().toISOString(), minutes, rows }, null, 2)}\n`);
+  writeFileSync(
+    values.json,
+    `${JSON.stringify({ at: new Date().toISOString(), minutes, real, rows }, null, 2)}\n`,
+  );
 process.exit(rows.every(({ met }) => met !== false) ? 0 : 1);
 
 /** Started again whenever it ends before the end, as the editor does. */
 function startServer(): ChildProcess {
-  const main = join(import.meta.dirname, '..', 'fakes', 'agent-server', 'main.ts');
-  const child = spawn(process.execPath, [main], {
-    env: { ...process.env, APPRENTICE_HOME: home },
+  const root = join(import.meta.dirname, '..', '..');
+  const main = real ? ['agent-server/main.ts', '--parent-pipe'] : ['test/fakes/agent-server/main.ts'];
+  const child = spawn(process.execPath, main, {
+    cwd: root,
+    env: { ...process.env, ...(real ? withRuntime() : {}), APPRENTICE_HOME: home },
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   child.once('exit', (_code, signal) => {
@@ -138,6 +156,12 @@ async function untilDone(): Promise<number> {
   return busy;
 }
 
+/** Where the real model and its Python are. */
+function withRuntime(): NodeJS.ProcessEnv {
+  const { python, model } = runtime();
+  return { APPRENTICE_PYTHON: python, APPRENTICE_MODEL: model };
+}
+
 function count() {
   const db = new DatabaseSync(join(home, 'store.sqlite'), { readOnly: true });
   const missing = (sql: string, ids: readonly string[]): number => {
@@ -162,28 +186,30 @@ function count() {
     ),
     trained: number(`SELECT count(*) AS n FROM samples WHERE state = 'trained'`),
     versions: adapters.length,
-    batchTwice: adapters.length - new Set(adapters.map(({ lineage }) => lineage.batchId)).size,
-    stepsWrong: adapters.filter(({ lineage, trained }) => {
-      const parent = adapters.find((other) => other.lineage.version === lineage.parent);
-      return trained !== (parent?.trained ?? 0) + 1;
-    }).length,
+    batchTwice: adapters.length - new Set(adapters.map(({ batchId }) => batchId)).size,
   };
   db.close();
   return counted;
 }
 
-/** Every adapter on disk, and how often it says that it was trained. */
-function lineages(): { lineage: Lineage; trained: number }[] {
-  const folder = join(home, 'adapters');
-  return readdirSync(folder)
+/** Of every adapter on disk. */
+function lineages(): Lineage[] {
+  return readdirSync(adapterFolder)
     .filter((name) => /^policy@v\d+$/.test(name))
-    .map((name) => {
-      const lineage = Lineage.parse(JSON.parse(readFileSync(join(folder, name, 'lineage.json'), 'utf8')));
-      const tensors = decodeSafetensors(
-        new Uint8Array(readFileSync(join(folder, name, 'adapter_model.safetensors'))),
-      );
-      return { lineage, trained: Number(tensors.get('trained')?.data[0]) };
-    });
+    .map((name) =>
+      Lineage.parse(JSON.parse(readFileSync(join(adapterFolder, name, 'lineage.json'), 'utf8'))),
+    );
+}
+
+/** The fake trainer counts in each adapter how often it was trained: once more than its parent. */
+function stepsWrong(): number {
+  const trained = (version: string): number => {
+    const file = join(adapterFolder, version, 'adapter_model.safetensors');
+    return Number(decodeSafetensors(new Uint8Array(readFileSync(file))).get('trained')?.data[0]);
+  };
+  return lineages().filter(
+    ({ version, parent }) => trained(version) !== (parent === BASE_VERSION ? 0 : trained(parent)) + 1,
+  ).length;
 }
 
 function row(name: string, value: number, aim: number | null) {
