@@ -3,41 +3,25 @@
  * committed, judged, trained, and the next proposal comes from the weights that learnt from it.
  */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { versionNumber } from '../../agent-server/protocol/ids.ts';
-import { Author, JUDGE_LIMIT_MS, unbroken, words } from './harness/author.ts';
-import { missingVSCode, type OpenWindow, openWindow } from './harness/launch.ts';
-import { makeProfile, type Profile } from './harness/profile.ts';
-import { makeRepository } from './harness/sample-repository.ts';
-import type { Workbench } from './harness/workbench.ts';
+import { JUDGE_LIMIT_MS, unbroken, words } from './harness/author.ts';
+import { missingVSCode } from './harness/launch.ts';
+import { openTill, type Till } from './harness/till.ts';
 
 const TRAIN_LIMIT_MS = 300_000;
 
 describe('A correction in VS Code', { skip: await missingVSCode() }, () => {
-  let profile: Profile;
-  let author: Author;
-  let window: OpenWindow;
-  let workbench: Workbench;
+  let till: Till;
 
   before(async () => {
-    profile = makeProfile();
-    const repository = makeRepository(join(profile.root, 'till'), profile.env);
-    window = await openWindow(profile, repository.root);
-    workbench = window.workbench;
-    author = new Author(workbench, repository, profile.apprenticeHome);
-    await workbench.answerTrust('trust');
+    till = await openTill();
+    await till.workbench.answerTrust('trust');
   });
-  after(async () => {
-    try {
-      await workbench.screenshot('correction-last');
-      await window.close();
-    } finally {
-      profile.remove();
-    }
-  });
+  after(() => till?.close('correction-last'));
 
   it('is asked for, and becomes a new serving version with a lineage from observation to weights', async () => {
+    const { author, workbench } = till;
     author.stage('src/discount.js', 'export const discount = (total, rate) => total * (1 - rate);\n');
     const proposal = await author.propose(() => workbench.answerDialog('Turn Learning On'));
     const first = await author.turn(0, JUDGE_LIMIT_MS, (row) => row.turn_state === 'open');
@@ -68,6 +52,7 @@ describe('A correction in VS Code', { skip: await missingVSCode() }, () => {
   });
 
   it('lets the new weights answer, and a commit in a terminal is matched too', async () => {
+    const { author, workbench } = till;
     author.stage('src/tax.js', 'export const tax = (total) => total * 0.19;\n');
     const proposal = await author.propose();
     const second = await author.turn(1, JUDGE_LIMIT_MS, (row) => row.turn_state === 'open');
@@ -84,6 +69,7 @@ describe('A correction in VS Code', { skip: await missingVSCode() }, () => {
   });
 
   it('leaves an unchanged proposal with a score of +1, and the panel tells the story', async () => {
+    const { author, workbench } = till;
     author.stage('src/currency.js', "export const currency = (total) => total.toFixed(2) + ' EUR';\n");
     await author.propose();
     await workbench.commit();

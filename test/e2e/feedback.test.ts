@@ -3,43 +3,26 @@
  * staged, writing stopped, thumbs, a cleared box, a second proposal, an amend, a squash.
  */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Author, JUDGE_LIMIT_MS } from './harness/author.ts';
+import { JUDGE_LIMIT_MS } from './harness/author.ts';
 import { holdEngine } from './harness/engine-process.ts';
-import { missingVSCode, type OpenWindow, openWindow } from './harness/launch.ts';
-import { makeProfile, type Profile } from './harness/profile.ts';
-import { makeRepository, type SampleRepository } from './harness/sample-repository.ts';
-import type { Workbench } from './harness/workbench.ts';
+import { missingVSCode } from './harness/launch.ts';
+import { openTill, type Till } from './harness/till.ts';
 
 const WRITE = 'Apprentice: Write Commit Message';
 const STOP = 'Apprentice: Stop Writing';
 
 describe('Feedback on a proposal in VS Code', { skip: await missingVSCode() }, () => {
-  let profile: Profile;
-  let repository: SampleRepository;
-  let window: OpenWindow;
-  let workbench: Workbench;
-  let author: Author;
+  let till: Till;
 
   before(async () => {
-    profile = makeProfile();
-    repository = makeRepository(join(profile.root, 'till'), profile.env);
-    window = await openWindow(profile, repository.root);
-    workbench = window.workbench;
-    author = new Author(workbench, repository, profile.apprenticeHome);
-    await workbench.answerTrust('trust');
+    till = await openTill();
+    await till.workbench.answerTrust('trust');
   });
-  after(async () => {
-    try {
-      await workbench.screenshot('feedback-last');
-      await window.close();
-    } finally {
-      profile.remove();
-    }
-  });
+  after(() => till?.close('feedback-last'));
 
   it('says what to stage when nothing is, and stages it when asked', async () => {
+    const { repository, workbench } = till;
     repository.write('src/round.js', 'export const round = (total) => Math.round(total * 100) / 100;\n');
     await workbench.openSourceControl();
     await workbench.pressCommitAction(WRITE);
@@ -54,6 +37,7 @@ describe('Feedback on a proposal in VS Code', { skip: await missingVSCode() }, (
   });
 
   it('lets a thumb outrank the commit that takes the proposal as it stood', async () => {
+    const { author, workbench } = till;
     await workbench.openSourceControl();
     await workbench.pressCommitAction('Apprentice: Thumbs Down for the Last Proposal');
     await author.turn(0, JUDGE_LIMIT_MS, (row) => row.decided_by === 'evidence:thumb');
@@ -64,6 +48,7 @@ describe('Feedback on a proposal in VS Code', { skip: await missingVSCode() }, (
   });
 
   it('can be stopped, and the box is as before', async () => {
+    const { author, profile, workbench } = till;
     author.stage('src/vat.js', 'export const vat = 0.07;\n');
     await workbench.openSourceControl();
     await workbench.typeCommitMessage('my own words');
@@ -80,6 +65,7 @@ describe('Feedback on a proposal in VS Code', { skip: await missingVSCode() }, (
   });
 
   it('gives no score to a proposal that another overwrites, nor to one that is cleared', async () => {
+    const { author, workbench } = till;
     await author.propose();
     const overwritten = author.count() - 1;
     author.stage('src/vat.js', 'export const vat = 0.19;\n');
@@ -95,6 +81,7 @@ describe('Feedback on a proposal in VS Code', { skip: await missingVSCode() }, (
   });
 
   it('takes an amended message for the correction, and a squash for none', async () => {
+    const { author, workbench } = till;
     await author.propose();
     const index = author.count() - 1;
     await workbench.commit();

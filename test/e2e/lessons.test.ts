@@ -3,39 +3,29 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { openStore } from '../../agent-server/store/sqlite-store.ts';
 import { answeredTurn, corrected } from '../fixtures/records.ts';
-import { missingVSCode, type OpenWindow, openWindow } from './harness/launch.ts';
-import { makeProfile, type Profile } from './harness/profile.ts';
-import { makeRepository } from './harness/sample-repository.ts';
+import { missingVSCode } from './harness/launch.ts';
+import { openTill, type Till } from './harness/till.ts';
 
 /** The agent-server starts with the panel, on a machine that may be busy with other things. */
 const CONNECT_LIMIT_MS = 90_000;
 
 describe('Lessons in VS Code', { skip: await missingVSCode() }, () => {
-  let profile: Profile;
-  let window: OpenWindow;
+  let till: Till;
 
   before(async () => {
-    profile = makeProfile();
-    const { root } = makeRepository(join(profile.root, 'till'), profile.env);
-    const { store } = await openStore(join(profile.apprenticeHome, 'store.sqlite'));
-    store.setLearning('on');
-    const turnId = answeredTurn(store, { createdAtMs: Date.now() });
-    store.recordVerdict(corrected(turnId, 'feat: add a parser'), null);
-    store.close();
-    window = await openWindow(profile, root);
-    await window.workbench.answerTrust('trust');
+    till = await openTill(async ({ apprenticeHome }) => {
+      const { store } = await openStore(join(apprenticeHome, 'store.sqlite'));
+      store.setLearning('on');
+      const turnId = answeredTurn(store, { createdAtMs: Date.now() });
+      store.recordVerdict(corrected(turnId, 'feat: add a parser'), null);
+      store.close();
+    });
+    await till.workbench.answerTrust('trust');
   });
-  after(async () => {
-    try {
-      await window.workbench.screenshot('lessons-last');
-      await window.close();
-    } finally {
-      profile.remove();
-    }
-  });
+  after(() => till?.close('lessons-last'));
 
   it('are listed, worded anew in place, switched off, and deleted', async () => {
-    const { workbench } = window;
+    const { workbench } = till;
     await workbench.openAgentImprovement();
     const lesson = workbench.webview().locator('apprentice-lesson');
     await lesson.getByText('feat: add a parser').waitFor({ timeout: CONNECT_LIMIT_MS });

@@ -3,29 +3,19 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { missingVSCode, type OpenWindow, openWindow } from './harness/launch.ts';
-import { makeProfile, type Profile } from './harness/profile.ts';
-import { makeRepository } from './harness/sample-repository.ts';
+import { missingVSCode } from './harness/launch.ts';
+import { openTill, type Till } from './harness/till.ts';
 
 describe('A fresh VS Code with the packaged extension', { skip: await missingVSCode() }, () => {
-  let profile: Profile;
-  let window: OpenWindow;
+  let till: Till;
 
   before(async () => {
-    profile = makeProfile();
-    const { root } = makeRepository(join(profile.root, 'till'), profile.env);
-    window = await openWindow(profile, root);
+    till = await openTill();
   });
-  after(async () => {
-    try {
-      await window.close();
-    } finally {
-      profile.remove();
-    }
-  });
+  after(() => till?.close('smoke-last'));
 
   it('offers the button in Source Control of a trusted folder, and starts nothing by itself', async () => {
-    const { workbench } = window;
+    const { workbench, profile } = till;
     await workbench.answerTrust('trust');
     await workbench.openSourceControl();
     await workbench.button('Apprentice: Write Commit Message').waitFor();
@@ -38,7 +28,7 @@ describe('A fresh VS Code with the packaged extension', { skip: await missingVSC
   });
 
   it('says in its view what is captured, before anything is', async () => {
-    const { workbench } = window;
+    const { workbench, profile } = till;
     await workbench.openAgentImprovement();
     const panel = workbench.webview();
     await panel.getByRole('heading', { name: 'May Apprentice learn from you?' }).waitFor();
@@ -49,26 +39,18 @@ describe('A fresh VS Code with the packaged extension', { skip: await missingVSC
 });
 
 describe('A folder that the user does not trust', { skip: await missingVSCode() }, () => {
-  let profile: Profile;
-  let window: OpenWindow;
+  let till: Till;
 
   before(async () => {
-    profile = makeProfile();
-    const repository = makeRepository(join(profile.root, 'till'), profile.env);
-    repository.write('src/secret.js', 'export const secret = 1;\n');
-    repository.git('add', '--all');
-    window = await openWindow(profile, repository.root);
+    till = await openTill((_profile, repository) => {
+      repository.write('src/secret.js', 'export const secret = 1;\n');
+      repository.git('add', '--all');
+    });
   });
-  after(async () => {
-    try {
-      await window.close();
-    } finally {
-      profile.remove();
-    }
-  });
+  after(() => till?.close('untrusted-last'));
 
   it('is not read: the command says so, and the view stays readable', async () => {
-    const { workbench } = window;
+    const { workbench, profile } = till;
     await workbench.answerTrust('restrict');
     await workbench.runCommand('Apprentice: Write Commit Message');
     await workbench.page
