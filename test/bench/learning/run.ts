@@ -75,6 +75,7 @@ async function meet(subject: Subject, options: RunOptions, signal: AbortSignal):
   const checkpoints: Checkpoint[] = [];
   let seconds = 0;
   let example = { request: '', answer: '' };
+  let measured = { state: '', heldOut: Number.NaN, drift: Number.NaN };
 
   for (const [index, task] of interactions.slice(0, options.interactions).entries()) {
     const startedAtMs = performance.now();
@@ -87,20 +88,23 @@ async function meet(subject: Subject, options: RunOptions, signal: AbortSignal):
     satisfied.push(good);
     await subject.leave(turnId, good ? text : task.rewrite, signal);
     await subject.caughtUp(signal);
+    if (arm.waitForIdleWork) await subject.idleWork(signal);
     seconds += (performance.now() - startedAtMs) / 1000;
     onProgress(
       `${arm.name} · ${user.name} · seed ${seed}: ${satisfied.map((one) => (one ? '+' : '.')).join('')}`,
     );
     if (anchors.length === 0) anchors.push(...subject.store.anchors());
     if (CHECKPOINTS.some((at) => at === index + 1)) {
-      const answers = await evaluate(subject, user, heldOut, arm.evaluateWithLessons, signal);
-      const right = answers.filter(({ good }) => good).length;
-      checkpoints.push({
-        interactions: index + 1,
-        heldOut: right / heldOut.length,
-        drift: await drift.of(subject.store.serving(), signal),
-      });
-      example = { request: heldOut[0]?.request ?? '', answer: answers[0]?.text ?? '' };
+      const serving = subject.store.serving();
+      // Greedy answers of the same weights to the same prompts are the same.
+      const state = [serving, ...(arm.evaluateWithLessons ? subject.activeLessons() : [])].join(' ');
+      if (state !== measured.state) {
+        const answers = await evaluate(subject, user, heldOut, arm.evaluateWithLessons, signal);
+        const right = answers.filter(({ good }) => good).length;
+        measured = { state, heldOut: right / heldOut.length, drift: await drift.of(serving, signal) };
+        example = { request: heldOut[0]?.request ?? '', answer: answers[0]?.text ?? '' };
+      }
+      checkpoints.push({ interactions: index + 1, heldOut: measured.heldOut, drift: measured.drift });
     }
   }
   const versions = subject.store.versions();

@@ -13,6 +13,7 @@ import { editorRequests } from '../../../agent-server/protocol/editor.ts';
 import type { TurnHeader } from '../../../agent-server/protocol/gateway.ts';
 import { ObservationId, type TurnId, type WeightVersion } from '../../../agent-server/protocol/ids.ts';
 import { type RunningServer, startAgentServer } from '../../../agent-server/server.ts';
+import { MAX_SEARCHED_LESSONS } from '../../../agent-server/store/lessons.ts';
 import type { Store } from '../../../agent-server/store/store.ts';
 import { runtime } from '../../fixtures/runtime.ts';
 
@@ -32,6 +33,10 @@ export interface Answered {
 const LEARN_LIMIT_MS = 10 * 60_000;
 const START_LIMIT_MS = 5 * 60_000;
 const POLL_MS = 50;
+/** Idle work may go on for as long as there are requests to try; then the next interaction comes, as in life. */
+const IDLE_WORK_LIMIT_MS = 90_000;
+/** Between two tasks of it the loop is idle for a moment. */
+const IDLE_POLLS = 10;
 
 export class Subject {
   readonly engine: HttpEngine;
@@ -83,6 +88,11 @@ export class Subject {
     return subject;
   }
 
+  /** Ids of the lessons that may stand in a prompt now. */
+  activeLessons(): readonly number[] {
+    return this.store.activeLessons(MAX_SEARCHED_LESSONS).map(({ lessonId }) => lessonId);
+  }
+
   /** One request in a session of its own. `side` is never learnt from. */
   async ask(
     request: string,
@@ -124,11 +134,25 @@ export class Subject {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(LEARN_LIMIT_MS)]);
     await this.#until(limit, () => {
       const { observations, judge, samplesReady, samplesInBatch } = this.store.queueLengths(Date.now());
-      const undecided = this.store
-        .versions()
-        .some(({ state }) => state === 'trained' || state === 'training');
-      return observations + judge + samplesReady + samplesInBatch === 0 && !undecided;
+      return observations + judge + samplesReady + samplesInBatch === 0 && !this.#undecided();
     });
+  }
+
+  /** Until the train loop's idle work has made one more version, has nothing left to try, or has had its time. */
+  async idleWork(signal: AbortSignal): Promise<void> {
+    const untilMs = performance.now() + IDLE_WORK_LIMIT_MS;
+    const [before] = this.store.latestDistillations(1);
+    let idle = 0;
+    await this.#until(signal, async () => {
+      const { loops } = await this.#client.request(editorRequests.panel, {}, { signal });
+      idle = loops.some(({ name, state }) => name === 'train' && state === 'idle') ? idle + 1 : 0;
+      const made = this.store.latestDistillations(1)[0] !== before && !this.#undecided();
+      return made || idle === IDLE_POLLS || performance.now() > untilMs;
+    });
+  }
+
+  #undecided(): boolean {
+    return this.store.versions().some(({ state }) => state === 'trained' || state === 'training');
   }
 
   async stop(): Promise<void> {
