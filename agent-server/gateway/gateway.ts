@@ -1,7 +1,7 @@
 /**
- * The HTTP surface on loopback, compatible with OpenAI (`/v1/chat/completions`, `/v1/models`) and Anthropic
- * (`/v1/messages`). Guards are in guards.ts, reading and writing of OpenAI's shapes in chat-request.ts and
- * chat-response.ts, of Anthropic's in messages-request.ts and messages-response.ts, turns in turn-runner.ts.
+ * The HTTP surface on loopback, compatible with OpenAI (`/v1/chat/completions`, `/v1/responses`, `/v1/models`) and
+ * Anthropic (`/v1/messages`). Guards are in guards.ts, reading and writing of each route's shapes in chat-*.ts,
+ * responses-*.ts and messages-*.ts, turns in turn-runner.ts.
  */
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,6 +18,8 @@ import { hostGuard, originGuard, tokenGuard } from './guards.ts';
 import { readCountTokens, readMessagesRequest } from './messages-request.ts';
 import { messageBody, messageError, messageEvents } from './messages-response.ts';
 import { BASE_MODEL, type Header, readModel, SERVING_MODEL } from './read-request.ts';
+import { readResponsesRequest } from './responses-request.ts';
+import { responseBody, responseEvents } from './responses-response.ts';
 import type { TurnEvent, TurnRequest, TurnRunner } from './turn-runner.ts';
 
 type Begun = Extract<TurnEvent, { type: 'begun' }>;
@@ -80,7 +82,7 @@ function application(options: GatewayOptions, port: () => number): Hono {
     throw new ApprenticeError(
       'not_found',
       `There is no ${context.req.method} ${context.req.path}.`,
-      'See /v1/models, /v1/chat/completions and /v1/messages.',
+      'See /v1/models, /v1/chat/completions, /v1/responses and /v1/messages.',
     );
   });
   app.use(hostGuard(port), originGuard);
@@ -117,6 +119,16 @@ function application(options: GatewayOptions, port: () => number): Hono {
     return answered(context, request.turn, request.stream ? 'stream' : 'body', {
       body: (begun, events) => completionBody(begun, events, request, createdAtS),
       stream: (begun, events) => completionEvents(begun, events, request, createdAtS),
+    });
+  });
+
+  app.post('/v1/responses', async (context) => {
+    const { text, header } = await received(context);
+    const request = readResponsesRequest(text, header, known);
+    const createdAtS = Math.floor(nowMs() / 1000);
+    return answered(context, request.turn, request.stream ? 'stream' : 'body', {
+      body: (begun, events) => responseBody(begun, events, request, createdAtS),
+      stream: (begun, events) => responseEvents(begun, events, request, createdAtS),
     });
   });
 
