@@ -13,11 +13,11 @@ import type { Serving } from '../engine/serving.ts';
 import type { ChatPrompt } from '../gateway/chat-template.ts';
 import type { PromptSource } from '../gateway/prompt-source.ts';
 import { audienceOf, type LessonBook } from '../hindsight/lesson-book.ts';
-import { plainTurn } from '../hindsight/plain-turn.ts';
+import { isKeptForChecks } from '../judge/accepted-with-lessons.ts';
 import { BASE_VERSION, type WeightVersion } from '../protocol/ids.ts';
 import type { Lesson } from '../store/lesson-types.ts';
 import type { Store } from '../store/store.ts';
-import type { Turn } from '../store/types.ts';
+import { doesWithout, MARGIN_NATS, mean } from './lesson-gap.ts';
 import type { IdleWork } from './train-items.ts';
 
 export interface LessonCheckParts {
@@ -30,12 +30,6 @@ export interface LessonCheckParts {
 
 /** Accepted answers that must each pass. */
 export const CHECK_ANSWERS = 2;
-/**
- * What a version may lack of the lessons' effect, in nats a token: each token nine tenths as likely. Measured on the
- * built-in model with one lesson ("code only"): 0.26 to 0.76 without training, 0.12 and 0.35 after four steps on
- * answers that were not trained on, 0 to 0.03 on those that were.
- */
-export const CHECK_MARGIN_NATS = 0.1;
 /** Lessons asked about per version: a scoring each, some seconds of the default model on two cores. */
 export const CHECKS_PER_VERSION = 8;
 /** Accepted answers that are looked through for those to the same agent. */
@@ -69,37 +63,22 @@ async function isLearnt(
   version: WeightVersion,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { store, serving, prompts } = parts;
+  const { store, engine, serving, prompts } = parts;
   const lease = await serving.acquire(signal, version);
   try {
     const prompt = await prompts.get(signal);
     const turns = store
       .turnsWithLessons(lesson, LOOKED_THROUGH)
+      // The others were trained on, or passed over because they would pass.
+      .filter(({ turnId }) => isKeptForChecks(turnId))
       .filter((turn) => audienceOf(turn.subject, turn.messages).systemOpening === lesson.systemOpening)
       .slice(0, CHECK_ANSWERS);
     if (turns.length < CHECK_ANSWERS) return false;
-    for (const turn of turns)
-      if (!((await gapOf(parts, turn, version, prompt, signal)) <= CHECK_MARGIN_NATS)) return false;
+    for (const turn of turns) if (!(await doesWithout(engine, turn, version, prompt, signal))) return false;
     return await rewriteIsLearnt(parts, lesson, version, prompt, signal);
   } finally {
     lease.release();
   }
-}
-
-/** Nats a token by which an answer was likelier with its lessons than under `version` without; NaN when unknown. */
-async function gapOf(
-  { engine }: LessonCheckParts,
-  turn: Turn,
-  version: WeightVersion,
-  prompt: ChatPrompt,
-  signal: AbortSignal,
-): Promise<number> {
-  const { response } = turn;
-  if (response === null) return Number.NaN;
-  const { responseIds, behaviourLogprobs } = response;
-  const { promptIds } = plainTurn({ turn, response }, prompt).turn;
-  const { logprobs } = await engine.score({ promptIds, responseIds, version, topLogprobs: 0 }, signal);
-  return mean(behaviourLogprobs) - mean(logprobs);
 }
 
 async function rewriteIsLearnt(
@@ -123,9 +102,5 @@ async function rewriteIsLearnt(
   const taught = lessons.teach({ messages, tools, subject, turnId, prompt });
   const own = await likelihood(prompt.ids(messages, tools), version);
   const base = await likelihood(prompt.ids(taught.messages, tools), BASE_VERSION);
-  return own >= base - CHECK_MARGIN_NATS;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+  return own >= base - MARGIN_NATS;
 }

@@ -16,7 +16,7 @@ import type { AdapterFolders } from '../promotion/adapter-folders.ts';
 import type { Gate } from '../promotion/gate.ts';
 import { judgeFigures, judgeMetrics, probe } from '../promotion/promote.ts';
 import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
-import { BatchId } from '../protocol/ids.ts';
+import { BatchId, type SampleId } from '../protocol/ids.ts';
 import type { BatchManifest } from '../protocol/training.ts';
 import type { Store } from '../store/store.ts';
 import type { Sample } from '../store/types.ts';
@@ -24,6 +24,7 @@ import type { Batch, Version } from '../store/version-types.ts';
 import { makeAnchor } from './anchor-maker.ts';
 import { BatchBuilder } from './batch-builder.ts';
 import type { BatchFolders } from './batch-folder.ts';
+import { doesWithout } from './lesson-gap.ts';
 import { describeItem, type TrainItem } from './train-items.ts';
 import type { Trainer } from './worker-link.ts';
 
@@ -92,7 +93,7 @@ export class TrainSteps {
       case 'anchor':
         return makeAnchor(this.#parts, item.prompt, signal);
       case 'samples':
-        return this.#begin(item.samples, nowMs);
+        return this.#begin(item.samples, nowMs, signal);
       case 'idle':
         return item.task.run(nowMs, signal);
     }
@@ -115,9 +116,17 @@ export class TrainSteps {
     return false;
   }
 
-  #begin(samples: readonly Sample[], nowMs: number): void {
+  async #begin(samples: readonly Sample[], nowMs: number, signal: AbortSignal): Promise<void> {
     const { store, config } = this.#parts;
-    const newSamples = samples.map(({ sampleId }) => sampleId);
+    const newSamples: SampleId[] = [];
+    for (const sample of samples)
+      if (await this.#isKnown(sample, signal))
+        store.holdSample(
+          sample.sampleId,
+          'The model says it without lessons already: no step is made of it.',
+        );
+      else newSamples.push(sample.sampleId);
+    if (newSamples.length === 0) return;
     const pool = store
       .replaySamples(REPLAY_POOL, newSamples)
       .filter((sample) => needsOf(config, sample) !== null);
@@ -131,6 +140,20 @@ export class TrainSteps {
       turns: [],
       createdAtMs: nowMs,
     });
+  }
+
+  /** An answer accepted with lessons, and by now as likely without: another step would teach nothing. */
+  async #isKnown({ score, turnId }: Sample, signal: AbortSignal): Promise<boolean> {
+    const { store, serving, engine, prompts } = this.#parts;
+    const turn = store.turn(turnId);
+    if (score !== 1 || turn === undefined || turn.lessonIds.length === 0) return false;
+    const prompt = await prompts.get(signal);
+    const lease = await serving.acquire(signal);
+    try {
+      return await doesWithout(engine, turn, lease.version, prompt, signal);
+    } finally {
+      lease.release();
+    }
   }
 
   async #train(batch: Batch, nowMs: number, signal: AbortSignal): Promise<void> {

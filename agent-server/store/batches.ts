@@ -12,6 +12,7 @@ type BatchQueries = Pick<
   Store,
   | 'readySamples'
   | 'replaySamples'
+  | 'holdSample'
   | 'beginBatch'
   | 'setManifest'
   | 'submitBatch'
@@ -55,6 +56,13 @@ export function batchQueries(db: Database): BatchQueries {
         JSON.stringify(exclude),
         limit,
       ),
+
+    holdSample: (sampleId, note) => {
+      db.write(['samples'], () => {
+        const sql = `UPDATE samples SET state = 'held', note = ? WHERE sample_id = ? AND state = 'ready'`;
+        return db.run(sql, note, sampleId) === 0 ? null : true;
+      });
+    },
 
     beginBatch: (batch) =>
       db.write(['batches', 'samples', 'versions'], () => {

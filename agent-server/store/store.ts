@@ -132,6 +132,8 @@ export interface Store {
   readySamples(limit: number): T.Sample[];
   /** Trained samples, newest first, less the excluded. */
   replaySamples(limit: number, exclude: readonly SampleId[]): T.Sample[];
+  /** ready -> held, with the reason; a sample in another state stays as it is. */
+  holdSample(sampleId: SampleId, note: string): void;
   nextVersion(): WeightVersion;
   /** Samples ready -> batched, the version's row in state training. Refuses while another batch is open. */
   beginBatch(batch: {

@@ -72,6 +72,14 @@ export function batchRules(store: () => Store): void {
     ]);
   });
 
+  it('holds a ready sample with the reason, and no other', () => {
+    const [held, batched] = [readySample(store(), T0), readySample(store(), T0 + 1)];
+    beginBatch(store(), [batched]);
+    for (const sampleId of [held, batched]) store().holdSample(sampleId, 'known already');
+    assert.deepEqual([store().sample(held)?.state, store().sample(held)?.note], ['held', 'known already']);
+    assert.deepEqual([store().sample(batched)?.state, store().sample(batched)?.note], ['batched', null]);
+  });
+
   it('a batch given up holds its samples and its version never serves', () => {
     const held = readySample(store());
     const batchId = beginBatch(store(), [held]);

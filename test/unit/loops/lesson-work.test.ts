@@ -9,6 +9,7 @@ import { Serving } from '../../../agent-server/engine/serving.ts';
 import { PromptSource } from '../../../agent-server/gateway/prompt-source.ts';
 import { LessonBook } from '../../../agent-server/hindsight/lesson-book.ts';
 import { LessonsConfig } from '../../../agent-server/hindsight/lessons-config.ts';
+import { demonstrateAccepted } from '../../../agent-server/judge/accepted-with-lessons.ts';
 import { LearningConfig } from '../../../agent-server/learning/config.ts';
 import { createLog } from '../../../agent-server/log.ts';
 import { batchFolders } from '../../../agent-server/loops/batch-folder.ts';
@@ -25,7 +26,8 @@ import type { GenerateRequestInput, GenerateResponse } from '../../../agent-serv
 import {
   BASE_VERSION,
   type LessonId,
-  type TurnId,
+  type SampleId,
+  TurnId,
   type WeightVersion,
   weightVersion,
 } from '../../../agent-server/protocol/ids.ts';
@@ -39,8 +41,10 @@ import {
   beginBatch,
   corrected,
   made,
+  newTurnId,
   readySample,
   response,
+  sample,
   turn,
 } from '../../fixtures/records.ts';
 
@@ -147,9 +151,14 @@ function teach(request: string): { turnId: TurnId; lessonId: LessonId } {
   return { turnId, lessonId: lesson.lessonId };
 }
 
-/** A turn that was answered with a lesson in its prompt, and that the user took as it was. */
-function acceptWith(lessonId: LessonId, behaviour: number): void {
-  const begun = turn({ subject: { kind: 'chat' }, messages: [{ role: 'user', content: 'Wave' }] });
+/** A turn that was answered with a lesson in its prompt, and that the user took as it was; kept for checks, or a demonstration. */
+function acceptWith(
+  lessonId: LessonId,
+  behaviour: number,
+  use: 'kept for checks' | 'demonstrates' = 'kept for checks',
+): SampleId {
+  const turnId = TurnId.parse(newTurnId().slice(0, -1) + (use === 'kept for checks' ? '0' : '1'));
+  const begun = turn({ turnId, subject: { kind: 'chat' }, messages: [{ role: 'user', content: 'Wave' }] });
   const context: TurnContext = {
     origin: 'header',
     client: null,
@@ -163,7 +172,12 @@ function acceptWith(lessonId: LessonId, behaviour: number): void {
   };
   store.beginTurn({ ...begun, createdAtMs: begun.createdAtMs + 100_000 }, context);
   store.finishTurn(begun.turnId, response({ behaviourLogprobs: [behaviour, behaviour] }));
-  store.recordVerdict({ ...corrected(begun.turnId, ''), score: 1, hint: null }, null);
+  const judged = sample(turnId, { score: 1, hint: null, state: 'held' });
+  store.recordVerdict(
+    { ...corrected(turnId, ''), score: 1, hint: null },
+    demonstrateAccepted(judged, store.turn(turnId)),
+  );
+  return judged.sampleId;
 }
 
 /** A version that serves, made by an earlier batch. */
@@ -201,6 +215,23 @@ test('LESSON-10: what the version does not yet do without stays, and is asked on
   await drain(work);
   assert.equal(store.lesson(lessonId)?.state, 'active');
   assert.equal(store.nextLessonCheck(next, { answers: 2, limit: 8 }), undefined);
+});
+
+test('LESSON-14: an answer accepted with lessons makes no step when the weights give it without them already', async () => {
+  const { lessonId } = teach('Say hello');
+  engine.likelihood = () => -0.5;
+  const known = acceptWith(lessonId, -0.45, 'demonstrates');
+  const work = start('checks only');
+  await drain(work);
+  assert.equal(trainer.trained.length, 0);
+  assert.equal(store.sample(known)?.state, 'held');
+  assert.match(store.sample(known)?.note ?? '', /without lessons already/);
+  const unknown = acceptWith(lessonId, -0.1, 'demonstrates');
+  await drain(work);
+  assert.deepEqual(
+    trainer.trained.map(({ rows }) => rows.flatMap(({ sampleId }) => sampleId ?? [])),
+    [[unknown]],
+  );
 });
 
 test('DISTIL-1: earlier requests that lessons help are distilled, without a sample, and told apart', async () => {
