@@ -1,0 +1,142 @@
+/**
+ * Follows what agents put into documents through everything that happens to it: typing, formatting, undo, moves within
+ * and between files, renames, files that change on the disk. Pure: it is told of changes, and given a document's text
+ * when positions alone cannot tell; it holds no text but the agents' own. What is reported of it, and when, is
+ * hunk-watch.ts.
+ */
+import { locate, survival } from './locate.ts';
+import { type Change, follow, type Span } from './span.ts';
+
+/** One piece of text that an agent's turn put into a document. */
+export interface Hunk {
+  readonly id: string;
+  readonly turnId: string;
+  /** What it was when it was put there; '' for a deletion. */
+  readonly proposed: string;
+  /** What stood there before; '' for new text. */
+  readonly replaced: string;
+}
+
+/** Where a hunk is and what it says. `gone`: nothing of it is left where it was; it may come back. */
+export type Found =
+  | { readonly state: 'here'; readonly document: string; readonly span: Span; readonly text: string }
+  | { readonly state: 'gone' };
+
+export interface Place {
+  readonly document: string;
+  readonly span: Span;
+}
+
+interface Tracked {
+  readonly hunk: Hunk;
+  /** Null: gone. */
+  place: Place | null;
+  /** Where it was, for the user's own text that takes its place. */
+  document: string;
+  /** What it last said, when somebody looked. */
+  seen: string;
+}
+
+/** Hunks followed at once; the oldest is let go for a new one. */
+export const MAX_HUNKS = 200;
+
+export class HunkTracker {
+  readonly #tracked = new Map<string, Tracked>();
+
+  /** Begins to follow a hunk; one of the same id is followed anew. Returns the hunk that was let go for it. */
+  add(hunk: Hunk, place: Place): Hunk | undefined {
+    this.#tracked.delete(hunk.id);
+    this.#tracked.set(hunk.id, { hunk, place, document: place.document, seen: hunk.proposed });
+    const [oldest] = this.#tracked.keys();
+    if (this.#tracked.size <= MAX_HUNKS || oldest === undefined) return undefined;
+    const letGo = this.#tracked.get(oldest)?.hunk;
+    this.#tracked.delete(oldest);
+    return letGo;
+  }
+
+  remove(id: string): void {
+    this.#tracked.delete(id);
+  }
+
+  hunks(): Hunk[] {
+    return [...this.#tracked.values()].map(({ hunk }) => hunk);
+  }
+
+  /** Is anything of this document followed, or could something gone come back to it? */
+  concerns(document: string): boolean {
+    return [...this.#tracked.values()].some(
+      (tracked) => isMissing(tracked) || tracked.place?.document === document,
+    );
+  }
+
+  /**
+   * The document changed: `changes` with the offsets of before, not overlapping, in any order. Constant work a hunk;
+   * `textAfter` is called only when a change took in a whole hunk and more, or a longer text came in while one is gone.
+   */
+  change(document: string, changes: readonly Change[], textAfter: () => string): void {
+    // From the end of the document: then each one's offset is still right.
+    const ordered = changes.toSorted((a, b) => b.offset - a.offset);
+    for (const tracked of this.#tracked.values()) {
+      if (tracked.place?.document !== document) continue;
+      const span = ordered.reduce<Span | null>(
+        (now, change) => now && follow(now, change),
+        tracked.place.span,
+      );
+      tracked.place = span && { document, span };
+    }
+    const came = Math.max(0, ...changes.map(({ text }) => text.length));
+    for (const tracked of this.#tracked.values()) {
+      if (isMissing(tracked) && came >= tracked.seen.length / 2) this.#find(tracked, document, textAfter);
+    }
+  }
+
+  /** The document is not what it was, in ways that nobody told of: read anew from the disk, or after a git command. */
+  replaced(document: string, text: string): void {
+    for (const tracked of this.#tracked.values())
+      if (isMissing(tracked) || tracked.place?.document === document)
+        this.#find(tracked, document, () => text);
+  }
+
+  renamed(from: string, to: string): void {
+    for (const tracked of this.#tracked.values()) {
+      if (tracked.document === from) tracked.document = to;
+      if (tracked.place?.document === from) tracked.place = { ...tracked.place, document: to };
+    }
+  }
+
+  /** Where it is and what it says now. `textOf` gives the text of its document; null: there is none any more. */
+  look(id: string, textOf: (document: string) => string | null): Found {
+    const tracked = this.#tracked.get(id);
+    if (tracked?.place == null) return { state: 'gone' };
+    const text = textOf(tracked.place.document);
+    if (text === null) return { state: 'gone' };
+    const { document, span } = tracked.place;
+    const now = text.slice(span.start, span.end);
+    if (now.trim() === '' && tracked.hunk.proposed.trim() !== '') return { state: 'gone' };
+    tracked.seen = now;
+    return { state: 'here', document, span, text: now };
+  }
+
+  /** Share of the hunk's lines that are still there, but for formatting; 0 when it is gone. */
+  survival(id: string, textOf: (document: string) => string | null): number {
+    const found = this.look(id, textOf);
+    const tracked = this.#tracked.get(id);
+    return found.state === 'gone' || tracked === undefined ? 0 : survival(tracked.hunk.proposed, found.text);
+  }
+
+  #find(tracked: Tracked, document: string, textAfter: () => string): void {
+    const text = textAfter();
+    const span = locate(tracked.seen, text) ?? locate(tracked.hunk.proposed, text);
+    if (span !== null) {
+      tracked.place = { document, span };
+      tracked.document = document;
+    } else if (tracked.place?.document === document && !isMissing(tracked)) {
+      tracked.place = null;
+    }
+  }
+}
+
+/** Nothing is left where it was; a deletion is an empty span and misses nothing. */
+function isMissing({ place, hunk }: Tracked): boolean {
+  return place === null || (place.span.start === place.span.end && hunk.proposed !== '');
+}
