@@ -28,11 +28,12 @@ import { WorkerProcess } from './loops/worker-process.ts';
 import { createEditorService } from './lsp/editor-service.ts';
 import { createPanelFeed } from './lsp/panel-feed.ts';
 import { panelSnapshot, serveStatus, trainingStatus } from './lsp/panel-snapshot.ts';
-import { socketPlace, startLspServer } from './lsp/server.ts';
+import { type LspServer, socketPlace, startLspServer } from './lsp/server.ts';
 import { commitMessageWriter } from './lsp/write-commit-message.ts';
 import { openVersions } from './promotion/open-versions.ts';
 import type { Discovery } from './protocol/discovery.ts';
 import type { LearningState } from './protocol/editor.ts';
+import { proposedEdits } from './sessions/proposed-edits.ts';
 import type { Store } from './store/store.ts';
 import { VERSION } from './version.ts';
 
@@ -114,6 +115,8 @@ async function start(
   undo.push(() => lessons.close());
   const prepare = (request: PlacedRequest) => lessons.prepare(request);
   const parsers = new SglangParsers(worker.endpoint);
+  /** From when editors may connect. */
+  let lsp: LspServer | undefined;
   const turns = new TurnRunner({
     store,
     engine,
@@ -125,6 +128,10 @@ async function start(
     functionCalls: new FunctionCalls(config.gateway.toolCalls, parsers, (error) =>
       log.warn(`Tool calls of an answer stay text: ${error.message}`),
     ),
+    onAnswered: (turnId, message) => {
+      const edits = store.learning() === 'on' ? proposedEdits(message) : [];
+      if (edits.length > 0) lsp?.editsProposed({ turnId, edits });
+    },
     onLost: (error) => log.warn(`A next state was not kept: ${error.message}`),
   });
   undo.push(() => drained(turns));
@@ -211,12 +218,20 @@ async function start(
   });
   const { path, release } = socketPlace(home);
   undo.push(release);
-  const lsp = await startLspServer(path, { token, version: VERSION, service, feed, judges: editors, log });
-  undo.push(() => lsp.close());
+  const editorServer = await startLspServer(path, {
+    token,
+    version: VERSION,
+    service,
+    feed,
+    judges: editors,
+    log,
+  });
+  lsp = editorServer;
+  undo.push(() => editorServer.close());
   undo.push(
     onLearningChange(store, (state) => {
       followLearning(state);
-      lsp.learningChanged(state);
+      editorServer.learningChanged(state);
     }),
   );
 

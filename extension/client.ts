@@ -35,6 +35,8 @@ export interface RequestOptions {
   timeoutMs?: number;
 }
 
+export type EditsProposed = z.output<typeof editorNotifications.editsProposed.params>;
+
 /** Who answers when the server asks this window for a vote. */
 export type WindowJudge = Pick<LanguageModelJudge, 'offer' | 'answer'>;
 
@@ -56,9 +58,12 @@ export class AgentServerClient implements Disposable {
   readonly #disposed = new AbortController();
   readonly #onDidChange = new EventEmitter<void>();
   readonly #onActionText = new EventEmitter<{ requestId: string; text: string }>();
+  readonly #onEditsProposed = new EventEmitter<EditsProposed>();
   /** Connection, learning state or snapshot has changed; read them from the getters. */
   readonly onDidChange = this.#onDidChange.event;
   readonly onActionText = this.#onActionText.event;
+  /** An agent's answer, by the gateway, that does something to files. */
+  readonly onEditsProposed = this.#onEditsProposed.event;
 
   /** `launch` is read anew at every attempt, so that changed settings count. `name` is how the server logs this window. */
   constructor(launch: () => ServerLaunch, name: string, judge: WindowJudge, log: LogOutputChannel) {
@@ -130,6 +135,7 @@ export class AgentServerClient implements Disposable {
     void this.#session?.stop().catch((error: unknown) => this.#log.debug(messageOf(error)));
     this.#onDidChange.dispose();
     this.#onActionText.dispose();
+    this.#onEditsProposed.dispose();
   }
 
   async #keepConnected(signal: AbortSignal): Promise<void> {
@@ -202,8 +208,10 @@ export class AgentServerClient implements Disposable {
     this.#judge.answer(serverRequests.judge.params.parse(params), signal);
 
   #handlers(): Record<string, (params: unknown) => void> {
-    const { actionText, panelChanged, learningChanged } = editorNotifications;
+    const { actionText, editsProposed, panelChanged, learningChanged } = editorNotifications;
     return {
+      [editsProposed.method]: (params) =>
+        this.#parsed(editsProposed.params, params, (value) => this.#onEditsProposed.fire(value)),
       [actionText.method]: (params) =>
         this.#parsed(actionText.params, params, (value) => this.#onActionText.fire(value)),
       [panelChanged.method]: (params) =>

@@ -3,6 +3,8 @@ import { basename } from 'node:path';
 import { commands, type ExtensionContext, env, lm, Uri, window, workspace } from 'vscode';
 import { editorRequests } from '../agent-server/protocol/editor.ts';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
+import { onCommit } from './capture/hunks/commit-events.ts';
+import { HunkCapture } from './capture/hunks/hunk-capture.ts';
 import { ObservationSpool } from './capture/observation-spool.ts';
 import { AgentServerClient } from './client.ts';
 import { CommitWatcher } from './commit/commit-watcher.ts';
@@ -43,6 +45,7 @@ export function activate(context: ExtensionContext): void {
     log,
   );
   const latest = new LatestProposals();
+  const hunks = new HunkCapture(client, spool);
   context.subscriptions.push(spool);
   const thumbs = new Thumbs(client, spool, latest);
   const statusBar = new StatusBar(client);
@@ -93,7 +96,11 @@ export function activate(context: ExtensionContext): void {
       askConsent: () => consent.ask(),
       showError,
     });
-    context.subscriptions.push(watcher, writer);
+    context.subscriptions.push(
+      watcher,
+      writer,
+      onCommit(git, (paths) => hunks.committed(paths), log),
+    );
   }, log);
   const write = async (argument: unknown): Promise<void> => {
     if (writer !== null) return writer.write(argument);
@@ -148,6 +155,7 @@ export function activate(context: ExtensionContext): void {
     client,
     runtime,
     latest,
+    hunks,
     statusBar,
     gitParts,
     panel,

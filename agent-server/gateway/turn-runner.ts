@@ -98,6 +98,8 @@ export interface TurnRunnerOptions {
   prepare?: (request: PlacedRequest) => PreparedPrompt;
   /** How tool calls are read; without it as the chat template says. */
   functionCalls?: FunctionCalls;
+  /** Hears of main work's answers once they are stored. Must not throw. */
+  onAnswered?: (turnId: TurnId, message: AnswerMessage) => void;
   /** Hears of a next state that could not be kept; the request goes on. */
   onLost?: (error: ApprenticeError) => void;
 }
@@ -256,7 +258,7 @@ export class TurnRunner {
   }
 
   #finish(
-    { messages }: TurnRequest,
+    { messages, takenFor }: TurnRequest,
     { turnId, place }: BegunTurn,
     answer: GenerateResponse,
     finishReason: 'stop' | 'length',
@@ -274,6 +276,7 @@ export class TurnRunner {
       },
       { message, hashes: hashAnswered(messages, message, place.scope) },
     );
+    if (kindOf(takenFor) === 'main') this.#options.onAnswered?.(turnId, message);
   }
 }
 

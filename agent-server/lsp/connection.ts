@@ -32,8 +32,11 @@ export interface ConnectionContext {
 
 export interface EditorConnection {
   learningChanged(state: LearningState): void;
+  editsProposed(proposed: EditsProposed): void;
   close(): void;
 }
+
+export type EditsProposed = z.input<typeof editorNotifications.editsProposed.params>;
 
 const INITIALIZE_LIMIT_MS = 10_000;
 
@@ -172,6 +175,9 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
   return {
     learningChanged: (state) => {
       if (client !== null) notify(learningChanged, { state });
+    },
+    editsProposed: (proposed) => {
+      if (client !== null) notify(editorNotifications.editsProposed, proposed);
     },
     close: () => {
       // `end` flushes answers under way; a peer that does not close its half is cut.

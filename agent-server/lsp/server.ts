@@ -6,7 +6,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LearningState } from '../protocol/editor.ts';
-import { type ConnectionContext, type EditorConnection, serveConnection } from './connection.ts';
+import {
+  type ConnectionContext,
+  type EditorConnection,
+  type EditsProposed,
+  serveConnection,
+} from './connection.ts';
 
 /** A Unix socket's path is cut at 104 bytes on macOS, 108 on Linux. */
 const MAX_SOCKET_PATH_BYTES = 100;
@@ -37,6 +42,7 @@ export function socketPlace(home: string): SocketPlace {
 
 export interface LspServer {
   learningChanged(state: LearningState): void;
+  editsProposed(proposed: EditsProposed): void;
   close(): Promise<void>;
 }
 
@@ -64,6 +70,9 @@ export async function startLspServer(path: string, context: ConnectionContext): 
   return {
     learningChanged: (state) => {
       for (const connection of connections) connection.learningChanged(state);
+    },
+    editsProposed: (proposed) => {
+      for (const connection of connections) connection.editsProposed(proposed);
     },
     close: async () => {
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -3,6 +3,7 @@
  * `initializationOptions: InitializationOptions`; without the token every request is refused.
  */
 import { z } from 'zod';
+import { ProposedEdit } from './edits.ts';
 import { LessonId, SessionId, TurnId, WeightVersion } from './ids.ts';
 import { Observation, TurnSubject } from './observations.ts';
 import { MAX_LESSON_CHARS, PanelLesson, PanelSnapshot } from './panel.ts';
@@ -162,6 +163,11 @@ export const editorNotifications = {
   evaluateProgress: {
     method: 'apprentice/evaluateProgress',
     params: z.object({ requestId: z.string(), done: z.number().int(), total: z.number().int() }),
+  },
+  /** Main work, while learning is on: an agent's answer that does something to files. Editors see whether it is done. */
+  editsProposed: {
+    method: 'apprentice/editsProposed',
+    params: z.object({ turnId: TurnId, edits: z.array(ProposedEdit).min(1).max(100) }),
   },
   panelChanged: { method: 'apprentice/panelChanged', params: PanelSnapshot },
   learningChanged: { method: 'apprentice/learningChanged', params: z.object({ state: LearningState }) },

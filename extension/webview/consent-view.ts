@@ -30,8 +30,9 @@ export class ConsentView extends LitElement {
         <dt>What is captured</dt>
         <dd>
           The staged diff you asked about (known kinds of secrets are cut out), what Apprentice proposed, the
-          message and id of the commit that follows, and your thumbs. Nothing else from your files, terminals or
-          other repositories.
+          message and id of the commit that follows, and your thumbs. Of an agent that you point at Apprentice:
+          what it asks and is answered, and how much of its edits you keep (a share, never the text). Nothing
+          else from your files, terminals or other repositories.
         </dd>
         <dt>Where it goes</dt>
         <dd>Into <code>${this.home}</code> on this machine, and nowhere else. Training happens here too.</dd>

@@ -62,6 +62,11 @@ export class HunkTracker {
     return [...this.#tracked.values()].map(({ hunk }) => hunk);
   }
 
+  /** Those in which something is followed. */
+  documents(): string[] {
+    return [...new Set([...this.#tracked.values()].map(({ document }) => document))];
+  }
+
   /** Is anything of this document followed, or could something gone come back to it? */
   concerns(document: string): boolean {
     return [...this.#tracked.values()].some(

@@ -78,3 +78,23 @@ export function proposalRoots(home: string): string[] {
     database.close();
   }
 }
+
+const UserEdit = z.object({ moment: z.string(), survival: z.number().nullable() });
+
+/** What was reported of a turn's edits, in its order; none while there is no store. */
+export function userEdits(home: string, turnId: string): z.infer<typeof UserEdit>[] {
+  const file = join(home, 'store.sqlite');
+  if (!existsSync(file)) return [];
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    const rows = database
+      .prepare(
+        `SELECT body ->> '$.moment' AS moment, body ->> '$.survival' AS survival FROM observations
+         WHERE kind = 'user_edit' AND body ->> '$.turnId' = ? ORDER BY seq`,
+      )
+      .all(turnId);
+    return z.array(UserEdit).parse(rows);
+  } finally {
+    database.close();
+  }
+}

@@ -132,6 +132,26 @@ export class Workbench {
     await this.page.keyboard.press('ControlOrMeta+Enter');
   }
 
+  /** Opens a file of the workspace, at a line: `src/a.ts:3`. */
+  async openFile(name: string): Promise<void> {
+    await this.page.keyboard.press('ControlOrMeta+P');
+    const box = this.page.locator('.quick-input-widget input').first();
+    await box.fill(name);
+    await this.page.locator('.quick-input-list .monaco-list-row').first().waitFor();
+    await box.press('Enter');
+    await this.page.locator('.editor-instance .monaco-editor.focused').waitFor();
+  }
+
+  /** Types over the line that the cursor is in, and saves the file. */
+  async replaceLine(text: string): Promise<void> {
+    await this.page.keyboard.press('End');
+    await this.page.keyboard.press('Shift+Home');
+    await this.page.keyboard.press('Shift+Home');
+    await this.page.keyboard.insertText(text);
+    await this.page.keyboard.press('ControlOrMeta+S');
+    await this.page.locator('.tab.active.dirty').waitFor({ state: 'detached' });
+  }
+
   /** Types a command line into a new terminal. What it does is for the caller to wait for. */
   async typeInTerminal(commandLine: string): Promise<void> {
     await this.runCommand('Terminal: Create New Terminal');

@@ -1,8 +1,10 @@
 /**
  * A gpu-worker without Python and without a model, in the place of gpu-worker/main.ts: the real port, link,
  * batch checks and publishing of versions, over the fake engine and the fake trainer. Same flags, same first line.
+ * `APPRENTICE_FAKE_ANSWER` names a file whose text is every answer.
  */
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { engineRoutes } from '../../../gpu-worker/engine/routes.ts';
 import { ModelTokenizer } from '../../../gpu-worker/engine/tokenizer.ts';
@@ -21,7 +23,11 @@ const log = (line: string) => process.stderr.write(`${line}\n`);
 const weights = new Weights(String(values['home']), 'fake@0');
 await weights.open();
 const tokenizer = new ModelTokenizer(fakeTokenizerFiles(8192));
-const engine = new FakeTokenEngine(tokenizer, {});
+const scripted = process.env['APPRENTICE_FAKE_ANSWER'];
+const engine = new FakeTokenEngine(
+  tokenizer,
+  scripted === undefined ? {} : { answer: () => readFileSync(scripted, 'utf8') },
+);
 const backend = new FakeTrainBackend();
 const engineEpoch = randomUUID();
 const link = new LinkServer({

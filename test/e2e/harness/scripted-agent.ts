@@ -1,0 +1,78 @@
+/**
+ * An agent that speaks to the gateway and edits files itself, as agents in a terminal do. The agent-server is whole but
+ * for its model: what the model answers is what the test says.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readDiscovery } from '../../../agent-server/discovery.ts';
+import { connectEditorClient } from '../../../agent-server/lsp/client.ts';
+import type { Discovery } from '../../../agent-server/protocol/discovery.ts';
+import { editorRequests } from '../../../agent-server/protocol/editor.ts';
+
+const START_LIMIT_MS = 60_000;
+
+export class ScriptedAgent {
+  readonly #home: string;
+  readonly #server: ChildProcess;
+  readonly #discovery: Discovery;
+
+  private constructor(home: string, server: ChildProcess, discovery: Discovery) {
+    this.#home = home;
+    this.#server = server;
+    this.#discovery = discovery;
+  }
+
+  /** Serves the home folder before a window does, with learning on. */
+  static async start(home: string): Promise<ScriptedAgent> {
+    const main = join(import.meta.dirname, '..', '..', 'fakes', 'agent-server', 'main.ts');
+    const server = spawn(process.execPath, [main], {
+      env: { ...process.env, APPRENTICE_HOME: home, APPRENTICE_FAKE_ANSWER: answerFile(home) },
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    const untilMs = performance.now() + START_LIMIT_MS;
+    for (let found = readDiscovery(home); performance.now() < untilMs; found = readDiscovery(home)) {
+      const client = found && (await connectEditorClient(found, 'agent').catch(() => undefined));
+      if (found && client) {
+        await client.request(editorRequests.setLearning, { state: 'on' });
+        client.close();
+        return new ScriptedAgent(home, server, found);
+      }
+      await delay(50);
+    }
+    server.kill('SIGKILL');
+    throw new Error(`No agent-server serves ${home} after ${START_LIMIT_MS / 1000} s.`);
+  }
+
+  /** One turn of main work; the model answers `answer`. Resolves with the turn's id. */
+  async ask(request: string, answer: string): Promise<string> {
+    writeFileSync(answerFile(this.#home), answer);
+    const { port, token } = this.#discovery;
+    const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        'x-apprentice-turn': 'main',
+      },
+      body: JSON.stringify({ model: 'apprentice', messages: [{ role: 'user', content: request }] }),
+    });
+    if (!response.ok) throw new Error(await response.text());
+    const turnId = response.headers.get('x-apprentice-turn-id');
+    if (turnId === null) throw new Error('The answer names no turn.');
+    return turnId;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#server.exitCode !== null || this.#server.signalCode !== null) return;
+    const ended = once(this.#server, 'exit');
+    this.#server.stdin?.end();
+    await ended;
+  }
+}
+
+function answerFile(home: string): string {
+  return join(home, 'scripted-answer.txt');
+}
