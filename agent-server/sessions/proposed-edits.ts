@@ -3,36 +3,12 @@
  * have, patches, and search-and-replace blocks in text. Paths are the model's own words: data to compare with, never
  * to open. Whether an edit was made is for the editor to see. Pure.
  */
-import { z } from 'zod';
+import { changedLines, editArguments } from '../evidence/edit-arguments.ts';
 import type { ProposedEdit } from '../protocol/edits.ts';
 import type { AnswerMessage } from '../protocol/gateway.ts';
 
 export const MAX_EDITS = 100;
 const MAX_TEXT_CHARS = 65_536;
-
-const text = z.string().optional().catch(undefined);
-const Replacement = z.object({
-  old_string: text,
-  old_str: text,
-  oldText: text,
-  search: text,
-  new_string: text,
-  new_str: text,
-  newText: text,
-  replace: text,
-});
-type Replacement = z.infer<typeof Replacement>;
-const Arguments = Replacement.extend({
-  path: text,
-  file_path: text,
-  filePath: text,
-  content: text,
-  file_text: text,
-  patch: text,
-  diff: text,
-  input: text,
-  edits: z.array(Replacement).optional().catch(undefined),
-});
 
 /** The edits of an answer in its order; those that change nothing are left out. */
 export function proposedEdits({
@@ -46,23 +22,13 @@ export function proposedEdits({
 }
 
 function editsOfCall(json: string): ProposedEdit[] {
-  const parsed = Arguments.safeParse(objectOf(json));
-  if (!parsed.success) return [];
-  const args = parsed.data;
-  const path = args.path ?? args.file_path ?? args.filePath ?? null;
-  const patch = args.patch ?? args.diff ?? args.input;
-  if (patch !== undefined) return [...editsOfPatch(patch), ...blocksOf(patch, path)];
+  const args = editArguments(json);
+  if (args === null) return [];
+  const { path, patch, replaced, content } = args;
+  if (patch !== null) return [...editsOfPatch(patch), ...blocksOf(patch, path)];
   if (path === null) return [];
-  const replaced = [args, ...(args.edits ?? [])].flatMap((one) => replacement(path, one));
-  if (replaced.length > 0) return replaced;
-  const whole = args.content ?? args.file_text;
-  return whole === undefined ? [] : [{ path, before: null, after: whole }];
-}
-
-function replacement(path: string, one: Replacement): ProposedEdit[] {
-  const before = one.old_string ?? one.old_str ?? one.oldText ?? one.search;
-  const after = one.new_string ?? one.new_str ?? one.newText ?? one.replace;
-  return before === undefined || after === undefined ? [] : [{ path, before, after }];
+  if (replaced.length > 0) return replaced.map((one) => ({ path, ...one }));
+  return content === null ? [] : [{ path, before: null, after: content }];
 }
 
 const PATCH_FILE = /^\*\*\* (Update|Add|Delete) File: (.+)$/;
@@ -129,31 +95,10 @@ function blocksOf(answer: string, path: string | null): ProposedEdit[] {
   return edits;
 }
 
-/** Only the lines that differ: tools take some context along on both sides. */
-function whatChanged(edit: ProposedEdit): ProposedEdit[] {
-  if (edit.before === null) return edit.after === '' ? [] : [edit];
-  const [before, after] = [linesOf(edit.before), linesOf(edit.after)];
-  while (before.length > 0 && after.length > 0 && before[0] === after[0]) {
-    before.shift();
-    after.shift();
-  }
-  while (before.length > 0 && after.length > 0 && before.at(-1) === after.at(-1)) {
-    before.pop();
-    after.pop();
-  }
-  if (before.length === 0 && after.length === 0) return [];
-  return [{ path: edit.path, before: before.join('\n'), after: after.join('\n') }];
-}
-
-function linesOf(value: string): string[] {
-  return value === '' ? [] : value.replaceAll('\r\n', '\n').split('\n');
-}
-
-function objectOf(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    // A call whose arguments are no JSON did nothing.
-    return null;
-  }
+/** Only the lines that differ. */
+function whatChanged({ path, before, after }: ProposedEdit): ProposedEdit[] {
+  if (before === null) return after === '' ? [] : [{ path, before, after }];
+  const { removed, added } = changedLines({ before, after });
+  if (removed.length === 0 && added.length === 0) return [];
+  return [{ path, before: removed.join('\n'), after: added.join('\n') }];
 }

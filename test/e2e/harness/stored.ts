@@ -29,12 +29,10 @@ export type Lineage = z.infer<typeof Lineage>;
 
 /** Commit message turns, oldest first, each with everything that came of it; none while there is no store. */
 export function lineages(home: string): Lineage[] {
-  const file = join(home, 'store.sqlite');
-  if (!existsSync(file)) return [];
-  const database = new DatabaseSync(file, { readOnly: true });
-  try {
-    const rows = database
-      .prepare(`
+  return rowsOf(
+    home,
+    Lineage,
+    `
         SELECT t.turn_id, t.state AS turn_state, t.text, t.version,
           o.kind AS observation_kind, o.body ->> '$.source' AS observation_source,
           o.state AS observation_state, o.body ->> '$.message' AS observed_message,
@@ -51,49 +49,40 @@ export function lineages(home: string): Lineage[] {
         LEFT JOIN batches b ON b.batch_id = bs.batch_id
         LEFT JOIN versions w ON w.batch_id = b.batch_id
         WHERE t.subject_kind = 'commit_message' AND t.kind = 'main'
-        ORDER BY t.created_at_ms`)
-      .all();
-    return z.array(Lineage).parse(rows);
-  } finally {
-    database.close();
-  }
+        ORDER BY t.created_at_ms`,
+  );
 }
 
 /** The repository of each commit message that was proposed, oldest first; none while there is no store. */
 export function proposalRoots(home: string): string[] {
-  const file = join(home, 'store.sqlite');
-  if (!existsSync(file)) return [];
-  const database = new DatabaseSync(file, { readOnly: true });
-  try {
-    const rows = database
-      .prepare(
-        "SELECT repository_root AS root FROM turns WHERE subject_kind = 'commit_message' AND state = 'open' ORDER BY created_at_ms",
-      )
-      .all();
-    return z
-      .array(z.object({ root: z.string() }))
-      .parse(rows)
-      .map(({ root }) => root);
-  } finally {
-    database.close();
-  }
+  return rowsOf(
+    home,
+    z.object({ root: z.string() }),
+    `SELECT repository_root AS root FROM turns WHERE subject_kind = 'commit_message' AND state = 'open'
+     ORDER BY created_at_ms`,
+  ).map(({ root }) => root);
 }
 
 const UserEdit = z.object({ moment: z.string(), survival: z.number().nullable() });
 
 /** What was reported of a turn's edits, in its order; none while there is no store. */
 export function userEdits(home: string, turnId: string): z.infer<typeof UserEdit>[] {
+  return rowsOf(
+    home,
+    UserEdit,
+    `SELECT body ->> '$.moment' AS moment, body ->> '$.survival' AS survival FROM observations
+     WHERE kind = 'user_edit' AND body ->> '$.turnId' = ? ORDER BY seq`,
+    turnId,
+  );
+}
+
+/** None while there is no store. */
+function rowsOf<S extends z.ZodType>(home: string, row: S, sql: string, ...values: string[]): z.infer<S>[] {
   const file = join(home, 'store.sqlite');
   if (!existsSync(file)) return [];
   const database = new DatabaseSync(file, { readOnly: true });
   try {
-    const rows = database
-      .prepare(
-        `SELECT body ->> '$.moment' AS moment, body ->> '$.survival' AS survival FROM observations
-         WHERE kind = 'user_edit' AND body ->> '$.turnId' = ? ORDER BY seq`,
-      )
-      .all(turnId);
-    return z.array(UserEdit).parse(rows);
+    return z.array(row).parse(database.prepare(sql).all(...values));
   } finally {
     database.close();
   }
