@@ -1,5 +1,5 @@
 /** What the panel shows and what its buttons do, in terms of the extension's parts. */
-import { commands, workspace } from 'vscode';
+import { commands, window, workspace } from 'vscode';
 import { editorRequests } from '../../agent-server/protocol/editor.ts';
 import type { ObservationSpool } from '../capture/observation-spool.ts';
 import type { AgentServerClient, ConnectionState } from '../client.ts';
@@ -9,6 +9,9 @@ import type { RuntimeSetup } from '../runtime-setup.ts';
 import { readSettings } from '../settings.ts';
 import type { PanelView } from './messages.ts';
 import type { PanelActions } from './panel-host.ts';
+
+/** An adapter that has to be read from the disk first, while the model may be busy. */
+const LOADING = { timeoutMs: 60_000 };
 
 export interface PanelParts {
   client: AgentServerClient;
@@ -51,6 +54,18 @@ export function panelActions(parts: PanelParts): PanelActions {
           }
           case 'deleteLesson':
             return void (await client.request(editorRequests.deleteLesson, { lessonId: message.lessonId }));
+          case 'excludeTurn': {
+            const { turnId, on } = message;
+            return void (await client.request(editorRequests.excludeSample, { turnId, on }));
+          }
+          case 'deleteTurn':
+            return await deleteTurn(client, message.turnId);
+          case 'serveVersion': {
+            const { version } = message;
+            return void (await client.request(editorRequests.rollback, { version }, LOADING));
+          }
+          case 'forget':
+            return await forget(client);
           case 'setUpRuntime':
             return await setUp();
           case 'retry':
@@ -69,6 +84,24 @@ export function panelActions(parts: PanelParts): PanelActions {
       }
     },
   };
+}
+
+async function deleteTurn(client: AgentServerClient, turnId: string): Promise<void> {
+  const detail =
+    'It goes from the disk for good, with what was said of it and the later turns of its conversation. Versions that learnt from it are marked; "Forget" in the panel trains anew without it.';
+  if (await confirmed('Delete this turn?', detail, 'Delete'))
+    await client.request(editorRequests.deleteTurn, { turnId });
+}
+
+async function forget(client: AgentServerClient): Promise<void> {
+  const detail =
+    'The last version without what you deleted or left out serves again. What later versions had learnt besides is trained anew.';
+  if (await confirmed('Forget what was taken back?', detail, 'Forget'))
+    await client.request(editorRequests.forget, {}, LOADING);
+}
+
+async function confirmed(question: string, detail: string, yes: string): Promise<boolean> {
+  return (await window.showWarningMessage(question, { modal: true, detail }, yes)) === yes;
 }
 
 function connection(state: ConnectionState): PanelView['connection'] {

@@ -59,7 +59,7 @@ export class AcceptanceCurve extends LitElement {
       <h2 id="curve-title">First answers accepted</h2>
       ${
         this.points.length === 0
-          ? html`<p class="muted">The curve begins with the first commit after a proposal.</p>`
+          ? html`<p class="muted">The curve begins with the first answer that you took or changed.</p>`
           : this.#figure(acceptedShares(this.points, WINDOW))
       }
     </section>`;
@@ -80,8 +80,8 @@ export class AcceptanceCurve extends LitElement {
     );
     const summary =
       shares.length === 1
-        ? `The only answer so far was ${total === 1 ? 'committed as it stood' : 'changed before the commit'}.`
-        : `${percent(last)} of the last ${Math.min(WINDOW, shares.length)} answers were committed as they stood; ${total} of ${shares.length} in all.`;
+        ? `The only answer so far was ${total === 1 ? 'taken as it stood' : 'changed'}.`
+        : `${percent(last)} of the last ${Math.min(WINDOW, shares.length)} answers were taken as they stood; ${total} of ${shares.length} in all.`;
     return html`<figure>
       <svg width=${width} height=${HEIGHT} viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label=${summary}>
         ${[0, 0.5, 1].map(

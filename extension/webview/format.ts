@@ -39,9 +39,9 @@ export function shortVersion(version: string): string {
 }
 
 export const OUTCOMES: Record<PanelTurn['outcome'], string> = {
-  pending: 'waiting for your commit',
-  accepted: 'committed as it stood',
-  corrected: 'rewritten before the commit',
+  pending: 'waiting for what becomes of it',
+  accepted: 'taken as it stood',
+  corrected: 'changed, or not taken',
   thumb_up: 'thumbs up',
   thumb_down: 'thumbs down',
   no_score: 'no score',
@@ -68,14 +68,24 @@ export const SAMPLE_STATES: Record<PanelTurn['sampleState'], string> = {
   held: 'kept, not trained on',
 };
 
+const DECIDERS: Record<string, string> = {
+  'evidence:thumb': 'your thumb',
+  'evidence:commit': 'your commit',
+  'evidence:user_edit': 'your edit',
+  'evidence:user_reply': 'your reply',
+  'evidence:patch_review': 'your review',
+  'evidence:git': 'git',
+  'evidence:test_run': 'the tests',
+  'evidence:diagnostics': 'the language server',
+  'evidence:tool_result': 'the result of a tool',
+  'evidence:terminal': 'a command',
+  'evidence:task': 'a task',
+  votes: 'the judge',
+};
+
 /** Who settled a score; what is not known by name is shown as it is. */
 export function decider(decidedBy: string): string {
-  const names: Record<string, string> = {
-    thumb: 'your thumb',
-    'evidence:thumb': 'your thumb',
-    'evidence:commit': 'your commit',
-  };
-  return names[decidedBy] ?? decidedBy;
+  return DECIDERS[decidedBy] ?? decidedBy;
 }
 
 /** The last folder of a path; the whole path stands in the tooltip. */

@@ -1,6 +1,8 @@
 /** What stands in the way right now, each with the button that mends it: connection, model, trust. */
+import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import type { PanelView } from '../panel/messages.ts';
+import { shortVersion } from './format.ts';
 import { send } from './host.ts';
 import { sharedStyles } from './styles.ts';
 
@@ -21,7 +23,7 @@ export class Notices extends LitElement {
   ];
 
   override render(): TemplateResult {
-    return html`<div role="status">${this.#connection()} ${this.#runtime()} ${this.#trust()} ${this.#engine()}</div>`;
+    return html`<div role="status">${this.#connection()} ${this.#runtime()} ${this.#trust()} ${this.#engine()} ${this.#tainted()}</div>`;
   }
 
   #connection(): TemplateResult | typeof nothing {
@@ -57,6 +59,20 @@ export class Notices extends LitElement {
       <strong>This workspace is not trusted</strong>
       <p>Nothing is captured here.</p>
       <vscode-button secondary @click=${() => send({ type: 'manageTrust' })}>Manage workspace trust</vscode-button>
+    </div>`;
+  }
+
+  /** Taken back, and still in the weights. */
+  #tainted(): TemplateResult | typeof nothing {
+    const tainted =
+      this.view.snapshot?.versions.filter(
+        (version) => version.tainted !== null && version.state !== 'failed',
+      ) ?? [];
+    if (tainted.length === 0) return nothing;
+    return html`<div class="notice" id="notice-tainted">
+      <strong>${tainted.map(({ version }) => shortVersion(version)).join(', ')} learnt from something you took back since</strong>
+      <p>It is not learnt from any more. To take it out of the weights as well, go back to the last version without it.</p>
+      <vscode-button secondary id="forget" @click=${() => send({ type: 'forget' })}>Forget…</vscode-button>
     </div>`;
   }
 

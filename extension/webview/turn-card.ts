@@ -1,4 +1,5 @@
 /** One turn: what was proposed, what the user did with it, what was learnt from that and by which version. */
+import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
 import type { PanelTurn } from '../../agent-server/protocol/panel.ts';
 import { decider, folderName, OUTCOMES, SAMPLE_STATES, shortVersion, TAKEN_FOR, timeAgo } from './format.ts';
@@ -37,6 +38,7 @@ export class TurnCard extends LitElement {
       dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 10px; margin: 0; font-size: 0.92em; }
       dt { color: var(--vscode-descriptionForeground); }
       dd { margin: 0; overflow-wrap: anywhere; }
+      .buttons { margin-top: 8px; }
     `,
   ];
 
@@ -66,7 +68,20 @@ export class TurnCard extends LitElement {
         <dd id="learnt">${this.#learnt()}</dd>
         ${turn.notes.map((note) => html`<dt>Note</dt><dd class="note">${note}</dd>`)}
       </dl>
+      <div class="row buttons">
+        ${this.#leaveOut()}
+        <vscode-button secondary id="delete" @click=${() => send({ type: 'deleteTurn', turnId: turn.turnId })}>Delete…</vscode-button>
+      </div>
     </article>`;
+  }
+
+  /** Only where there is something to learn, or was. */
+  #leaveOut(): TemplateResult | typeof nothing {
+    const { turnId, excluded, sampleState } = this.turn;
+    if (sampleState === 'none' && !excluded) return nothing;
+    return html`<vscode-button secondary id="exclude" @click=${() => send({ type: 'excludeTurn', turnId, on: !excluded })}>
+      ${excluded ? 'Learn from it again' : 'Leave out'}
+    </vscode-button>`;
   }
 
   #score(score: NonNullable<PanelTurn['score']>): TemplateResult {
@@ -76,7 +91,11 @@ export class TurnCard extends LitElement {
   }
 
   #learnt(): string {
-    const { learntBy, batchId, outcome, sampleState } = this.turn;
+    const { learntBy, batchId, outcome, sampleState, excluded } = this.turn;
+    if (excluded)
+      return learntBy === null
+        ? 'left out by you'
+        : `left out by you; ${shortVersion(learntBy)} learnt from it before`;
     if (outcome === 'pending' && sampleState === 'none') return 'not yet';
     const batch = batchId === null ? '' : `, batch ${batchId.slice(0, 8)}`;
     return learntBy === null

@@ -1,7 +1,9 @@
 /** The weight versions as a line from the base to what serves now; the table under it says the same in words. */
+import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, nothing, type PropertyValues, svg, type TemplateResult } from 'lit';
 import type { PanelVersion } from '../../agent-server/protocol/panel.ts';
 import { learntFrom, shortVersion, timeAgo } from './format.ts';
+import { send } from './host.ts';
 import { sharedStyles } from './styles.ts';
 
 /** Older ones stand in the table. */
@@ -64,12 +66,18 @@ export class VersionLineage extends LitElement {
           <table>
             <thead>
               <tr><th scope="col">Version</th><th scope="col">From</th><th scope="col">State</th>
-                <th scope="col">Learnt from</th><th scope="col">Loss</th><th scope="col">Made</th><th scope="col">Why</th></tr>
+                <th scope="col">Go to it</th><th scope="col">Learnt from</th><th scope="col">Loss</th><th scope="col">Made</th>
+                <th scope="col">Why</th></tr>
             </thead>
             <tbody>${this.versions.map((version) => this.#row(version))}</tbody>
           </table>
         </div>
       </details>`;
+  }
+
+  #serve(version: string): TemplateResult {
+    return html`<vscode-button secondary aria-label="Serve ${version}"
+      @click=${() => send({ type: 'serveVersion', version })}>Serve</vscode-button>`;
   }
 
   #mark(version: PanelVersion, index: number): TemplateResult {
@@ -88,6 +96,7 @@ export class VersionLineage extends LitElement {
       <td>${version.version}</td>
       <td>${version.parent ? shortVersion(version.parent) : '–'}</td>
       <td>${version.version === this.serving ? 'serving' : version.state}</td>
+      <td>${version.state === 'retired' ? this.#serve(version.version) : '–'}</td>
       <td>${version.batchId ? learntFrom(version) : '–'}</td>
       <td>${version.metrics ? version.metrics.loss.toFixed(3) : '–'}</td>
       <td>${timeAgo(version.createdAt, this.now)}</td>

@@ -3,6 +3,7 @@
  * for its model: what the model answers is what the test says.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,6 +14,9 @@ import type { Discovery } from '../../../agent-server/protocol/discovery.ts';
 import { editorRequests } from '../../../agent-server/protocol/editor.ts';
 
 const START_LIMIT_MS = 60_000;
+
+/** Every version of a fake is another model altogether: no gate would let it serve. */
+const CONFIG = { learning: { anchors: 0 }, promotion: { turns: 0, anchors: 0 } };
 
 export class ScriptedAgent {
   readonly #home: string;
@@ -27,6 +31,7 @@ export class ScriptedAgent {
 
   /** Serves the home folder before a window does, with learning on. */
   static async start(home: string): Promise<ScriptedAgent> {
+    writeFileSync(join(home, 'config.json'), JSON.stringify(CONFIG));
     const main = join(import.meta.dirname, '..', '..', 'fakes', 'agent-server', 'main.ts');
     const server = spawn(process.execPath, [main], {
       env: { ...process.env, APPRENTICE_HOME: home, APPRENTICE_FAKE_ANSWER: answerFile(home) },
@@ -63,6 +68,22 @@ export class ScriptedAgent {
     const turnId = response.headers.get('x-apprentice-turn-id');
     if (turnId === null) throw new Error('The answer names no turn.');
     return turnId;
+  }
+
+  /** Reports what the user made of an answer, as an editor does. */
+  async correct(turnId: string, text: string): Promise<void> {
+    const client = await connectEditorClient(this.#discovery, 'agent');
+    const observation = {
+      kind: 'user_edit' as const,
+      observationId: randomUUID(),
+      observedAt: new Date().toISOString(),
+      turnId,
+      moment: 'final' as const,
+      text,
+      survival: null,
+    };
+    await client.request(editorRequests.observe, editorRequests.observe.params.parse(observation));
+    client.close();
   }
 
   async stop(): Promise<void> {
