@@ -149,7 +149,7 @@ async function save({ json, svg }: Options, results: readonly RunResult[]): Prom
   const rows = rowsOf(results);
   const files: [string | undefined, string][] = [
     [json, `${JSON.stringify({ at: new Date().toISOString(), rows, results }, null, 1)}\n`],
-    [svg, plotSvg(rows, PLOTTED)],
+    [svg, plotSvg(results, PLOTTED)],
   ];
   for (const [file, text] of files) {
     if (file === undefined) continue;
