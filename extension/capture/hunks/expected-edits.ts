@@ -74,7 +74,9 @@ function segments(path: string): string[] {
 }
 
 /** Each place where the text stands as it is, and the first of them that came; else where most of its lines came. */
-function placeOf({ after }: ProposedEdit, text: string, came: readonly Span[] | null): Span | null {
+function placeOf(edit: ProposedEdit, text: string, came: readonly Span[] | null): Span | null {
+  const { after } = edit;
+  if (came === null && isStillToCome(edit, text)) return null;
   const wanted = after.replace(/\n$/, '');
   const inForm = text.includes('\r\n') ? wanted.replaceAll('\n', '\r\n') : wanted;
   for (let start = text.indexOf(inForm); start >= 0; start = text.indexOf(inForm, start + 1)) {
@@ -83,6 +85,12 @@ function placeOf({ after }: ProposedEdit, text: string, came: readonly Span[] | 
   }
   const span = locate(wanted, text);
   return span !== null && cameWith(span, came) ? span : null;
+}
+
+/** What is to be replaced is still there: the same text elsewhere is not the agent's. */
+function isStillToCome({ before, after }: ProposedEdit, text: string): boolean {
+  const replaced = before?.trim() ?? '';
+  return replaced !== '' && !after.includes(replaced) && text.includes(replaced);
 }
 
 function cameWith(span: Span, came: readonly Span[] | null): boolean {

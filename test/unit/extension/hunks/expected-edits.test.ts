@@ -26,6 +26,14 @@ describe('ExpectedEdits', () => {
     assert.deepEqual(expected.arrived('/w/src/a.ts', null, text, 2), [], 'once');
   });
 
+  it('waits on the disk for what is to be replaced to be gone', () => {
+    const expected = new ExpectedEdits();
+    expected.expect('t', [EDIT], 0);
+    const elsewhere = `${EDIT.after}\nfunction f() {\n  return 1;\n}`;
+    assert.deepEqual(expected.arrived('/w/src/a.ts', null, elsewhere, 1), []);
+    assert.equal(expected.arrived('/w/src/a.ts', null, elsewhere.replace('return 1;', ''), 2).length, 1);
+  });
+
   it('knows it in Windows’ lines and paths, and after the agent’s formatter', () => {
     const edit = { path: 'C:\\w\\src\\a.ts', before: null, after: 'const a = 1;\nconst b = 2;\n' };
     for (const text of ['const a = 1;\r\nconst b = 2;\r\n', 'const a = 1\nconst b = 2\n']) {
