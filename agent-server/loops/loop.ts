@@ -155,7 +155,9 @@ export function startLoop<Item>(work: LoopWork<Item>, options: LoopOptions): Loo
     const left = work.handleNow ? slice(first) : { item: first, error: null };
     const failed = left && (left.error ?? (await handled(left.item)));
     if (left && failed) await retryLater(left.item, failed);
-    await letOthers((performance.now() - beganMs) * yieldShare);
+    // What was waited for has left the process to others all along.
+    if (work.handleNow && !left) await letOthers((performance.now() - beganMs) * yieldShare);
+    else await setImmediate();
   };
 
   /** Null when the item is done. */
