@@ -4,7 +4,7 @@
  */
 import type { ProposedEdit } from '../../../agent-server/protocol/edits.ts';
 import { locate } from './locate.ts';
-import type { Change, Span } from './span.ts';
+import { type Change, changedSpans, type Span } from './span.ts';
 
 /** An agent applies its edits within seconds, or after its user said yes. */
 const LIFETIME_MS = 10 * 60_000;
@@ -95,16 +95,4 @@ function isStillToCome({ before, after }: ProposedEdit, text: string): boolean {
 
 function cameWith(span: Span, came: readonly Span[] | null): boolean {
   return came === null || came.some(({ start, end }) => start < span.end && end > span.start);
-}
-
-/** Where the changes' texts are in the document after them. */
-function changedSpans(changes: readonly Change[]): Span[] {
-  let shift = 0;
-  return changes
-    .toSorted((a, b) => a.offset - b.offset)
-    .map(({ offset, removed, text }) => {
-      const start = offset + shift;
-      shift += text.length - removed;
-      return { start, end: start + text.length };
-    });
 }

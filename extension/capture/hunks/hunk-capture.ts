@@ -1,22 +1,16 @@
 /**
  * What becomes of the edits that agents made by the gateway, seen in this window: joins the editor's events and the
- * disk to the pure parts beside this file, and reports shares of surviving lines. No text of a document leaves it, and
- * no document is read but those that an agent said it edits, inside the workspace.
+ * disk to the pure parts beside this file, and reports shares of surviving lines. No text of a document leaves it. Read
+ * are files of the workspace that an agent said it edits, by the paths that the editor names, never by the agent's; of
+ * others only what is pasted is compared, while a text of an agent is missing.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { isAbsolute, join, relative, sep } from 'node:path';
-import {
-  type Disposable,
-  type FileSystemWatcher,
-  RelativePattern,
-  type TextDocument,
-  type TextDocumentChangeEvent,
-  Uri,
-  workspace,
-} from 'vscode';
+import { sep } from 'node:path';
+import { type Disposable, type TextDocument, type TextDocumentChangeEvent, workspace } from 'vscode';
+import type { EditsProposed } from '../../../agent-server/protocol/editor.ts';
 import { Observation } from '../../../agent-server/protocol/observations.ts';
-import type { AgentServerClient, EditsProposed } from '../../client.ts';
+import type { AgentServerClient } from '../../client.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
 import { ExpectedEdits } from './expected-edits.ts';
 import { HunkTracker } from './hunk-tracker.ts';
@@ -27,8 +21,6 @@ import type { Change } from './span.ts';
 const MAX_FILE_BYTES = 2_000_000;
 /** A document's whole text is not read for a keystroke. */
 const MIN_ARRIVING_CHARS = 8;
-/** Files on the disk that are watched at once. */
-const MAX_WATCHED = 100;
 /** Timers cannot wait longer. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
 
@@ -38,15 +30,17 @@ export class HunkCapture implements Disposable {
   readonly #expected = new ExpectedEdits();
   readonly #tracker = new HunkTracker();
   readonly #watch = new HunkWatch(this.#tracker, textOf);
-  /** By path. */
-  readonly #watchers = new Map<string, FileSystemWatcher>();
   readonly #subscriptions: Disposable[];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(client: AgentServerClient, spool: ObservationSpool) {
     this.#client = client;
     this.#spool = spool;
+    const files = workspace.createFileSystemWatcher('**/*', false, false, true);
     this.#subscriptions = [
+      files,
+      files.onDidCreate(({ fsPath }) => this.#written(fsPath)),
+      files.onDidChange(({ fsPath }) => this.#written(fsPath)),
       client.onEditsProposed((proposed) => this.#expect(proposed)),
       workspace.onDidChangeTextDocument((event) => this.#changed(event)),
       workspace.onDidSaveTextDocument((document) => this.#saved(document)),
@@ -64,17 +58,16 @@ export class HunkCapture implements Disposable {
 
   dispose(): void {
     clearTimeout(this.#timer);
-    for (const part of [...this.#subscriptions, ...this.#watchers.values()]) part.dispose();
+    for (const subscription of this.#subscriptions) subscription.dispose();
   }
 
   #expect({ turnId, edits }: EditsProposed): void {
     if (!this.#mayCapture()) return;
     this.#expected.expect(turnId, edits, Date.now());
-    for (const { path } of edits) for (const file of inWorkspace(path)) this.#watchFile(file);
   }
 
   #changed({ document, contentChanges }: TextDocumentChangeEvent): void {
-    if (contentChanges.length === 0 || document.uri.scheme !== 'file') return;
+    if (contentChanges.length === 0 || !isOurs(document)) return;
     const path = document.uri.fsPath;
     const nowMs = Date.now();
     const followed = this.#tracker.concerns(path);
@@ -84,14 +77,14 @@ export class HunkCapture implements Disposable {
     const changes = contentChanges.map(
       ({ rangeOffset, rangeLength, text }): Change => ({ offset: rangeOffset, removed: rangeLength, text }),
     );
-    if (followed) this.#tracker.change(path, changes, () => document.getText());
+    if (followed) this.#tracker.change(path, changes);
     if (announced) this.#look(path, changes, document.getText());
   }
 
   /** What came in pieces too small to look at, one by one, is there by now. */
   #saved(document: TextDocument): void {
-    const { scheme, fsPath } = document.uri;
-    if (scheme === 'file' && this.#expected.concern(fsPath, Date.now()))
+    const { fsPath } = document.uri;
+    if (isOurs(document) && this.#expected.concern(fsPath, Date.now()))
       this.#look(fsPath, null, document.getText());
   }
 
@@ -103,33 +96,17 @@ export class HunkCapture implements Disposable {
   }
 
   /** Some agents write files themselves; those that are open tell of it as documents. */
-  #watchFile(path: string): void {
-    if (this.#watchers.has(path)) return;
-    const [oldest] = this.#watchers;
-    if (this.#watchers.size >= MAX_WATCHED && oldest !== undefined) {
-      oldest[1].dispose();
-      this.#watchers.delete(oldest[0]);
-    }
-    const folder = workspace.getWorkspaceFolder(Uri.file(path));
-    if (folder === undefined) return;
-    const pattern = new RelativePattern(folder, relative(folder.uri.fsPath, path).replaceAll('\\', '/'));
-    const watcher = workspace.createFileSystemWatcher(pattern);
-    const onDisk = (): void => {
-      const text = openDocument(path) === undefined ? textOnDisk(path) : null;
-      if (text !== null) this.#look(path, null, text);
-    };
-    watcher.onDidChange(onDisk);
-    watcher.onDidCreate(onDisk);
-    this.#watchers.set(path, watcher);
-    // It may have been written before the announcement came.
-    onDisk();
+  #written(path: string): void {
+    if (!this.#expected.concern(path, Date.now()) || openDocument(path) !== undefined) return;
+    const text = textOnDisk(path);
+    if (text !== null) this.#look(path, null, text);
   }
 
   #look(path: string, changes: readonly Change[] | null, text: string): void {
     const nowMs = Date.now();
     for (const { turnId, index, edit, span } of this.#expected.arrived(path, changes, text, nowMs)) {
       const id = `${turnId}/${index}`;
-      const hunk = { id, turnId, proposed: edit.after, replaced: edit.before ?? '' };
+      const hunk = { id, turnId, proposed: edit.after };
       const letGo = this.#tracker.add(hunk, { document: path, span });
       if (letGo !== undefined) this.#watch.forget(letGo.turnId);
       this.#watch.arrived(turnId, id, nowMs);
@@ -178,12 +155,9 @@ export class HunkCapture implements Disposable {
   }
 }
 
-/** The files of the workspace that an agent may have meant; none outside of it. */
-function inWorkspace(named: string): string[] {
-  if (isAbsolute(named)) return workspace.getWorkspaceFolder(Uri.file(named)) ? [named] : [];
-  return (workspace.workspaceFolders ?? [])
-    .map((folder) => join(folder.uri.fsPath, named))
-    .filter((path) => workspace.getWorkspaceFolder(Uri.file(path)) !== undefined);
+/** A file of the workspace. */
+function isOurs({ uri }: TextDocument): boolean {
+  return uri.scheme === 'file' && workspace.getWorkspaceFolder(uri) !== undefined;
 }
 
 function openDocument(path: string): TextDocument | undefined {

@@ -1,20 +1,18 @@
 /**
  * Follows what agents put into documents through everything that happens to it: typing, formatting, undo, moves within
- * and between files, renames, files that change on the disk. Pure: it is told of changes, and given a document's text
- * when positions alone cannot tell; it holds no text but the agents' own. What is reported of it, and when, is
+ * and between files, renames, files that change on the disk. Pure: it is told of changes, and finds what went missing in
+ * the text that came with them; it holds no text but the agents' own, as it was last seen. What is reported of it, and when, is
  * hunk-watch.ts.
  */
 import { locate, survival } from './locate.ts';
-import { type Change, follow, type Span } from './span.ts';
+import { type Change, changedSpans, follow, type Span } from './span.ts';
 
 /** One piece of text that an agent's turn put into a document. */
 export interface Hunk {
   readonly id: string;
   readonly turnId: string;
-  /** What it was when it was put there; '' for a deletion. */
+  /** What it was when it was put there. */
   readonly proposed: string;
-  /** What stood there before; '' for new text. */
-  readonly replaced: string;
 }
 
 /** Where a hunk is and what it says. `gone`: nothing of it is left where it was; it may come back. */
@@ -75,10 +73,10 @@ export class HunkTracker {
   }
 
   /**
-   * The document changed: `changes` with the offsets of before, not overlapping, in any order. Constant work a hunk;
-   * `textAfter` is called only when a change took in a whole hunk and more, or a longer text came in while one is gone.
+   * The document changed: `changes` with the offsets of before, not overlapping, in any order. Constant work a hunk; of
+   * one that is missing the text that came is searched, when it is long enough to hold it.
    */
-  change(document: string, changes: readonly Change[], textAfter: () => string): void {
+  change(document: string, changes: readonly Change[]): void {
     // From the end of the document: then each one's offset is still right.
     const ordered = changes.toSorted((a, b) => b.offset - a.offset);
     for (const tracked of this.#tracked.values()) {
@@ -89,17 +87,17 @@ export class HunkTracker {
       );
       tracked.place = span && { document, span };
     }
-    const came = Math.max(0, ...changes.map(({ text }) => text.length));
-    for (const tracked of this.#tracked.values()) {
-      if (isMissing(tracked) && came >= tracked.seen.length / 2) this.#find(tracked, document, textAfter);
-    }
+    const came = changedSpans(changes);
+    for (const tracked of this.#tracked.values())
+      for (const { start, text } of came)
+        if (isMissing(tracked) && text.length >= tracked.seen.length / 2)
+          this.#find(tracked, document, text, start);
   }
 
   /** The document is not what it was, in ways that nobody told of: read anew from the disk, or after a git command. */
   replaced(document: string, text: string): void {
     for (const tracked of this.#tracked.values())
-      if (isMissing(tracked) || tracked.place?.document === document)
-        this.#find(tracked, document, () => text);
+      if (isMissing(tracked) || tracked.place?.document === document) this.#find(tracked, document, text, 0);
   }
 
   renamed(from: string, to: string): void {
@@ -129,11 +127,11 @@ export class HunkTracker {
     return found.state === 'gone' || tracked === undefined ? 0 : survival(tracked.hunk.proposed, found.text);
   }
 
-  #find(tracked: Tracked, document: string, textAfter: () => string): void {
-    const text = textAfter();
-    const span = locate(tracked.seen, text) ?? locate(tracked.hunk.proposed, text);
-    if (span !== null) {
-      tracked.place = { document, span };
+  /** `text` begins at `offset` of the document. */
+  #find(tracked: Tracked, document: string, text: string, offset: number): void {
+    const found = locate(tracked.seen, text) ?? locate(tracked.hunk.proposed, text);
+    if (found !== null) {
+      tracked.place = { document, span: { start: offset + found.start, end: offset + found.end } };
       tracked.document = document;
     } else if (tracked.place?.document === document && !isMissing(tracked)) {
       tracked.place = null;
@@ -141,7 +139,7 @@ export class HunkTracker {
   }
 }
 
-/** Nothing is left where it was; a deletion is an empty span and misses nothing. */
-function isMissing({ place, hunk }: Tracked): boolean {
-  return place === null || (place.span.start === place.span.end && hunk.proposed !== '');
+/** Nothing is left where it was. */
+function isMissing({ place }: Tracked): boolean {
+  return place === null || place.span.start === place.span.end;
 }

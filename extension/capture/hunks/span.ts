@@ -37,6 +37,18 @@ export function follow(span: Span, change: Change): Span | null {
   return { start, end: ofSpan ? from + change.text.length : from };
 }
 
+/** The texts that changes brought, and where they are in the document after them. */
+export function changedSpans(changes: readonly Change[]): (Span & { readonly text: string })[] {
+  let shift = 0;
+  return changes
+    .toSorted((a, b) => a.offset - b.offset)
+    .map(({ offset, removed, text }) => {
+      const start = offset + shift;
+      shift += text.length - removed;
+      return { start, end: start + text.length, text };
+    });
+}
+
 function typedAtEdge({ start, end }: Span, { offset, text }: Change): Span {
   const grown = { start, end: end + text.length };
   // An empty span is what is left of a deleted one: what is typed there takes its place.

@@ -62,14 +62,14 @@ describe('HunkWatch', () => {
     const watch = new HunkWatch(tracker, textOf);
     const proposed = texts.get('a') ?? '';
     const place = { document: 'a', span: { start: 0, end: proposed.length } };
-    tracker.add({ id: 'h', turnId: 't', proposed, replaced: '' }, place);
+    tracker.add({ id: 'h', turnId: 't', proposed }, place);
     watch.arrived('t', 'h', 0);
     assert.equal(watch.nextDueMs(), 30_000);
     assert.deepEqual(watch.due(29_999), []);
     assert.deepEqual(watch.due(30_000), [{ turnId: 't', moment: '30s', survival: 1 }]);
     assert.deepEqual(watch.due(31_000), []);
     texts.set('a', 'one line;\nzwei;\nthree lines;');
-    tracker.change('a', [{ offset: 10, removed: 10, text: 'zwei;' }], () => texts.get('a') ?? '');
+    tracker.change('a', [{ offset: 10, removed: 10, text: 'zwei;' }]);
     assert.deepEqual(watch.due(6 * MINUTE_MS), [{ turnId: 't', moment: '5min', survival: 2 / 3 }]);
     assert.equal(watch.nextDueMs(), undefined);
     assert.deepEqual(watch.committed(new Set(['b'])), []);

@@ -6,7 +6,7 @@ import { type Hunk, HunkTracker, MAX_HUNKS } from '../../../../extension/capture
 import type { Change } from '../../../../extension/capture/hunks/span.ts';
 
 const PROPOSED = 'function total(items) {\n  const sum = items.reduce(add, 0);\n  return sum;\n}';
-const HUNK: Hunk = { id: 'h', turnId: 't', proposed: PROPOSED, replaced: '' };
+const HUNK: Hunk = { id: 'h', turnId: 't', proposed: PROPOSED };
 const BEFORE = "import { add } from './add.js';\n\n";
 const AFTER = '\n\nexport const empty = total([]);\n';
 
@@ -29,7 +29,7 @@ class Desk {
         this.texts.get(document) ?? '',
       );
     this.texts.set(document, text);
-    this.tracker.change(document, changes, () => text);
+    this.tracker.change(document, changes);
   }
 
   /** The first `wanted` becomes `text`. */
