@@ -125,7 +125,7 @@ const commands = {
   'bench:learning': { steps: [...scripts, ...runtime.steps], script: ['test/bench/learning/main.ts'] },
   'bench:teacher': { steps: [...scripts, ...runtime.steps], script: ['test/bench/teacher-contest.ts'] },
   'bench:load': { steps: scripts, script: ['test/bench/load.ts'] },
-  'bench:kill': { steps: scripts, script: ['test/bench/kill.ts'] },
+  'bench:kill': { steps: [...scripts, ...runtime.steps], script: ['test/bench/kill.ts'] },
   golden: { steps: [...scripts, ...runtime.steps], script: ['test/golden.ts'] },
   vscode: {
     steps: [...scripts, packageStep, ...runtime.steps, vscode],

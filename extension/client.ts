@@ -6,6 +6,7 @@ import { type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
 import { z } from 'zod';
 import { BackOff } from '../agent-server/protocol/back-off.ts';
 import {
+  type EditsProposed,
   editorNotifications,
   editorRequests,
   type LearningState,
@@ -34,8 +35,6 @@ export interface RequestOptions {
   signal?: AbortSignal;
   timeoutMs?: number;
 }
-
-export type EditsProposed = z.output<typeof editorNotifications.editsProposed.params>;
 
 /** Who answers when the server asks this window for a vote. */
 export type WindowJudge = Pick<LanguageModelJudge, 'offer' | 'answer'>;

@@ -208,12 +208,13 @@ function whole(
   };
 }
 
-function usage(begun: Begun, { completionTokens, cachedTokens }: Finished): object {
+function usage(begun: Begun, { message, completionTokens, cachedTokens }: Finished): object {
+  const { tokenizer } = begun.prompt;
   return {
     input_tokens: begun.promptTokens,
     input_tokens_details: { cached_tokens: cachedTokens },
     output_tokens: completionTokens,
-    output_tokens_details: { reasoning_tokens: 0 },
+    output_tokens_details: { reasoning_tokens: tokenizer.countTokens(message.reasoning) },
     total_tokens: begun.promptTokens + completionTokens,
   };
 }

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { EditorJudge } from '../judge/editor-judge.ts';
 import type { Log } from '../log.ts';
 import {
+  type EditsProposed,
   editorNotifications,
   editorRequests,
   InitializationOptions,
@@ -35,8 +36,6 @@ export interface EditorConnection {
   editsProposed(proposed: EditsProposed): void;
   close(): void;
 }
-
-export type EditsProposed = z.input<typeof editorNotifications.editsProposed.params>;
 
 const INITIALIZE_LIMIT_MS = 10_000;
 

@@ -5,13 +5,8 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LearningState } from '../protocol/editor.ts';
-import {
-  type ConnectionContext,
-  type EditorConnection,
-  type EditsProposed,
-  serveConnection,
-} from './connection.ts';
+import type { EditsProposed, LearningState } from '../protocol/editor.ts';
+import { type ConnectionContext, type EditorConnection, serveConnection } from './connection.ts';
 
 /** A Unix socket's path is cut at 104 bytes on macOS, 108 on Linux. */
 const MAX_SOCKET_PATH_BYTES = 100;

@@ -173,6 +173,8 @@ export const editorNotifications = {
   learningChanged: { method: 'apprentice/learningChanged', params: z.object({ state: LearningState }) },
 } as const;
 
+export type EditsProposed = z.infer<typeof editorNotifications.editsProposed.params>;
+
 /** What the server asks of an editor that offered it. */
 export const serverRequests = {
   /** One vote by the language model that the user consented to. All text in it is data, also what it answers. */

@@ -39,7 +39,7 @@ export function turnQueries(db: Database): TurnQueries {
     },
 
     setLearning: (state) => {
-      // Forgotten first: a transaction that fails, now or around this one, leaves what the file says.
+      // Forgotten first: after a write that fails the file is asked again.
       learning = undefined;
       db.write(['settings'], () => {
         db.run(

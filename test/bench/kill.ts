@@ -1,6 +1,6 @@
 /**
- * `npm run bench:kill -- --minutes 10 [--real]`: kills the agent-server and the gpu-worker at random moments, again and again,
- * while turns are asked for, next states reported, judged and trained on; then counts. Engine and trainer are the
+ * `npm run bench:kill -- --minutes 10 [--real]`: kills the agent-server and the gpu-worker at random moments, again and
+ * again, while turns are asked for, next states reported, judged and trained on; then counts. Engine and trainer are the
  * fakes, so that a process is back within a second and dies in the midst of work and not of starting; with `--real`
  * they are the real ones, and killed as well. A short form of that is test/e2e/kill.test.ts.
  */

@@ -1,4 +1,4 @@
-/** One run: an arm meets one simulated user, with one seed. What an arm is stands in arms.ts, what comes of it in report.ts. */
+/** One run: an arm meets one simulated user, with one seed. What an arm is stands in arms.ts, what comes of it in table.ts. */
 import { ChatPrompt } from '../../../agent-server/gateway/chat-template.ts';
 import { seededRandom } from '../../../agent-server/learning/random.ts';
 import type { Anchor } from '../../../agent-server/store/version-types.ts';
