@@ -41,7 +41,7 @@ export interface TrainStepsParts {
   folders: BatchFolders;
   trainer: Trainer;
   gate: Pick<Gate, 'measure'>;
-  adapters: Pick<AdapterFolders, 'intact'>;
+  adapters: Pick<AdapterFolders, 'intact' | 'thin'>;
   config: LearningConfig;
   log: Log;
   /** Builds batches of the kind `distillation`. */
@@ -87,7 +87,8 @@ export class TrainSteps {
   async #step(item: TrainItem, nowMs: number, signal: AbortSignal): Promise<void> {
     switch (item.kind) {
       case 'decide':
-        return this.#decide(item.version, nowMs, signal);
+        await this.#decide(item.version, nowMs, signal);
+        return this.#parts.adapters.thin();
       case 'batch':
         return this.#train(item.batch, nowMs, signal);
       case 'anchor':

@@ -5,14 +5,17 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BASE_VERSION, WeightVersion } from '../protocol/ids.ts';
+import { BASE_VERSION, versionNumber, WeightVersion, weightVersion } from '../protocol/ids.ts';
 import type { Store } from '../store/store.ts';
+import { numbersToDrop } from './thinning.ts';
 
 export interface AdapterFolders {
   /** Are a version's weights on the disk, as they were published? True for the base, which has none. */
   intact(version: WeightVersion): Promise<boolean>;
   /** Deletes the adapters of versions that the store does not know, or that have lost theirs; their moments too. */
   sweep(): Promise<void>;
+  /** Deletes the weights of old versions but for `keep` (thinning.ts), never those of the one that serves. */
+  thin(): Promise<void>;
   /** After everything was deleted from the store: every adapter, batch, and copy that was set aside. */
   clear(): Promise<void>;
 }
@@ -22,17 +25,32 @@ const OPTIMIZERS = 'optimizer';
 const BATCHES = 'batches';
 const WEIGHTS = 'adapter_model.safetensors';
 const MOMENTS = '.safetensors';
+/** Neither serving nor about to. */
+const OLD: ReadonlySet<string> = new Set(['retired', 'failed']);
 /** A worker's run in the making; it removes these itself. */
 const UNFINISHED = '.unfinished-';
 /** What claim.ts and the store set aside, next to what took its place. */
 const SET_ASIDE = /^(?:adapters|optimizer|batches)\.before-|^store\.sqlite\.corrupt-/;
 
-export function adapterFolders(home: string, store: Pick<Store, 'version'>): AdapterFolders {
+/** `keep`: the versions that keep their weights. */
+export function adapterFolders(
+  home: string,
+  store: Pick<Store, 'version' | 'versions' | 'dropWeights'>,
+  keep: number,
+): AdapterFolders {
   const remove = (...path: string[]) => rm(join(home, ...path), { recursive: true, force: true });
   /** Without a folder of its own, unless it is about to get one. */
   const orphaned = (version: WeightVersion): boolean => {
     const row = store.version(version);
     return row === undefined || (row.folder === null && row.state !== 'training');
+  };
+  const sweep = async (): Promise<void> => {
+    for (const name of await names(join(home, ADAPTERS))) {
+      const version = WeightVersion.safeParse(name).data;
+      if (version === undefined || !orphaned(version)) continue;
+      await remove(ADAPTERS, version);
+      await remove(OPTIMIZERS, `${version}${MOMENTS}`);
+    }
   };
   return {
     intact: async (version) => {
@@ -46,13 +64,15 @@ export function adapterFolders(home: string, store: Pick<Store, 'version'>): Ada
         return false;
       }
     },
-    sweep: async () => {
-      for (const name of await names(join(home, ADAPTERS))) {
-        const version = WeightVersion.safeParse(name).data;
-        if (version === undefined || !orphaned(version)) continue;
-        await remove(ADAPTERS, version);
-        await remove(OPTIMIZERS, `${version}${MOMENTS}`);
-      }
+    sweep,
+    thin: async () => {
+      const old = store.versions().filter(({ folder, state }) => folder !== null && OLD.has(state));
+      const numbers = old.map(({ version }) => versionNumber(version));
+      const dropped = numbersToDrop(numbers, keep).map(weightVersion);
+      if (dropped.length === 0) return;
+      // The store's word first: a crash in between leaves folders that the next sweep deletes.
+      store.dropWeights(dropped);
+      await sweep();
     },
     clear: async () => {
       for (const folder of [ADAPTERS, OPTIMIZERS, BATCHES]) {

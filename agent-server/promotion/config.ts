@@ -1,4 +1,4 @@
-/** When a trained version may serve: every limit stands here, once. `gate.ts` measures, `promote.ts` decides. */
+/** When a trained version may serve, and how long it is kept: every limit stands here, once. `gate.ts` measures, `promote.ts` decides. */
 import { z } from 'zod';
 
 export const PromotionConfig = z.strictObject({
@@ -25,5 +25,7 @@ export const PromotionConfig = z.strictObject({
    * its first corrections, and at 0.01 to 0.03 over whole answers.
    */
   maxDriftNats: z.number().positive().default(0.5),
+  /** Earlier versions that keep their weights (20 MB each for the built-in model) and so can serve again. */
+  keepVersions: z.number().int().min(2).max(10_000).default(64),
 });
 export type PromotionConfig = z.infer<typeof PromotionConfig>;

@@ -41,8 +41,9 @@ export async function openVersions(parts: {
     onUnloadError: (version, error) => log.warn(`${version} could not be unloaded: ${error.message}`),
     onLost: fallBack(store, log, nowMs),
   });
-  const folders = adapterFolders(home, store);
+  const folders = adapterFolders(home, store, config.promotion.keepVersions);
   await folders.sweep();
+  await folders.thin();
   const shared = { store, engine, serving, prompts };
   return {
     serving,

@@ -40,6 +40,8 @@ export const PanelVersion = z.object({
   figures: GateFigures.nullable(),
   /** Something that it learnt from was deleted or excluded since. */
   tainted: z.enum(['deleted', 'excluded']).nullable(),
+  /** Its weights are on the disk: it can serve. */
+  kept: z.boolean(),
 });
 export type PanelVersion = z.infer<typeof PanelVersion>;
 

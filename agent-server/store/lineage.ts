@@ -20,6 +20,8 @@ const LineageRow = z.object({
   version: WeightVersion,
   state: z.enum(['training', 'trained', 'serving', 'retired', 'failed']),
   tainted: z.enum(['deleted', 'excluded']).nullable(),
+  /** Are its weights to be had? The base needs none. */
+  kept: z.number().transform((kept) => kept === 1),
 });
 export type LineageEntry = z.infer<typeof LineageRow>;
 
@@ -30,7 +32,7 @@ export function lineageOf(db: Database, version: WeightVersion): LineageEntry[] 
     `WITH RECURSIVE ancestors(version, parent, depth) AS (
        SELECT version, parent, 0 FROM versions WHERE version = ?
        UNION ALL SELECT v.version, v.parent, a.depth + 1 FROM versions v JOIN ancestors a ON v.version = a.parent)
-     SELECT v.version, v.state, v.tainted FROM ancestors a JOIN versions v USING (version) ORDER BY a.depth`,
+     SELECT v.version, v.state, v.tainted, (v.folder IS NOT NULL OR v.parent IS NULL) AS kept FROM ancestors a JOIN versions v USING (version) ORDER BY a.depth`,
     version,
   );
 }

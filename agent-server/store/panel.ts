@@ -154,6 +154,7 @@ export function panelQueries(db: Database): PanelQueries {
           reason: row.reason,
           figures: row.figures,
           tainted: row.tainted,
+          kept: row.folder !== null || row.parent === null,
         })),
 
     curve: (limit) =>

@@ -27,7 +27,9 @@ export function rollbackQueries(db: Database): RollbackQueries {
 
   const cleanAncestor = (): WeightVersion => {
     const { version } = serving();
-    const found = lineageOf(db, version).find((one) => one.tainted === null && one.state !== 'failed');
+    const found = lineageOf(db, version).find(
+      (one) => one.kept && one.tainted === null && one.state !== 'failed',
+    );
     if (found) return found.version;
     throw cannot(version, 'without a clean ancestor', 'be forgotten');
   };
@@ -38,6 +40,8 @@ export function rollbackQueries(db: Database): RollbackQueries {
         const row = db.get(VersionRow, 'SELECT * FROM versions WHERE version = ?', version);
         if (row?.state === 'serving') return null;
         if (row?.state !== 'retired') throw cannot(version, row?.state, 'serve');
+        if (row.folder === null && row.parent !== null)
+          throw cannot(version, 'one of the old versions whose weights are not kept', 'serve');
         const from = serving().version;
         abandonUndecided(db, `The user went back to ${version}.`, atMs);
         serve(db, version, 'retired', atMs);
@@ -54,7 +58,9 @@ export function rollbackQueries(db: Database): RollbackQueries {
         const line = lineageOf(db, lost);
         // Of another base model, its ancestors are no better; and its tokens need not be this model's.
         const usable =
-          fate === 'failed' ? line.slice(1).find(({ state }) => state === 'retired') : line.at(-1);
+          fate === 'failed'
+            ? line.slice(1).find(({ state, kept }) => state === 'retired' && kept)
+            : line.at(-1);
         if (usable === undefined || usable.version === lost) throw cannot(lost, 'the base', 'be replaced');
         const to = usable.version;
         abandonUndecided(db, `${lost} was lost.`, atMs);

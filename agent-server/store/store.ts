@@ -206,6 +206,8 @@ export interface Store {
     clean: WeightVersion,
     atMs: number,
   ): { serving: WeightVersion; forgotten: WeightVersion[]; samplesReady: number };
+  /** These versions' weights are not kept any longer: the caller deletes the folders. Passed over: one that serves. */
+  dropWeights(versions: readonly WeightVersion[]): void;
   /**
    * Turns since `sinceMs` with the text that the user wanted, latest verdict first: their rewrite, or the answer
    * that they said was right. Excluded ones are not among them.

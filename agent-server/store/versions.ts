@@ -21,6 +21,7 @@ type VersionQueries = Pick<
   | 'undecidedVersion'
   | 'promote'
   | 'rejectVersion'
+  | 'dropWeights'
   | 'promotions'
   | 'lineage'
   | 'anchors'
@@ -85,6 +86,17 @@ export function versionQueries(db: Database): VersionQueries {
           row.batchId,
         );
         decide(db, version, 0, reason, atMs, figures ? JSON.stringify(figures) : null);
+        return true;
+      });
+    },
+
+    dropWeights: (versions) => {
+      db.write(['versions'], () => {
+        for (const version of versions)
+          db.run(
+            `UPDATE versions SET folder = NULL WHERE version = ? AND state IN ('retired', 'failed')`,
+            version,
+          );
         return true;
       });
     },

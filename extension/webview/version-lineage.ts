@@ -96,7 +96,7 @@ export class VersionLineage extends LitElement {
       <td>${version.version}</td>
       <td>${version.parent ? shortVersion(version.parent) : '–'}</td>
       <td>${version.version === this.serving ? 'serving' : version.state}</td>
-      <td>${version.state === 'retired' ? this.#serve(version.version) : '–'}</td>
+      <td>${version.state === 'retired' && version.kept ? this.#serve(version.version) : '–'}</td>
       <td>${version.batchId ? learntFrom(version) : '–'}</td>
       <td>${version.metrics ? version.metrics.loss.toFixed(3) : '–'}</td>
       <td>${timeAgo(version.createdAt, this.now)}</td>

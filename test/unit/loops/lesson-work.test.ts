@@ -124,7 +124,7 @@ function start(distils: 'distils' | 'checks only'): LoopWork<TrainItem> {
     folders: batchFolders(join(home, 'batches')),
     trainer,
     gate,
-    adapters: { intact: async () => true },
+    adapters: { intact: async () => true, thin: async () => undefined },
     ready: () => ({ engine: true, trainer: true }),
     idle,
     distillation: distillationBuilder(parts),

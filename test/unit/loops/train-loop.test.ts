@@ -75,7 +75,7 @@ async function start(through: (store: Store) => Store = (store) => store, settin
     folders,
     trainer,
     gate,
-    adapters: { intact: async () => true },
+    adapters: { intact: async () => true, thin: async () => undefined },
     ready: () => up,
     config: settings,
     log: silent,

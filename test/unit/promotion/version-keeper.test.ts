@@ -184,10 +184,23 @@ test('FALLBACK-4: an adapter that the trainer finds damaged is replaced too, and
   );
 });
 
+test('KEEP-1: old versions lose their weights, on the disk too, and cannot serve; forgetting goes past them', async (t) => {
+  const made = await taught(t, 5);
+  await adapterFolders(made.home, made.store, 2).thin();
+  assert.deepEqual(readdirSync(join(made.home, 'adapters')), [V2, 'policy@v4', 'policy@v5']);
+  await assert.rejects(made.keeper.rollBack(V3, never), /old versions whose weights are not kept/);
+  const third = made.store.batchSamples(batchOf(made, weightVersion(4)))[0];
+  const turnId = third && made.store.sample(third.sampleId)?.turnId;
+  assert.ok(turnId);
+  await made.keeper.deleteTurn(turnId);
+  const { serving, samplesReady } = await made.keeper.forget(never);
+  assert.deepEqual([serving, samplesReady], [V2, 2], 'what V3 and V5 had learnt is learnt again');
+});
+
 test('FORGET-10: what a crash left of forgotten versions is deleted at the next start; what serves stays', async (t) => {
   const made = await taught(t, 2);
   for (const name of ['policy@v7', '.unfinished-now']) mkdirSync(join(made.home, 'adapters', name));
-  await adapterFolders(made.home, made.store).sweep();
+  await adapterFolders(made.home, made.store, 64).sweep();
   assert.deepEqual(readdirSync(join(made.home, 'adapters')), ['.unfinished-now', V1, V2]);
 });
 
