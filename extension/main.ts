@@ -6,6 +6,9 @@ import { toApprenticeError } from '../agent-server/protocol/errors.ts';
 import { onCommit } from './capture/hunks/commit-events.ts';
 import { HunkCapture } from './capture/hunks/hunk-capture.ts';
 import { ObservationSpool } from './capture/observation-spool.ts';
+import { ApprenticeModels, VENDOR } from './chat/model-provider.ts';
+import { openChat } from './chat/open-chat.ts';
+import { registerChat } from './chat/participant.ts';
 import { AgentServerClient } from './client.ts';
 import { CommitWatcher } from './commit/commit-watcher.ts';
 import { whenGitIsThere } from './commit/git-api.ts';
@@ -110,6 +113,13 @@ export function activate(context: ExtensionContext): void {
         : 'Apprentice reads nothing in a workspace that you have not trusted.',
     );
   };
+  const models = new ApprenticeModels(client);
+  const writeFromChat = async (): Promise<string | null> => {
+    const before = latest.get(null);
+    await write(undefined);
+    const after = latest.get(null);
+    return after === null || after === before ? null : after.text;
+  };
   const actions = panelActions({
     client,
     consent,
@@ -145,6 +155,7 @@ export function activate(context: ExtensionContext): void {
     'apprentice.thumbUp': (argument) => thumbs.rateLatest(argument, 1),
     'apprentice.thumbDown': (argument) => thumbs.rateLatest(argument, -1),
     'apprentice.openPanel': () => panel.openInEditor(),
+    'apprentice.openChat': openChat,
     'apprentice.setUpRuntime': setUp,
     'apprentice.showLog': () => log.show(),
     'apprentice.copyGatewayUrl': () => copy('gateway URL', client.snapshot?.gateway.url ?? null),
@@ -159,6 +170,15 @@ export function activate(context: ExtensionContext): void {
     statusBar,
     gitParts,
     panel,
+    models,
+    lm.registerLanguageModelChatProvider(VENDOR, models),
+    registerChat({
+      client,
+      ready,
+      askConsent: () => consent.ask(),
+      writeCommitMessage: writeFromChat,
+      rate: (turnId, value) => thumbs.rate(turnId, value),
+    }),
     window.registerWebviewViewProvider(PANEL_VIEW_ID, panel),
     ...Object.entries(commandHandlers).map(([id, handler]) => commands.registerCommand(id, handler)),
     runtime.onDidChange(render),

@@ -17,6 +17,7 @@ import { completionBody, completionEvents } from './chat-response.ts';
 import { hostGuard, originGuard, tokenGuard } from './guards.ts';
 import { readCountTokens, readMessagesRequest } from './messages-request.ts';
 import { messageBody, messageError, messageEvents } from './messages-response.ts';
+import type { PromptSource } from './prompt-source.ts';
 import { BASE_MODEL, type Header, readModel, SERVING_MODEL } from './read-request.ts';
 import { readResponsesRequest } from './responses-request.ts';
 import { responseBody, responseEvents } from './responses-response.ts';
@@ -31,6 +32,7 @@ const KEEP_ALIVE_MS = 10_000;
 export interface GatewayOptions {
   turns: TurnRunner;
   serving: Serving;
+  prompts: Pick<PromptSource, 'get'>;
   token: string;
   /** 0: the system's choice. */
   port: number;
@@ -69,7 +71,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function application(options: GatewayOptions, port: () => number): Hono {
-  const { turns, serving, token, nowMs, keepAliveMs = KEEP_ALIVE_MS } = options;
+  const { turns, serving, prompts, token, nowMs, keepAliveMs = KEEP_ALIVE_MS } = options;
   const known = (version: WeightVersion): boolean => serving.known(version);
   const app = new Hono();
 
@@ -106,10 +108,18 @@ function application(options: GatewayOptions, port: () => number): Hono {
     const names = [SERVING_MODEL, BASE_MODEL, ...serving.loaded()];
     return context.json({ object: 'list', data: names.map(model) });
   });
-  app.get('/v1/models/:id', (context) => {
+  app.get('/v1/models/:id', async (context) => {
     const id = context.req.param('id');
     readModel(id, known);
-    return context.json(model(id));
+    // The model exists before the engine that knows more of it has started.
+    const prompt = await prompts.get(context.req.raw.signal).catch(() => null);
+    if (prompt === null) return context.json(model(id));
+    const { tokenizer, tools } = prompt;
+    return context.json({
+      ...model(id),
+      context_length: tokenizer.contextLength,
+      supported_parameters: tools.rendered ? ['tools'] : [],
+    });
   });
 
   app.post('/v1/chat/completions', async (context) => {

@@ -15,6 +15,7 @@ import {
 import type { z } from 'zod';
 import type { serverRequests } from '../../agent-server/protocol/editor.ts';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
+import { VENDOR } from '../chat/model-provider.ts';
 
 type Prompt = z.output<typeof serverRequests.judge.params>;
 type Answer = z.input<typeof serverRequests.judge.result>;
@@ -75,7 +76,10 @@ export class LanguageModelJudge {
   async #model(permitted: true | undefined): Promise<LanguageModelChat | undefined> {
     if (workspace.getConfiguration('apprentice').get<string>('judge') !== 'vscode') return undefined;
     const models = await lm.selectChatModels();
-    return models.find((model) => this.#access.canSendRequest(model) === permitted);
+    // The model that is judged is no judge.
+    return models.find(
+      (model) => model.vendor !== VENDOR && this.#access.canSendRequest(model) === permitted,
+    );
   }
 }
 

@@ -16,6 +16,11 @@ const POLL_MS = 100;
 
 export const packagedExtension = join(repositoryRoot, 'dist', 'apprentice.vsix');
 
+/** For VS Code's command line. */
+export function installFlags({ companions }: Profile): string[] {
+  return [packagedExtension, ...companions].flatMap((file) => ['--install-extension', file]);
+}
+
 const vscodeFolder = process.env['APPRENTICE_VSCODE'] ?? join(repositoryRoot, '.apprentice', 'vscode');
 const entry = join(vscodeFolder, 'node_modules', 'code-server', 'out', 'node', 'entry.js');
 
@@ -55,15 +60,7 @@ export async function startCodeServer(
   const folders = ['--user-data-dir', profile.userData, '--extensions-dir', profile.extensions];
   const config = join(profile.root, 'code-server.yaml');
   writeFileSync(config, '');
-  const install = [
-    entry,
-    '--config',
-    config,
-    ...folders,
-    '--install-extension',
-    packagedExtension,
-    '--force',
-  ];
+  const install = [entry, '--config', config, ...folders, ...installFlags(profile), '--force'];
   await promisify(execFile)(node, install, { env: profile.env, timeout: INSTALL_LIMIT_MS });
 
   const address = `127.0.0.1:${options.port ?? (await freePort())}`;

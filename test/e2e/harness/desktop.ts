@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { downloadAndUnzipVSCode, resolveCliArgsFromVSCodeExecutablePath } from '@vscode/test-electron';
 import { _electron } from 'playwright-core';
 import { repositoryRoot } from '../../fixtures/runtime.ts';
-import { packagedExtension } from './code-server.ts';
+import { installFlags } from './code-server.ts';
 import type { OpenWindow } from './launch.ts';
 import { definedOnly, type Profile } from './profile.ts';
 import { Workbench } from './workbench.ts';
@@ -24,14 +24,10 @@ export async function openDesktop(profile: Profile, folder: string): Promise<Ope
   const executablePath = await desktopVSCode();
   const [cli = executablePath, ...cliArgs] = resolveCliArgsFromVSCodeExecutablePath(executablePath);
   const folders = [`--user-data-dir=${profile.userData}`, `--extensions-dir=${profile.extensions}`];
-  await promisify(execFile)(
-    cli,
-    [...cliArgs, ...folders, '--install-extension', packagedExtension, '--force'],
-    {
-      env: profile.env,
-      timeout: INSTALL_LIMIT_MS,
-    },
-  );
+  await promisify(execFile)(cli, [...cliArgs, ...folders, ...installFlags(profile), '--force'], {
+    env: profile.env,
+    timeout: INSTALL_LIMIT_MS,
+  });
   const app = await _electron.launch({
     executablePath,
     args: [...folders, '--no-sandbox', '--disable-telemetry', '--disable-updates', '--skip-welcome', folder],

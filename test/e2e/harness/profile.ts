@@ -24,6 +24,8 @@ export interface Profile {
   root: string;
   userData: string;
   extensions: string;
+  /** .vsix files that are installed besides the extension under test. */
+  companions: readonly string[];
   /** `APPRENTICE_HOME` of this user. */
   apprenticeHome: string;
   /** Environment of VS Code and, through it, of the agent-server. */
@@ -32,7 +34,9 @@ export interface Profile {
 }
 
 /** `parent`: a folder to keep the profile in; without one it is temporary. `settings` are added to the defaults. */
-export function makeProfile(options: { parent?: string; settings?: Record<string, unknown> } = {}): Profile {
+export function makeProfile(
+  options: { parent?: string; settings?: Record<string, unknown>; companions?: readonly string[] } = {},
+): Profile {
   const root = options.parent ?? mkdtempSync(join(tmpdir(), 'apprentice-e2e-'));
   const folder = (name: string): string => {
     const path = join(root, name);
@@ -68,6 +72,7 @@ export function makeProfile(options: { parent?: string; settings?: Record<string
     root,
     userData,
     extensions: folder('extensions'),
+    companions: options.companions ?? [],
     apprenticeHome,
     env,
     remove: () => rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }),

@@ -51,9 +51,14 @@ export class ScriptedAgent {
     throw new Error(`No agent-server serves ${home} after ${START_LIMIT_MS / 1000} s.`);
   }
 
+  /** What the model answers from now on, whoever asks. */
+  willAnswer(text: string): void {
+    writeFileSync(answerFile(this.#home), text);
+  }
+
   /** One turn of main work; the model answers `answer`. Resolves with the turn's id. */
   async ask(request: string, answer: string): Promise<string> {
-    writeFileSync(answerFile(this.#home), answer);
+    this.willAnswer(answer);
     const { port, token } = this.#discovery;
     const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
       method: 'POST',

@@ -76,6 +76,29 @@ export function userEdits(home: string, turnId: string): z.infer<typeof UserEdit
   );
 }
 
+const Exchange = z.object({
+  session_id: z.string(),
+  taken_for: z.string(),
+  client: z.string().nullable(),
+  text: z.string().nullable(),
+  /** What was observed of it, by kind. */
+  next: z.string().nullable(),
+  next_text: z.string().nullable(),
+});
+export type Exchange = z.infer<typeof Exchange>;
+
+/** Turns that a chat made, oldest first, each with what the user said next; none while there is no store. */
+export function chatTurns(home: string): Exchange[] {
+  return rowsOf(
+    home,
+    Exchange,
+    `SELECT t.session_id, s.taken_for, s.client, t.text, o.kind AS next, o.body ->> '$.text' AS next_text
+     FROM turns t JOIN sessions s USING (session_id)
+       LEFT JOIN next_states n USING (turn_id) LEFT JOIN observations o USING (observation_id)
+     WHERE t.subject_kind = 'chat' ORDER BY t.created_at_ms`,
+  );
+}
+
 /** None while there is no store. */
 function rowsOf<S extends z.ZodType>(home: string, row: S, sql: string, ...values: string[]): z.infer<S>[] {
   const file = join(home, 'store.sqlite');

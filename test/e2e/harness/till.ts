@@ -15,11 +15,12 @@ export interface Till {
   close: (screenshot: string) => Promise<void>;
 }
 
-/** `prepare`: what is done before the window opens. Whether the folder is trusted is the caller's to answer. */
+/** `prepare`: what is done before the window opens; `options`: of the profile. Whether the folder is trusted is the caller's to answer. */
 export async function openTill(
   prepare: (profile: Profile, repository: SampleRepository) => Promise<void> | void = () => undefined,
+  options: Parameters<typeof makeProfile>[0] = {},
 ): Promise<Till> {
-  const profile = makeProfile();
+  const profile = makeProfile(options);
   const repository = makeRepository(join(profile.root, 'till'), profile.env);
   await prepare(profile, repository);
   const window = await openWindow(profile, repository.root).catch((error: unknown) => {

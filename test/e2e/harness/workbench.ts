@@ -162,6 +162,24 @@ export class Workbench {
     await this.page.keyboard.press('Enter');
   }
 
+  /** Types a message into the chat view, after what stands in its box, and sends it. */
+  async say(text: string): Promise<void> {
+    const box = this.page.locator('.interactive-session .chat-input-container .monaco-editor');
+    await box.click();
+    await box.getByText('@apprentice').waitFor();
+    await this.page.keyboard.press('ControlOrMeta+End');
+    await this.page.keyboard.type(text);
+    // The list of commands of a participant takes the key otherwise.
+    await this.page.keyboard.press('Escape');
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Waits for an answer with this text in the chat view. */
+  async said(text: string, limitMs: number): Promise<void> {
+    const answer = this.page.locator('.interactive-response').getByText(text).first();
+    await answer.waitFor({ timeout: limitMs });
+  }
+
   /** The document inside the webview that is shown. */
   webview(): FrameLocator {
     return this.page.frameLocator('iframe.webview.ready:visible').frameLocator('iframe#active-frame');

@@ -1,0 +1,160 @@
+/**
+ * `@apprentice` in the chat view: each answer is a turn, the user's next message and thumbs are what followed it.
+ * The model is the one that learns, whatever model the chat view is set to.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  type CancellationToken,
+  type ChatContext,
+  type ChatRequest,
+  type ChatResponseStream,
+  ChatResponseTurn,
+  type ChatResult,
+  type ChatResultFeedback,
+  ChatResultFeedbackKind,
+  chat,
+  type Disposable,
+  Location,
+  Uri,
+  workspace,
+} from 'vscode';
+import { z } from 'zod';
+import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
+import { SESSION_HEADER, TURN_HEADER } from '../../agent-server/protocol/gateway.ts';
+import type { AgentServerClient } from '../client.ts';
+import { scrubSecrets } from '../commit/scrub.ts';
+import type { ThumbValue } from '../feedback/thumbs.ts';
+import { cancelledBy } from './cancelled-by.ts';
+import { type GatewayMessage, streamChat } from './chat-stream.ts';
+import { gatewayOf } from './model-provider.ts';
+
+export interface ChatParts {
+  client: AgentServerClient;
+  /** False: there is no model to ask, and the user has been told how to get one. */
+  ready(): boolean;
+  /** False: the user does not want Apprentice at all. */
+  askConsent(): Promise<boolean>;
+  /** Writes a message into the box of Source Control; what stands there then. Null: nothing was written. */
+  writeCommitMessage(): Promise<string | null>;
+  rate(turnId: string, value: ThumbValue): Promise<void>;
+}
+
+const PARTICIPANT_ID = 'apprentice.chat';
+const SYSTEM =
+  'You are Apprentice, a coding assistant. Answer briefly, and with code where code is asked for.';
+/** As coding agents commonly ask. */
+const TEMPERATURE = 0.2;
+const MAX_ANSWER_TOKENS = 1_024;
+/** Of all that is attached to one message; the model's context has to hold the conversation besides. */
+const MAX_ATTACHED_CHARS = 8_000;
+
+/** What an answer keeps, so that the next request repeats the conversation to the letter. */
+const Exchange = z.object({
+  sessionId: z.string(),
+  turnId: z.string(),
+  asked: z.string(),
+  answer: z.string(),
+});
+type Exchange = z.infer<typeof Exchange>;
+
+export function registerChat(parts: ChatParts): Disposable {
+  const participant = chat.createChatParticipant(PARTICIPANT_ID, (request, context, stream, token) =>
+    request.command === 'commit' ? commit(parts, stream) : answer(parts, request, context, stream, token),
+  );
+  participant.onDidReceiveFeedback((feedback) => rated(parts, feedback));
+  return participant;
+}
+
+async function answer(
+  parts: ChatParts,
+  request: ChatRequest,
+  context: ChatContext,
+  stream: ChatResponseStream,
+  token: CancellationToken,
+): Promise<ChatResult> {
+  if (!workspace.isTrusted) return told('Apprentice reads nothing in a workspace that you have not trusted.');
+  if (!parts.ready() || !(await parts.askConsent())) return told('Apprentice has not been set up.');
+  const gateway = gatewayOf(parts.client);
+  if (gateway === null) return told('Apprentice is not running. Open "Agent improvement" to start it.');
+  const before = exchangesOf(context);
+  const asked = scrubSecrets(`${request.prompt}${await attached(request)}`);
+  const messages: GatewayMessage[] = [
+    { role: 'system', content: SYSTEM },
+    ...before.flatMap((one): GatewayMessage[] => [
+      { role: 'user', content: one.asked },
+      { role: 'assistant', content: one.answer },
+    ]),
+    { role: 'user', content: asked },
+  ];
+  const sessionId = before.at(-1)?.sessionId ?? `chat-${randomUUID()}`;
+  const headers = { [SESSION_HEADER]: sessionId, [TURN_HEADER]: 'main', 'user-agent': 'Apprentice chat' };
+  const body = { messages, temperature: TEMPERATURE, max_tokens: MAX_ANSWER_TOKENS };
+  const exchange: Exchange = { sessionId, turnId: '', asked, answer: '' };
+  try {
+    for await (const piece of streamChat(gateway, body, headers, cancelledBy(token))) {
+      if (piece.type === 'begun') exchange.turnId = piece.turnId;
+      if (piece.type !== 'text') continue;
+      exchange.answer += piece.text;
+      stream.markdown(piece.text);
+    }
+    return { metadata: exchange };
+  } catch (thrown) {
+    if (token.isCancellationRequested) return {};
+    const { message, remedy } = toApprenticeError(thrown);
+    return told(`${message} ${remedy}`.trim());
+  }
+}
+
+/** `/commit`: the button of Source Control, from the chat. */
+async function commit(parts: ChatParts, stream: ChatResponseStream): Promise<ChatResult> {
+  stream.progress('Reading what is staged');
+  const text = await parts.writeCommitMessage();
+  if (text === null) return told('No message was written.');
+  stream.markdown('Written into the box of Source Control. Change it there as you like, and commit:\n');
+  const fence = '`'.repeat(
+    3 + (text.match(/`+/g) ?? []).reduce((most, { length }) => Math.max(most, length), 0),
+  );
+  stream.markdown(`${fence}text\n${text}\n${fence}\n`);
+  stream.button({ command: 'workbench.view.scm', title: 'Show Source Control' });
+  return {};
+}
+
+async function rated(parts: ChatParts, { result, kind }: ChatResultFeedback): Promise<void> {
+  const { data } = Exchange.safeParse(result.metadata);
+  if (data !== undefined) await parts.rate(data.turnId, kind === ChatResultFeedbackKind.Helpful ? 1 : -1);
+}
+
+/** Answers that came to their end. One that was cancelled or failed is not part of what the model is shown. */
+function exchangesOf({ history }: ChatContext): Exchange[] {
+  return history.flatMap((turn) =>
+    turn instanceof ChatResponseTurn ? (Exchange.safeParse(turn.result.metadata).data ?? []) : [],
+  );
+}
+
+/** Files and selections that the user attached, as text below the request. */
+async function attached({ references }: ChatRequest): Promise<string> {
+  let text = '';
+  for (const { value } of references.toReversed()) {
+    const room = MAX_ATTACHED_CHARS - text.length;
+    if (room <= 0) break;
+    const part = await attachedText(value);
+    if (part !== null) text += `\n\n${part.name}:\n${part.text.slice(0, room)}`;
+  }
+  return text;
+}
+
+async function attachedText(value: unknown): Promise<{ name: string; text: string } | null> {
+  if (typeof value === 'string') return { name: 'Attached', text: value };
+  const place =
+    value instanceof Uri ? { uri: value, range: undefined } : value instanceof Location ? value : null;
+  if (place === null) return null;
+  const document = await workspace.openTextDocument(place.uri).then(
+    (opened) => opened,
+    () => null,
+  );
+  return document && { name: workspace.asRelativePath(place.uri), text: document.getText(place.range) };
+}
+
+function told(message: string): ChatResult {
+  return { errorDetails: { message } };
+}
