@@ -7,7 +7,13 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
-import { type Disposable, type TextDocument, type TextDocumentChangeEvent, workspace } from 'vscode';
+import {
+  type Disposable,
+  EventEmitter,
+  type TextDocument,
+  type TextDocumentChangeEvent,
+  workspace,
+} from 'vscode';
 import type { EditsProposed } from '../../../agent-server/protocol/editor.ts';
 import { Observation } from '../../../agent-server/protocol/observations.ts';
 import type { AgentServerClient } from '../../client.ts';
@@ -15,7 +21,7 @@ import type { ObservationSpool } from '../observation-spool.ts';
 import { ExpectedEdits } from './expected-edits.ts';
 import { HunkTracker } from './hunk-tracker.ts';
 import { HunkWatch, type Look } from './hunk-watch.ts';
-import type { Change } from './span.ts';
+import type { Change, Span } from './span.ts';
 
 /** A larger file is no source that an agent edits. */
 const MAX_FILE_BYTES = 2_000_000;
@@ -24,6 +30,17 @@ const MIN_ARRIVING_CHARS = 8;
 /** Timers cannot wait longer. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
 
+/** An edit of an agent's turn was seen in a file of the workspace. */
+export interface ArrivedEdit {
+  readonly turnId: string;
+  /** Path of the document, as the editor names it. */
+  readonly document: string;
+  /** Where it is in the document now. */
+  readonly span: Span;
+  /** The change that brought it; null: it was found in a file that was saved or written. */
+  readonly brought: TextDocumentChangeEvent | null;
+}
+
 export class HunkCapture implements Disposable {
   readonly #client: AgentServerClient;
   readonly #spool: ObservationSpool;
@@ -31,13 +48,21 @@ export class HunkCapture implements Disposable {
   readonly #tracker = new HunkTracker();
   readonly #watch = new HunkWatch(this.#tracker, textOf);
   readonly #subscriptions: Disposable[];
+  readonly #onDidArrive = new EventEmitter<ArrivedEdit>();
   #timer: NodeJS.Timeout | undefined;
+  /** Told within the event that brought it. */
+  readonly onDidArrive = this.#onDidArrive.event;
+  readonly #onDidRewrite = new EventEmitter<string>();
+  /** A file in which an edit is followed was written by another program, and no agent's edit was seen in it. Its path. */
+  readonly onDidRewrite = this.#onDidRewrite.event;
 
   constructor(client: AgentServerClient, spool: ObservationSpool) {
     this.#client = client;
     this.#spool = spool;
     const files = workspace.createFileSystemWatcher('**/*', false, false, true);
     this.#subscriptions = [
+      this.#onDidArrive,
+      this.#onDidRewrite,
       files,
       files.onDidCreate(({ fsPath }) => this.#written(fsPath)),
       files.onDidChange(({ fsPath }) => this.#written(fsPath)),
@@ -56,6 +81,15 @@ export class HunkCapture implements Disposable {
     this.#report(this.#watch.committed(paths));
   }
 
+  /** Where the turn's edits are in this document now. */
+  spans(turnId: string, document: string): Span[] {
+    return this.#tracker.hunks().flatMap((hunk): Span[] => {
+      if (hunk.turnId !== turnId) return [];
+      const found = this.#tracker.look(hunk.id, textOf);
+      return found.state === 'here' && found.document === document ? [found.span] : [];
+    });
+  }
+
   dispose(): void {
     clearTimeout(this.#timer);
     for (const subscription of this.#subscriptions) subscription.dispose();
@@ -66,7 +100,8 @@ export class HunkCapture implements Disposable {
     this.#expected.expect(turnId, edits, Date.now());
   }
 
-  #changed({ document, contentChanges }: TextDocumentChangeEvent): void {
+  #changed(event: TextDocumentChangeEvent): void {
+    const { document, contentChanges } = event;
     if (contentChanges.length === 0 || !isOurs(document)) return;
     const path = document.uri.fsPath;
     const nowMs = Date.now();
@@ -78,14 +113,14 @@ export class HunkCapture implements Disposable {
       ({ rangeOffset, rangeLength, text }): Change => ({ offset: rangeOffset, removed: rangeLength, text }),
     );
     if (followed) this.#tracker.change(path, changes);
-    if (announced) this.#look(path, changes, document.getText());
+    if (announced) this.#look(path, changes, document.getText(), event);
   }
 
   /** What came in pieces too small to look at, one by one, is there by now. */
   #saved(document: TextDocument): void {
     const { fsPath } = document.uri;
     if (isOurs(document) && this.#expected.concern(fsPath, Date.now()))
-      this.#look(fsPath, null, document.getText());
+      this.#look(fsPath, null, document.getText(), null);
   }
 
   /** A file, or a folder with all that is in it. */
@@ -97,21 +132,31 @@ export class HunkCapture implements Disposable {
 
   /** Some agents write files themselves; those that are open tell of it as documents. */
   #written(path: string): void {
-    if (!this.#expected.concern(path, Date.now()) || openDocument(path) !== undefined) return;
-    const text = textOnDisk(path);
-    if (text !== null) this.#look(path, null, text);
+    if (openDocument(path) !== undefined) return;
+    const text = this.#expected.concern(path, Date.now()) ? textOnDisk(path) : null;
+    const arrived = text !== null && this.#look(path, null, text, null);
+    if (!arrived && this.#tracker.documents().includes(path)) this.#onDidRewrite.fire(path);
   }
 
-  #look(path: string, changes: readonly Change[] | null, text: string): void {
+  /** Has anything arrived? */
+  #look(
+    path: string,
+    changes: readonly Change[] | null,
+    text: string,
+    brought: TextDocumentChangeEvent | null,
+  ): boolean {
     const nowMs = Date.now();
-    for (const { turnId, index, edit, span } of this.#expected.arrived(path, changes, text, nowMs)) {
+    const arrived = this.#expected.arrived(path, changes, text, nowMs);
+    for (const { turnId, index, edit, span } of arrived) {
       const id = `${turnId}/${index}`;
       const hunk = { id, turnId, proposed: edit.after };
       const letGo = this.#tracker.add(hunk, { document: path, span });
       if (letGo !== undefined) this.#watch.forget(letGo.turnId);
       this.#watch.arrived(turnId, id, nowMs);
+      this.#onDidArrive.fire({ turnId, document: path, span, brought });
     }
     this.#arm();
+    return arrived.length > 0;
   }
 
   #arm(): void {

@@ -1,0 +1,70 @@
+/**
+ * Whose work is it that a run tells of: the turn whose edits arrived last, before the run started, in the workspace
+ * folder that it ran in. Pure; a clock's readings are arguments. Seeing edits and runs is left to the files beside it.
+ */
+
+/** Runs are to show what was just done: half an hour later they are about something else. */
+export const ATTRIBUTION_MS = 30 * 60_000;
+/** What changes this soon after an arrival belongs to it: other pieces of the edit, a formatter on save. */
+const ARRIVING_MS = 2_000;
+/** Turns remembered in a folder. */
+const MAX_TURNS = 20;
+/** Reported of one turn; a watcher that tests at every keystroke says nothing new. */
+const MAX_REPORTS = 50;
+
+export interface Attributed {
+  readonly turnId: string;
+  /** When the first of the turn's edits arrived: what ran before is its `before`. */
+  readonly arrivedMs: number;
+  /** The user has changed something since: it is no longer the turn's work alone. */
+  readonly editedSince: boolean;
+}
+
+interface TurnAtWork {
+  readonly turnId: string;
+  readonly firstMs: number;
+  lastMs: number;
+  edited: boolean;
+  reports: number;
+}
+
+export class Attribution {
+  /** By folder; of each the turn whose edit arrived last stands at the end. */
+  readonly #folders = new Map<string, TurnAtWork[]>();
+
+  /** An edit of the turn was seen in a file of the workspace folder. */
+  arrived(turnId: string, folder: string, nowMs: number): void {
+    const turns = this.#folders.get(folder) ?? [];
+    const known = turns.find((turn) => turn.turnId === turnId);
+    const turn = known ?? { turnId, firstMs: nowMs, lastMs: nowMs, edited: false, reports: 0 };
+    turn.lastMs = nowMs;
+    this.#folders.set(folder, [...turns.filter((one) => one !== turn), turn].slice(-MAX_TURNS));
+  }
+
+  /** A document of the folder changed, and no agent's edit was seen in the change. Constant work. */
+  edited(folder: string, nowMs: number): void {
+    const last = this.#folders.get(folder)?.at(-1);
+    if (last !== undefined && nowMs > last.lastMs + ARRIVING_MS) last.edited = true;
+  }
+
+  /** The turn that a run in this folder belongs to; undefined: none, and nothing of the run may be kept or told. */
+  turnOf(folder: string, startedMs: number): Attributed | undefined {
+    const turn = this.#folders
+      .get(folder)
+      ?.findLast(({ lastMs }) => lastMs <= startedMs && startedMs - lastMs <= ATTRIBUTION_MS);
+    return turn && { turnId: turn.turnId, arrivedMs: turn.firstMs, editedSince: turn.edited };
+  }
+
+  /** May one more run be reported of this turn? Counts it. */
+  takeReport(turnId: string): boolean {
+    const turns = [...this.#folders.values()].flatMap((all) => all.filter((one) => one.turnId === turnId));
+    if (turns.length === 0 || turns.some(({ reports }) => reports >= MAX_REPORTS)) return false;
+    for (const turn of turns) turn.reports += 1;
+    return true;
+  }
+
+  /** Learning is off: nothing that was seen before counts. */
+  clear(): void {
+    this.#folders.clear();
+  }
+}
