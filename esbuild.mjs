@@ -4,7 +4,7 @@
  * `--out=DIR` writes elsewhere.
  */
 import { cp, rm, stat } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
@@ -33,12 +33,12 @@ const englishOnly = {
   },
 };
 
-/** Loaded when the window first connects, so that activation does not pay for it. */
-const lazySession = {
-  name: 'lazy-session',
+/** Loaded when first needed (a window connects, a command is read), so that activation does not pay for it. */
+const lazyParts = {
+  name: 'lazy-parts',
   setup(build) {
-    build.onResolve({ filter: /\/session\.ts$/ }, ({ kind }) =>
-      kind === 'dynamic-import' ? { path: './session.cjs', external: true } : null,
+    build.onResolve({ filter: /\/(?:session|screen)\.ts$/ }, ({ kind, path }) =>
+      kind === 'dynamic-import' ? { path: `./${basename(path, '.ts')}.cjs`, external: true } : null,
     );
   },
 };
@@ -55,7 +55,7 @@ const bundles = {
     external: ['vscode'],
     // zod looks for Cloudflare in it; VS Code reports every look at this global as an error.
     define: { navigator: 'undefined' },
-    plugins: [englishOnly, lazySession],
+    plugins: [englishOnly, lazyParts],
   },
   session: {
     entryPoints: ['extension/session.ts'],
@@ -64,6 +64,13 @@ const bundles = {
     format: 'cjs',
     target: 'node20',
     external: ['vscode'],
+  },
+  screen: {
+    entryPoints: ['extension/capture/runs/screen.ts'],
+    outfile: 'screen.cjs',
+    ...node,
+    format: 'cjs',
+    target: 'node20',
   },
   webview: {
     entryPoints: ['extension/webview/main.ts'],

@@ -6,6 +6,7 @@ import { toApprenticeError } from '../agent-server/protocol/errors.ts';
 import { onCommit } from './capture/hunks/commit-events.ts';
 import { HunkCapture } from './capture/hunks/hunk-capture.ts';
 import { ObservationSpool } from './capture/observation-spool.ts';
+import { captureRuns } from './capture/runs/run-capture.ts';
 import { ApprenticeModels, VENDOR } from './chat/model-provider.ts';
 import { openChat } from './chat/open-chat.ts';
 import { registerChat } from './chat/participant.ts';
@@ -49,7 +50,7 @@ export function activate(context: ExtensionContext): void {
   );
   const latest = new LatestProposals();
   const hunks = new HunkCapture(client, spool);
-  context.subscriptions.push(spool);
+  context.subscriptions.push(spool, captureRuns(client, spool, hunks, log));
   const thumbs = new Thumbs(client, spool, latest);
   const statusBar = new StatusBar(client);
 

@@ -26,19 +26,29 @@ const WRAPPERS: ReadonlySet<string> = new Set([
 ]);
 const MAX_CHARS = 4_000;
 
+/** Does all of it only look around? Whoever watches what is run need not read it. */
+export function looksAround(commandLine: string): boolean {
+  return listsOf(commandLine.slice(0, MAX_CHARS))
+    .flat()
+    .every((stages) => isLook(wordsOf(stages.at(-1) ?? '')));
+}
+
 /** `source`: who ran it. An agent's own command that fails is its failure, unless it asked a question. */
 export function exitCodeMeans(
   commandLine: string,
   exitCode: number | null,
   source: 'user' | 'agent',
 ): 'verdict' | 'answer' {
-  const pipelines = lastList(commandLine.slice(0, MAX_CHARS));
+  const pipelines = listsOf(commandLine.slice(0, MAX_CHARS)).at(-1) ?? [];
   const commands = pipelines.map((stages) => wordsOf(stages.at(-1) ?? ''));
   // Of `a && b` any may have ended it: one that answers is enough for doubt.
   if (exitCode === 1 && commands.some(isQuestion)) return 'answer';
-  if (source === 'user' && commands.every(([name = '']) => LOOKING.has(name) || ANSWERS.has(name)))
-    return 'answer';
+  if (source === 'user' && commands.every(isLook)) return 'answer';
   return 'verdict';
+}
+
+function isLook([name = '']: readonly string[]): boolean {
+  return LOOKING.has(name) || ANSWERS.has(name);
 }
 
 function isQuestion([name = '', ...rest]: readonly string[]): boolean {
@@ -54,9 +64,9 @@ function wordsOf(command: string): string[] {
   return [first.replace(/^.*[/\\]/, '').replace(/\.exe$/i, ''), ...rest];
 }
 
-/** The pipelines after the last `;` or newline, parted by `&&` and `||`, each as its stages. Quotes are kept whole. */
-function lastList(line: string): string[][] {
-  let lists: string[][][] = [[['']]];
+/** The lists parted by `;` or newline, of pipelines parted by `&&` and `||`, each as its stages. Quotes are kept whole. */
+function listsOf(line: string): string[][][] {
+  const lists: string[][][] = [[['']]];
   let quote = '';
   for (let at = 0; at < line.length; at++) {
     const char = line[at] ?? '';
@@ -74,6 +84,5 @@ function lastList(line: string): string[][] {
       pipeline[pipeline.length - 1] += char;
     }
   }
-  lists = lists.filter((list) => list.flat().some((stage) => stage.trim() !== ''));
-  return lists.at(-1) ?? [];
+  return lists.filter((list) => list.flat().some((stage) => stage.trim() !== ''));
 }

@@ -12,6 +12,8 @@ import { problemWords, wordsOf } from './words.ts';
 
 export interface RunQuestion {
   readonly now: Run;
+  /** Edits of the user came between what the turn did and the run. */
+  readonly editedSince: boolean;
   readonly facts: RunFacts;
   /** Null: not known. */
   readonly before: RunFacts | null;
@@ -31,7 +33,8 @@ const DID_NOT_RUN: ReadonlySet<number> = new Set([126, 127, 130, 137, 143]);
 const NO_TESTS = /\bno tests? (?:files? )?(?:found|ran|were found|to run|collected)\b/i;
 
 export function readRun(question: RunQuestion): Finding {
-  const { facts } = question;
+  const { facts, editedSince } = question;
+  if (editedSince) return { score: null, detail: 'Ran after edits of the user.', words: null };
   const found = [testsIn(question), problemsIn(question)].filter((one) => one !== null);
   // A failure of either decides; else what the tests say, which stand first.
   const decided =

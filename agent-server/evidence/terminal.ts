@@ -7,7 +7,7 @@ import { readRun } from './run.ts';
 import { commandOf, factsOf, runBefore } from './run-facts.ts';
 import { testEdits } from './tool-edits.ts';
 
-/** Compared with the last run of the same command (of tests: that ran the same ones) in this session. */
+/** Compared with the run that came along as `before`; without one, with the last run of the same command (of tests: that ran the same ones) in this session. */
 export function readTerminal(
   observation: TerminalObservation | TaskObservation,
   proposal: string,
@@ -21,8 +21,12 @@ export function readTerminal(
   const { diff, written } = testEdits(context, null, null);
   const found = readRun({
     now: observation,
+    editedSince: observation.editedSince,
     facts,
-    before: runBefore(commandOf(observation, context), facts, context),
+    before:
+      observation.before === null
+        ? runBefore(commandOf(observation, context), facts, context)
+        : factsOf(observation.before),
     testDiff: diff === '' ? null : diff,
     written,
     proposal,

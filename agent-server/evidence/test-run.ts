@@ -18,6 +18,7 @@ export function readTestRun(
       : factsOf({ exitCode: null, output: observation.before });
   const found = readRun({
     now: observation,
+    editedSince: observation.editedSince,
     facts,
     before,
     testDiff: observation.testDiff,

@@ -48,7 +48,17 @@ function readResult(
   const compared =
     before === null || !readable
       ? null
-      : readRun({ now: run, facts, before, testDiff, written, proposal, context, exitCodeMeans: 'verdict' });
+      : readRun({
+          now: run,
+          editedSince: false,
+          facts,
+          before,
+          testDiff,
+          written,
+          proposal,
+          context,
+          exitCodeMeans: 'verdict',
+        });
   if (compared !== null && (compared.score === 1 || compared.score === -1)) return compared;
 
   const failing = facts.reports.flatMap((one) => one.cases).find((one) => one.outcome === 'failed');

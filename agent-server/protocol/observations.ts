@@ -109,13 +109,21 @@ export const PatchReviewObservation = z.object({
 export type PatchReviewObservation = z.infer<typeof PatchReviewObservation>;
 
 const Run = { exitCode: z.number().int().nullable(), output: Text };
+/** The user changed files after the turn did and before the run: it is not the turn's work alone. */
+const editedSince = z.boolean().default(false);
+const RunOfTurn = {
+  ...Run,
+  /** The last run of the same command before the turn did anything; null: not known here. */
+  before: z.object(Run).nullable().default(null),
+  editedSince,
+};
 export const TerminalObservation = z.object({
   kind: z.literal('terminal'),
   ...ofTurn,
   source: z.enum(['user', 'agent']),
   commandLine: Text,
   cwd: z.string().max(4096).nullable(),
-  ...Run,
+  ...RunOfTurn,
 });
 export type TerminalObservation = z.infer<typeof TerminalObservation>;
 
@@ -123,7 +131,7 @@ export const TaskObservation = z.object({
   kind: z.literal('task'),
   ...ofTurn,
   name: z.string().max(500),
-  ...Run,
+  ...RunOfTurn,
 });
 export type TaskObservation = z.infer<typeof TaskObservation>;
 
@@ -135,6 +143,7 @@ export const TestRunObservation = z.object({
   before: Text.nullable(),
   /** Diff of the test files that the turn changed; null: not known, '' none. */
   testDiff: Text.nullable(),
+  editedSince,
 });
 export type TestRunObservation = z.infer<typeof TestRunObservation>;
 

@@ -99,6 +99,50 @@ export function chatTurns(home: string): Exchange[] {
   );
 }
 
+const Run = z.object({
+  kind: z.string(),
+  commandLine: z.string().nullable(),
+  cwd: z.string().nullable(),
+  exitCode: z.number().nullable(),
+  output: z.string(),
+  /** What was shown before the turn. */
+  before: z.string().nullable(),
+  editedSince: z.number(),
+});
+
+/** The runs that were reported of a turn, in their order; none while there is no store. */
+export function runsOf(home: string, turnId: string): z.infer<typeof Run>[] {
+  return rowsOf(
+    home,
+    Run,
+    `SELECT kind, body ->> '$.commandLine' AS commandLine, body ->> '$.cwd' AS cwd,
+       body ->> '$.exitCode' AS exitCode, body ->> '$.output' AS output,
+       body ->> '$.before.output' AS before, body ->> '$.editedSince' AS editedSince
+     FROM observations
+     WHERE kind IN ('terminal', 'task', 'test_run') AND body ->> '$.turnId' = ? ORDER BY seq`,
+    turnId,
+  );
+}
+
+const StoredVerdict = z.object({ score: z.number().nullable(), decided_by: z.string() });
+
+/** What a turn came to so far; undefined: it was not judged yet. */
+export function verdictOf(home: string, turnId: string): z.infer<typeof StoredVerdict> | undefined {
+  return rowsOf(
+    home,
+    StoredVerdict,
+    'SELECT score, decided_by FROM verdicts WHERE turn_id = ? ORDER BY decided_at_ms DESC LIMIT 1',
+    turnId,
+  )[0];
+}
+
+/** The bodies of all that was ever reported. */
+export function storedText(home: string): string {
+  return rowsOf(home, z.object({ body: z.string() }), 'SELECT json(body) AS body FROM observations')
+    .map(({ body }) => body)
+    .join('\n');
+}
+
 /** None while there is no store. */
 function rowsOf<S extends z.ZodType>(home: string, row: S, sql: string, ...values: string[]): z.infer<S>[] {
   const file = join(home, 'store.sqlite');

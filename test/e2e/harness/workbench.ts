@@ -155,7 +155,13 @@ export class Workbench {
   /** Types a command line into a new terminal. What it does is for the caller to wait for. */
   async typeInTerminal(commandLine: string): Promise<void> {
     await this.runCommand('Terminal: Create New Terminal');
-    const terminal = this.page.locator('.terminal-wrapper.active .xterm');
+    await this.typeInOpenTerminal(commandLine);
+  }
+
+  /** Types a command line into the terminal that is shown. */
+  async typeInOpenTerminal(commandLine: string): Promise<void> {
+    // The first: what scrolls with a long command is drawn as a second one.
+    const terminal = this.page.locator('.terminal-wrapper.active .xterm').first();
     await terminal.waitFor();
     await terminal.click();
     await this.page.keyboard.type(commandLine);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { looksAround } from '../../../agent-server/evidence/command-line.ts';
 import { UNKNOWN_CONTEXT } from '../../../agent-server/evidence/context.ts';
 import { readObservation } from '../../../agent-server/evidence/read-observation.ts';
 import { RANK } from '../../../agent-server/evidence/reading.ts';
@@ -130,12 +131,42 @@ describe('EVID-12: a failing command is -1 unless its exit code says something e
     }
   });
 
+  it('a run that came along as before is what it is compared with', () => {
+    const now = (exitCode: number, text: string, before: { exitCode: number; output: string }) =>
+      read(terminal('npm test', exitCode, text, { source: 'user', before }), {
+        before: [observe(terminal('npm test', 0, 'of another turn', { source: 'user' }))],
+      });
+    assert.equal(now(0, '', { exitCode: 1, output: 'no' }).score, 1);
+    assert.equal(now(1, 'no', { exitCode: 1, output: 'no' }).score, 0);
+    const tap = (result: string) => `TAP version 13\n${result} 1 - adds up\n1..1\n`;
+    assert.equal(now(0, tap('ok'), { exitCode: 1, output: tap('not ok') }).score, 1);
+    assert.equal(now(1, tap('not ok'), { exitCode: 0, output: tap('ok') }).score, -1);
+  });
+
+  it('EVID-20: a run after edits of the user says nothing of the turn', () => {
+    const before = { exitCode: 1, output: 'no' };
+    for (const exitCode of [0, 1]) {
+      const fields = { before, editedSince: true };
+      assert.equal(read(terminal('npm test', exitCode, 'no', fields)).score, null);
+      assert.equal(read({ ...task(exitCode, 'no'), ...fields }).score, null);
+    }
+  });
+
   it('a user looking around says nothing of the turn', () => {
     const user = (line: string, code: number) =>
       read(terminal(line, code, 'No such file', { source: 'user' }));
     assert.equal(user('ls nosuch', 2).score, null);
     assert.equal(user('cd nosuch && git log', 128).score, null);
     assert.equal(user('npm run build', 1).score, -1);
+  });
+});
+
+describe('What need not be watched', () => {
+  it('CAPTURE-4: a command line that only looks around, in all of its parts', () => {
+    for (const line of ['ls -la', 'cd src && git status', 'cat a | less; pwd', 'FOO=1 grep x y', '', '  '])
+      assert.equal(looksAround(line), true, line);
+    for (const line of ['npm test', 'cd src && make', 'npm test; ls', './ls.sh', 'cat a | node b.js'])
+      assert.equal(looksAround(line), false, line);
   });
 });
 

@@ -47,6 +47,8 @@ describe('A clock that jumps', () => {
         cwd: null,
         exitCode: 1,
         output: 'failed',
+        before: null,
+        editedSince: false,
       },
       T0,
     );

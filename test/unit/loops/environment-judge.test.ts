@@ -189,7 +189,8 @@ describe('Environment and judge', () => {
     await attached({ ...of(turnId), ...looked });
     assert.equal(store.nextJudgeDueMs(), T0 + 360_000, 'the user may be in the middle of it');
     clock.nowMs = T0 + 1_000;
-    const failed = { kind: 'test_run', exitCode: 1, output: '', before: null, testDiff: null } as const;
+    const run = { exitCode: 1, output: '', before: null, testDiff: null, editedSince: false };
+    const failed = { kind: 'test_run', ...run } as const;
     await attached({ ...of(turnId), ...failed });
     assert.equal(store.nextJudgeDueMs(), T0 + 11_000);
     clock.nowMs = T0 + 5_000;

@@ -1,0 +1,24 @@
+/** What is run after an agent's edits, in this window: one part a source, and what they share. */
+import type { Disposable, LogOutputChannel } from 'vscode';
+import type { AgentServerClient } from '../../client.ts';
+import type { HunkCapture } from '../hunks/hunk-capture.ts';
+import type { ObservationSpool } from '../observation-spool.ts';
+import { EarlierRuns } from './earlier-runs.ts';
+import { TerminalCapture } from './terminal-capture.ts';
+import { TurnsAtWork } from './turns-at-work.ts';
+
+/** Made after `hunks`: TurnsAtWork says why. */
+export function captureRuns(
+  client: AgentServerClient,
+  spool: ObservationSpool,
+  hunks: HunkCapture,
+  log: LogOutputChannel,
+): Disposable {
+  const turns = new TurnsAtWork(client, spool, hunks);
+  const parts = [new TerminalCapture(turns, new EarlierRuns(), log), turns];
+  return {
+    dispose: () => {
+      for (const part of parts) part.dispose();
+    },
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * Which turn is at work in which folder of this window, by the editor's events, and the one way by which what is
+ * captured of runs leaves it. The rules of belonging are attribution.ts's.
+ */
+import { randomUUID } from 'node:crypto';
+import { type Disposable, EventEmitter, type TextDocument, Uri, workspace } from 'vscode';
+import {
+  type DiagnosticsObservation,
+  Observation,
+  type TaskObservation,
+  type TerminalObservation,
+  type TestRunObservation,
+} from '../../../agent-server/protocol/observations.ts';
+import type { AgentServerClient } from '../../client.ts';
+import type { HunkCapture } from '../hunks/hunk-capture.ts';
+import type { ObservationSpool } from '../observation-spool.ts';
+import { type Attributed, Attribution } from './attribution.ts';
+
+/** What a save changes (a formatter, an organiser of imports) it changes within this time. */
+const SAVING_MS = 5_000;
+
+type Told<T> = T extends unknown ? Omit<T, 'observationId' | 'observedAt' | 'turnId'> : never;
+/** An observation but for its ids. */
+export type RunReport = Told<
+  TerminalObservation | TaskObservation | TestRunObservation | DiagnosticsObservation
+>;
+
+export class TurnsAtWork implements Disposable {
+  readonly #client: AgentServerClient;
+  readonly #spool: ObservationSpool;
+  readonly #attribution = new Attribution();
+  /** When the save began. */
+  readonly #saving = new WeakMap<TextDocument, number>();
+  readonly #subscriptions: Disposable[];
+  readonly #onDidStop = new EventEmitter<void>();
+  /** Learning is not on any more: what is kept in memory goes. */
+  readonly onDidStop = this.#onDidStop.event;
+
+  /** Made after `hunks`, which then hears of a change first: an agent's edit is no edit of the user's. */
+  constructor(client: AgentServerClient, spool: ObservationSpool, hunks: HunkCapture) {
+    this.#client = client;
+    this.#spool = spool;
+    this.#subscriptions = [
+      this.#onDidStop,
+      hunks.onDidArrive(({ turnId, document }) => {
+        const folder = this.folderOf(Uri.file(document));
+        if (folder !== undefined) this.#attribution.arrived(turnId, folder, Date.now());
+      }),
+      hunks.onDidRewrite((path) => this.#edited(Uri.file(path))),
+      workspace.onWillSaveTextDocument(({ document }) => this.#saving.set(document, Date.now())),
+      workspace.onDidSaveTextDocument((document) => this.#saving.delete(document)),
+      workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
+        const savingSinceMs = this.#saving.get(document) ?? Number.NEGATIVE_INFINITY;
+        if (contentChanges.length > 0 && Date.now() > savingSinceMs + SAVING_MS) this.#edited(document.uri);
+      }),
+      client.onDidChange(() => {
+        if (this.mayCapture) return;
+        this.#attribution.clear();
+        this.#onDidStop.fire();
+      }),
+    ];
+  }
+
+  /** Consent and trust: without both nothing is read. */
+  get mayCapture(): boolean {
+    return workspace.isTrusted && this.#client.learning === 'on';
+  }
+
+  /** Path of the workspace folder that holds it; undefined: none does, and it is no business of ours. */
+  folderOf(uri: Uri | undefined): string | undefined {
+    if (uri?.scheme !== 'file') return undefined;
+    return workspace.getWorkspaceFolder(uri)?.uri.fsPath;
+  }
+
+  /** The turn that a run belongs to which started now in the folder; undefined: none. */
+  turnOf(folder: string): Attributed | undefined {
+    return this.mayCapture ? this.#attribution.turnOf(folder, Date.now()) : undefined;
+  }
+
+  /** Reports of the turn, as far as learning is still on and the turn has not been reported of too often. */
+  report(turnId: string, told: RunReport): void {
+    if (!this.mayCapture || !this.#attribution.takeReport(turnId)) return;
+    const observation = {
+      ...told,
+      turnId,
+      observationId: randomUUID(),
+      observedAt: new Date().toISOString(),
+    };
+    void this.#spool.add(Observation.parse(observation));
+  }
+
+  dispose(): void {
+    for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+
+  #edited(uri: Uri): void {
+    const folder = this.folderOf(uri);
+    if (folder !== undefined) this.#attribution.edited(folder, Date.now());
+  }
+}

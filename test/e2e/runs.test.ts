@@ -1,0 +1,131 @@
+/** What is run after an agent's edits, by a person in VS Code's own terminal, decides how good they were. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { missingVSCode } from './harness/launch.ts';
+import { eventually } from './harness/process-group.ts';
+import { ScriptedAgent } from './harness/scripted-agent.ts';
+import { runsOf, storedText, userEdits, verdictOf } from './harness/stored.ts';
+import { openTill, type Till } from './harness/till.ts';
+
+const FILE = 'src/total.js';
+const PLAIN = '  return prices.reduce((sum, price) => sum + price, 0);';
+const ROUNDED = '  return Math.round(prices.reduce((sum, price) => sum + price, 0) * 100) / 100;';
+const BROKEN = '  return Math.round(prices.reduce((sum, price) => sum - price, 0) * 100) / 100;';
+const CHECKS = `import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { total } from './src/total.js';
+test('adds up to cents', () => assert.equal(total([0.1, 0.2]), 0.3));
+`;
+const CHECK = 'node --test checks.mjs';
+/** Said by a command that no agent has to do with. */
+const NOBODY_ASKED = 'nobody-asked-for-this';
+
+const CONNECT_LIMIT_MS = 90_000;
+const LOOK_LIMIT_MS = 60_000;
+const RUN_LIMIT_MS = 60_000;
+const JUDGE_LIMIT_MS = 60_000;
+
+const answer = (search: string, replace: string): string =>
+  `Done.\n\n${FILE}\n<<<<<<< SEARCH\n${search}\n=======\n${replace}\n>>>>>>> REPLACE\n`;
+
+describe('What is run after the edits of an agent, in VS Code', { skip: await missingVSCode() }, () => {
+  let agent: ScriptedAgent;
+  let till: Till;
+
+  before(async () => {
+    till = await openTill(async ({ apprenticeHome }, repository) => {
+      agent = await ScriptedAgent.start(apprenticeHome);
+      repository.write('package.json', '{ "type": "module" }\n');
+      repository.write('checks.mjs', CHECKS);
+    });
+    await till.workbench.answerTrust('trust');
+  });
+  after(async () => {
+    // Before the home that it serves is removed.
+    await agent?.stop();
+    await till?.close('runs-last');
+  });
+
+  const stored = (turnId: string) => runsOf(till.profile.apprenticeHome, turnId);
+  const verdict = (turnId: string) => verdictOf(till.profile.apprenticeHome, turnId);
+
+  /** The agent answers and edits the file on the disk; resolves when the window has seen it. */
+  async function edits(request: string, search: string, replace: string): Promise<string> {
+    const { repository, profile } = till;
+    const turnId = await agent.ask(request, answer(search, replace));
+    const text = readFileSync(join(repository.root, FILE), 'utf8');
+    assert.ok(text.includes(search), text);
+    repository.write(FILE, text.replace(search, replace));
+    const seen = await eventually(() => userEdits(profile.apprenticeHome, turnId).length > 0, LOOK_LIMIT_MS);
+    assert.ok(seen, `the edit of ${request} was not seen`);
+    return turnId;
+  }
+
+  async function runs(turnId: string, count: number) {
+    const come = await eventually(() => stored(turnId).length >= count, RUN_LIMIT_MS);
+    const all = stored(turnId);
+    assert.ok(come && all.length === count, `${count} runs of the turn, not ${JSON.stringify(all, null, 1)}`);
+    const last = all.at(-1);
+    assert.ok(last);
+    return last;
+  }
+
+  async function judged(turnId: string, score: number): Promise<void> {
+    const done = await eventually(() => verdict(turnId)?.score === score, JUDGE_LIMIT_MS);
+    assert.ok(done, `a score of ${score}, not ${JSON.stringify([verdict(turnId), stored(turnId)], null, 1)}`);
+  }
+
+  it('CAPTURE-3, CAPTURE-4, CAPTURE-5: a command is told of the turn at work, with what it showed before', async () => {
+    const { workbench, repository, profile } = till;
+    await workbench.openAgentImprovement();
+    await workbench.webview().getByText('Last turns').waitFor({ timeout: CONNECT_LIMIT_MS });
+
+    await workbench.typeInTerminal(CHECK);
+    // Once this one has run, the one before it has ended.
+    await workbench.typeInOpenTerminal(
+      `node -e "console.log('${NOBODY_ASKED}'); fs.writeFileSync('../before','')"`,
+    );
+    const idle = await eventually(() => existsSync(join(repository.root, '..', 'before')), RUN_LIMIT_MS);
+    assert.ok(idle, 'the commands before any edit did not run');
+
+    const mends = await edits('Round the total to cents.', PLAIN, ROUNDED);
+    await workbench.typeInOpenTerminal(CHECK);
+    const mended = await runs(mends, 1);
+    assert.deepEqual(
+      { ...mended, output: '', before: null },
+      {
+        kind: 'terminal',
+        commandLine: CHECK,
+        cwd: repository.root,
+        exitCode: 0,
+        output: '',
+        before: null,
+        editedSince: 0,
+      },
+    );
+    assert.match(mended.output, /✔ adds up to cents/);
+    assert.match(mended.before ?? '', /✖ adds up to cents/);
+    assert.ok(!`${mended.output}${mended.before}`.includes('\u001b'), 'control sequences are left');
+    await judged(mends, 1);
+
+    const breaks = await edits('Write it better.', ROUNDED, BROKEN);
+    await workbench.typeInOpenTerminal(CHECK);
+    const broken = await runs(breaks, 1);
+    assert.deepEqual([broken.exitCode, broken.editedSince], [1, 0]);
+    assert.match(broken.output, /✖ adds up to cents/);
+    assert.match(broken.before ?? '', /✔ adds up to cents/);
+    await judged(breaks, -1);
+
+    // The user mends it: that is no merit of the turn.
+    await workbench.openFile(`${FILE}:2`);
+    await workbench.replaceLine(ROUNDED);
+    await workbench.typeInOpenTerminal(CHECK);
+    const byUser = await runs(breaks, 2);
+    assert.deepEqual([byUser.exitCode, byUser.editedSince], [0, 1]);
+    await judged(breaks, -1);
+
+    assert.ok(!storedText(profile.apprenticeHome).includes(NOBODY_ASKED), 'what nobody asked for was kept');
+  });
+});
