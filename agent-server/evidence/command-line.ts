@@ -7,9 +7,9 @@ const ANSWERS: ReadonlySet<string> = new Set(
   ),
 );
 const GIT_ANSWERS: ReadonlySet<string> = new Set(['grep', 'diff', 'merge-base', 'show-ref', 'check-ignore']);
-/** What somebody does to look around says nothing of an agent's work, however it ends. */
+/** What somebody does to look around, or to get a shell ready, says nothing of an agent's work, however it ends. */
 const LOOKING: ReadonlySet<string> = new Set(
-  'cd ls dir pwd cat head tail less more man help file stat tree find du df ps top htop kill pkill killall sleep watch echo printf history clear exit open code vi vim nvim nano emacs ssh ping fg bg jobs git gh sudo su'.split(
+  'source . export alias cd ls dir pwd cat head tail less more man help file stat tree find du df ps top htop kill pkill killall sleep watch echo printf history clear exit open code vi vim nvim nano emacs ssh ping fg bg jobs git gh sudo su'.split(
     ' ',
   ),
 );

@@ -4,6 +4,7 @@ import type { AgentServerClient } from '../../client.ts';
 import type { HunkCapture } from '../hunks/hunk-capture.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
 import { EarlierRuns } from './earlier-runs.ts';
+import { TaskCapture } from './task-capture.ts';
 import { TerminalCapture } from './terminal-capture.ts';
 import { TurnsAtWork } from './turns-at-work.ts';
 
@@ -15,7 +16,14 @@ export function captureRuns(
   log: LogOutputChannel,
 ): Disposable {
   const turns = new TurnsAtWork(client, spool, hunks);
-  const parts = [new TerminalCapture(turns, new EarlierRuns(), log), turns];
+  const earlier = new EarlierRuns();
+  const tasks = new TaskCapture(turns, earlier);
+  const parts = [
+    tasks,
+    new TerminalCapture(turns, earlier, tasks, log),
+    // The last: the others look at it as they end.
+    turns,
+  ];
   return {
     dispose: () => {
       for (const part of parts) part.dispose();

@@ -15,10 +15,11 @@ import { messageOf } from '../../log.ts';
 import type { Attributed } from './attribution.ts';
 import type { EarlierRuns } from './earlier-runs.ts';
 import { keptText } from './kept-text.ts';
+import type { TaskCapture } from './task-capture.ts';
 import type { TurnsAtWork } from './turns-at-work.ts';
 
 /** Commands read at once; what is beyond is not read. */
-const MAX_RUNNING = 4;
+const MAX_RUNNING = 10;
 /** What is printed after that is not read: a server that runs all day. */
 const MAX_READ_CHARS = 8_000_000;
 const MAX_COMMAND_CHARS = 2_000;
@@ -38,14 +39,16 @@ interface Running {
 export class TerminalCapture implements Disposable {
   readonly #turns: TurnsAtWork;
   readonly #earlier: EarlierRuns;
+  readonly #tasks: TaskCapture;
   readonly #log: LogOutputChannel;
   readonly #running = new Map<TerminalShellExecution, Running>();
   readonly #subscriptions: Disposable[];
   readonly #awaited = new Map<Terminal, NodeJS.Timeout>();
   #saidMissing = false;
 
-  constructor(turns: TurnsAtWork, earlier: EarlierRuns, log: LogOutputChannel) {
+  constructor(turns: TurnsAtWork, earlier: EarlierRuns, tasks: TaskCapture, log: LogOutputChannel) {
     this.#turns = turns;
+    this.#tasks = tasks;
     this.#earlier = earlier;
     this.#log = log;
     this.#subscriptions = [
@@ -79,7 +82,13 @@ export class TerminalCapture implements Disposable {
       this.#log.warn(`The output of a command was not read: ${messageOf(error)}`);
       return null;
     });
-    this.#running.set(execution, { terminal, folder, attributed: this.#turns.turnOf(folder), output, stop });
+    this.#running.set(execution, {
+      terminal,
+      folder,
+      attributed: this.#turns.turnOfRun(folder),
+      output,
+      stop,
+    });
   }
 
   async #ended(execution: TerminalShellExecution, exitCode: number | null): Promise<void> {
@@ -91,6 +100,8 @@ export class TerminalCapture implements Disposable {
     const printed = await running.output;
     if (printed === null || running.stop.signal.aborted || !this.#turns.mayCapture) return;
     const output = keptText(printed);
+    const processId = await running.terminal.processId;
+    if (processId !== undefined && this.#tasks.take(processId, output)) return;
     // As it was at the end: only then the shell has told all of it.
     const commandLine = keptText(execution.commandLine.value, MAX_COMMAND_CHARS);
     const cwd = execution.cwd?.fsPath ?? folder;
