@@ -1,6 +1,7 @@
 /** What is run after an agent's edits, in this window: one part a source, and what they share. */
 import type { Disposable, LogOutputChannel } from 'vscode';
 import type { AgentServerClient } from '../../client.ts';
+import { DiagnosticsCapture } from '../diagnostics/diagnostics-capture.ts';
 import type { HunkCapture } from '../hunks/hunk-capture.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
 import { EarlierRuns } from './earlier-runs.ts';
@@ -21,6 +22,7 @@ export function captureRuns(
   const parts = [
     tasks,
     new TerminalCapture(turns, earlier, tasks, log),
+    new DiagnosticsCapture(turns, hunks),
     // The last: the others look at it as they end.
     turns,
   ];
