@@ -5,6 +5,7 @@ import { DiagnosticsCapture } from '../diagnostics/diagnostics-capture.ts';
 import type { HunkCapture } from '../hunks/hunk-capture.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
 import { EarlierRuns } from './earlier-runs.ts';
+import { ReportCapture } from './report-capture.ts';
 import { TaskCapture } from './task-capture.ts';
 import { TerminalCapture } from './terminal-capture.ts';
 import { TurnsAtWork } from './turns-at-work.ts';
@@ -22,6 +23,7 @@ export function captureRuns(
   const parts = [
     tasks,
     new TerminalCapture(turns, earlier, tasks, log),
+    new ReportCapture(turns, earlier, log),
     new DiagnosticsCapture(turns, hunks),
     // The last: the others look at it as they end.
     turns,

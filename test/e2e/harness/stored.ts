@@ -124,6 +124,25 @@ export function runsOf(home: string, turnId: string): z.infer<typeof Run>[] {
   );
 }
 
+const Told = z.array(
+  z.object({ path: z.string(), line: z.number().nullable(), severity: z.string(), message: z.string() }),
+);
+const Diagnostics = z.object({
+  appeared: z.string().transform((text) => Told.parse(JSON.parse(text))),
+  vanished: z.string().transform((text) => Told.parse(JSON.parse(text))),
+});
+
+/** What language servers said of a turn's edits, in its order; none while there is no store. */
+export function diagnosticsOf(home: string, turnId: string): z.infer<typeof Diagnostics>[] {
+  return rowsOf(
+    home,
+    Diagnostics,
+    `SELECT body ->> '$.appeared' AS appeared, body ->> '$.vanished' AS vanished FROM observations
+     WHERE kind = 'diagnostics' AND body ->> '$.turnId' = ? ORDER BY seq`,
+    turnId,
+  );
+}
+
 const StoredVerdict = z.object({ score: z.number().nullable(), decided_by: z.string() });
 
 /** What a turn came to so far; undefined: it was not judged yet. */
