@@ -26,18 +26,27 @@ interface TurnAtWork {
   lastMs: number;
   edited: boolean;
   reports: number;
+  /** Paths; the protocol bounds the edits of a turn. */
+  readonly documents: Set<string>;
 }
 
 export class Attribution {
   /** By folder; of each the turn whose edit arrived last stands at the end. */
   readonly #folders = new Map<string, TurnAtWork[]>();
 
-  /** An edit of the turn was seen in a file of the workspace folder. */
-  arrived(turnId: string, folder: string, nowMs: number): void {
+  /** Has anything arrived that counts? */
+  get isEmpty(): boolean {
+    return this.#folders.size === 0;
+  }
+
+  /** An edit of the turn was seen in a document of the workspace folder. */
+  arrived(turnId: string, folder: string, document: string, nowMs: number): void {
     const turns = this.#folders.get(folder) ?? [];
     const known = turns.find((turn) => turn.turnId === turnId);
-    const turn = known ?? { turnId, firstMs: nowMs, lastMs: nowMs, edited: false, reports: 0 };
+    const fresh = { turnId, firstMs: nowMs, edited: false, reports: 0, documents: new Set<string>() };
+    const turn = known ?? { ...fresh, lastMs: nowMs };
     turn.lastMs = nowMs;
+    turn.documents.add(document);
     this.#folders.set(folder, [...turns.filter((one) => one !== turn), turn].slice(-MAX_TURNS));
   }
 
@@ -47,12 +56,16 @@ export class Attribution {
     if (last !== undefined && nowMs > last.lastMs + ARRIVING_MS) last.edited = true;
   }
 
-  /** The turn that a run in this folder belongs to; undefined: none, and nothing of the run may be kept or told. */
-  turnOf(folder: string, startedMs: number): Attributed | undefined {
+  /**
+   * The turn that a run in this folder belongs to; undefined: none, and nothing of the run may be told. `unsaved`: the
+   * documents that are not on the disk as the editor shows them; a run does not see the edits in them.
+   */
+  turnOf(folder: string, startedMs: number, unsaved: ReadonlySet<string>): Attributed | undefined {
     const turn = this.#folders
       .get(folder)
       ?.findLast(({ lastMs }) => lastMs <= startedMs && startedMs - lastMs <= ATTRIBUTION_MS);
-    return turn && { turnId: turn.turnId, arrivedMs: turn.firstMs, editedSince: turn.edited };
+    if (turn === undefined || [...turn.documents].some((one) => unsaved.has(one))) return undefined;
+    return { turnId: turn.turnId, arrivedMs: turn.firstMs, editedSince: turn.edited };
   }
 
   /** May one more run be reported of this turn? Counts it. */

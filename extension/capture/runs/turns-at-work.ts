@@ -16,10 +16,10 @@ import type { HunkCapture } from '../hunks/hunk-capture.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
 import { type Attributed, Attribution } from './attribution.ts';
 
-/** Documents with an agent's edit of which is remembered that they have one. */
-const MAX_DOCUMENTS = 200;
 /** What a save changes (a formatter, an organiser of imports) it changes within this time. */
 const SAVING_MS = 5_000;
+
+const NONE: ReadonlySet<string> = new Set();
 
 type Told<T> = T extends unknown ? Omit<T, 'observationId' | 'observedAt' | 'turnId'> : never;
 /** An observation but for its ids. */
@@ -31,8 +31,6 @@ export class TurnsAtWork implements Disposable {
   readonly #client: AgentServerClient;
   readonly #spool: ObservationSpool;
   readonly #attribution = new Attribution();
-  /** Paths of documents that an edit arrived in. */
-  #documents: readonly string[] = [];
   /** When the save began. */
   readonly #saving = new WeakMap<TextDocument, number>();
   readonly #subscriptions: Disposable[];
@@ -48,11 +46,7 @@ export class TurnsAtWork implements Disposable {
       this.#onDidStop,
       hunks.onDidArrive(({ turnId, document }) => {
         const folder = this.folderOf(Uri.file(document));
-        if (folder === undefined) return;
-        this.#attribution.arrived(turnId, folder, Date.now());
-        this.#documents = [...this.#documents.filter((one) => one !== document), document].slice(
-          -MAX_DOCUMENTS,
-        );
+        if (folder !== undefined) this.#attribution.arrived(turnId, folder, document, Date.now());
       }),
       hunks.onDidRewrite((path) => this.#edited(Uri.file(path))),
       workspace.onWillSaveTextDocument(({ document }) => this.#saving.set(document, Date.now())),
@@ -64,7 +58,6 @@ export class TurnsAtWork implements Disposable {
       client.onDidChange(() => {
         if (this.mayCapture) return;
         this.#attribution.clear();
-        this.#documents = [];
         this.#onDidStop.fire();
       }),
     ];
@@ -81,17 +74,16 @@ export class TurnsAtWork implements Disposable {
     return workspace.getWorkspaceFolder(uri)?.uri.fsPath;
   }
 
-  /** The turn whose edits stand in the folder's documents now; undefined: none. */
+  /** The turn whose edits stand in the folder's documents now, saved or not; undefined: none. */
   turnIn(folder: string): Attributed | undefined {
-    return this.mayCapture ? this.#attribution.turnOf(folder, Date.now()) : undefined;
+    return this.mayCapture ? this.#attribution.turnOf(folder, Date.now(), NONE) : undefined;
   }
 
-  /** The turn that a run belongs to which starts now in the folder; undefined: none, or its edits are not saved yet. */
+  /** The turn that a run belongs to which starts now in the folder; undefined: none. */
   turnOfRun(folder: string): Attributed | undefined {
-    const unsaved = workspace.textDocuments.some(
-      ({ isDirty, uri }) => isDirty && this.#documents.includes(uri.fsPath),
-    );
-    return unsaved ? undefined : this.turnIn(folder);
+    if (!this.mayCapture || this.#attribution.isEmpty) return undefined;
+    const unsaved = workspace.textDocuments.filter(({ isDirty }) => isDirty).map(({ uri }) => uri.fsPath);
+    return this.#attribution.turnOf(folder, Date.now(), new Set(unsaved));
   }
 
   /** Reports of the turn, as far as learning is still on and the turn has not been reported of too often. */
@@ -111,6 +103,7 @@ export class TurnsAtWork implements Disposable {
   }
 
   #edited(uri: Uri): void {
+    if (this.#attribution.isEmpty) return;
     const folder = this.folderOf(uri);
     if (folder !== undefined) this.#attribution.edited(folder, Date.now());
   }
