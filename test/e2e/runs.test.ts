@@ -163,7 +163,9 @@ describe('What is run after the edits of an agent, in VS Code', { skip: await mi
     // Open, or no language server reads it.
     await workbench.openFile(PRICES);
     const turnId = await edits('Add a price.', PRICES, '"pear": 2', '"pear": 2\n  "plum": 3');
-    const [said] = diagnosticsOf(profile.apprenticeHome, turnId);
+    const problems = () => diagnosticsOf(profile.apprenticeHome, turnId);
+    assert.ok(await eventually(() => problems().length > 0, LOOK_LIMIT_MS), 'no language server was heard');
+    const [said] = problems();
     assert.deepEqual(
       said && {
         ...said,

@@ -20,7 +20,10 @@ import type { TurnsAtWork } from './turns-at-work.ts';
 
 /** Commands read at once; what is beyond is not read. */
 const MAX_RUNNING = 10;
-/** What is printed after that is not read: a server that runs all day. */
+/**
+ * What is printed after that is not read: a server that runs all day. VS Code itself holds what a command prints from
+ * the moment somebody reads it until it ends, and there is no way to take that back.
+ */
 const MAX_READ_CHARS = 8_000_000;
 const MAX_COMMAND_CHARS = 2_000;
 /** A shell with integration has said so by then. */
