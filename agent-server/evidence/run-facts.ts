@@ -124,6 +124,20 @@ export function runBefore(
   return null;
 }
 
+/**
+ * Without what was run after the same turn's work: people run a failing test again, and its second failure is no less
+ * the turn's.
+ */
+export function beforeTurn(context: ObservationContext, turnId: string): ObservationContext {
+  return {
+    request: context.request,
+    toolCalls: context.toolCalls,
+    get before() {
+      return context.before.filter((one) => !('turnId' in one) || one.turnId !== turnId);
+    },
+  };
+}
+
 function haveToolInCommon(some: readonly TestReport[], others: readonly TestReport[]): boolean {
   return some.some((one) => others.some((other) => other.tool === one.tool));
 }

@@ -4,10 +4,13 @@ import { exitCodeMeans } from './command-line.ts';
 import type { ObservationContext } from './context.ts';
 import { RANK, type Reading } from './reading.ts';
 import { readRun } from './run.ts';
-import { commandOf, factsOf, runBefore } from './run-facts.ts';
+import { beforeTurn, commandOf, factsOf, runBefore } from './run-facts.ts';
 import { testEdits } from './tool-edits.ts';
 
-/** Compared with the run that came along as `before`; without one, with the last run of the same command (of tests: that ran the same ones) in this session. */
+/**
+ * Compared with the run that came along as `before`; without one, with the session's last run of the same command (of
+ * tests: that ran the same ones). What users run, they run after the turn: then it is the last run before the turn.
+ */
 export function readTerminal(
   observation: TerminalObservation | TaskObservation,
   proposal: string,
@@ -18,6 +21,8 @@ export function readTerminal(
       ? 'verdict'
       : exitCodeMeans(observation.commandLine, observation.exitCode, observation.source);
   const facts = factsOf(observation);
+  const ownRun = observation.kind === 'terminal' && observation.source === 'agent';
+  const earlier = ownRun ? context : beforeTurn(context, observation.turnId);
   const { diff, written } = testEdits(context, null, null);
   const found = readRun({
     now: observation,
@@ -25,7 +30,7 @@ export function readTerminal(
     facts,
     before:
       observation.before === null
-        ? runBefore(commandOf(observation, context), facts, context)
+        ? runBefore(commandOf(observation, context), facts, earlier)
         : factsOf(observation.before),
     testDiff: diff === '' ? null : diff,
     written,

@@ -3,9 +3,9 @@ import type { TestRunObservation } from '../protocol/observations.ts';
 import type { ObservationContext } from './context.ts';
 import { RANK, type Reading } from './reading.ts';
 import { readRun } from './run.ts';
-import { commandOf, factsOf, runBefore } from './run-facts.ts';
+import { beforeTurn, commandOf, factsOf, runBefore } from './run-facts.ts';
 
-/** Compared with the output that came along as `before`; without one, with the last run of the session. */
+/** Compared with the output that came along as `before`; without one, with the session's last run before the turn. */
 export function readTestRun(
   observation: TestRunObservation,
   proposal: string,
@@ -14,7 +14,7 @@ export function readTestRun(
   const facts = factsOf(observation);
   const before =
     observation.before === null
-      ? runBefore(commandOf(observation, context), facts, context)
+      ? runBefore(commandOf(observation, context), facts, beforeTurn(context, observation.turnId))
       : factsOf({ exitCode: null, output: observation.before });
   const found = readRun({
     now: observation,

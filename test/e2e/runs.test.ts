@@ -99,8 +99,10 @@ describe('What is run after the edits of an agent, in VS Code', { skip: await mi
     return last;
   }
 
-  async function judged(turnId: string, score: number): Promise<void> {
-    const done = await eventually(() => verdict(turnId)?.score === score, JUDGE_LIMIT_MS);
+  /** Resolves once the turn has this score, after its runs were read as these. */
+  async function judged(turnId: string, score: number, runScores: (number | null)[]): Promise<void> {
+    const is = () => JSON.stringify([verdict(turnId)?.score, verdict(turnId)?.run_scores]);
+    const done = await eventually(() => is() === JSON.stringify([score, runScores]), JUDGE_LIMIT_MS);
     assert.ok(done, `a score of ${score}, not ${JSON.stringify([verdict(turnId), stored(turnId)], null, 1)}`);
   }
 
@@ -135,7 +137,7 @@ describe('What is run after the edits of an agent, in VS Code', { skip: await mi
     assert.match(mended.output, /✔ adds up to cents/);
     assert.match(mended.before ?? '', /✖ adds up to cents/);
     assert.ok(!`${mended.output}${mended.before}`.includes('\u001b'), 'control sequences are left');
-    await judged(mends, 1);
+    await judged(mends, 1, [1]);
 
     const breaks = await edits('Write it better.', FILE, ROUNDED, BROKEN);
     await workbench.typeInOpenTerminal(CHECK);
@@ -143,7 +145,7 @@ describe('What is run after the edits of an agent, in VS Code', { skip: await mi
     assert.deepEqual([broken.exitCode, broken.editedSince], [1, 0]);
     assert.match(broken.output, /✖ adds up to cents/);
     assert.match(broken.before ?? '', /✔ adds up to cents/);
-    await judged(breaks, -1);
+    await judged(breaks, -1, [-1]);
 
     // The user mends it: that is no merit of the turn.
     await workbench.openFile(`${FILE}:2`);
@@ -151,7 +153,7 @@ describe('What is run after the edits of an agent, in VS Code', { skip: await mi
     await workbench.typeInOpenTerminal(CHECK);
     const byUser = await runs(breaks, 2);
     assert.deepEqual([byUser.exitCode, byUser.editedSince], [0, 1]);
-    await judged(breaks, -1);
+    await judged(breaks, -1, [-1, null]);
 
     const kept = storedText(profile.apprenticeHome);
     const at = kept.indexOf(NOBODY_ASKED);
@@ -189,6 +191,6 @@ describe('What is run after the edits of an agent, in VS Code', { skip: await mi
       assert.match(ofKind('test_run')[index]?.output ?? '', /<failure message="SyntaxError"/);
     }
     assert.equal(stored(turnId).length, 4, 'a task is told once, not as a command too');
-    await judged(turnId, -1);
+    await judged(turnId, -1, [-1, -1, -1, -1]);
   });
 });

@@ -143,14 +143,23 @@ export function diagnosticsOf(home: string, turnId: string): z.infer<typeof Diag
   );
 }
 
-const StoredVerdict = z.object({ score: z.number().nullable(), decided_by: z.string() });
+const StoredVerdict = z.object({
+  score: z.number().nullable(),
+  decided_by: z.string(),
+  /** Of runs, in their order. */
+  run_scores: z.string().transform((text) => z.array(z.number().nullable()).parse(JSON.parse(text))),
+});
 
 /** What a turn came to so far; undefined: it was not judged yet. */
 export function verdictOf(home: string, turnId: string): z.infer<typeof StoredVerdict> | undefined {
   return rowsOf(
     home,
     StoredVerdict,
-    'SELECT score, decided_by FROM verdicts WHERE turn_id = ? ORDER BY decided_at_ms DESC LIMIT 1',
+    `SELECT score, decided_by, (
+       SELECT json_group_array(e.score ORDER BY e.evidence_id) FROM evidence e
+       WHERE e.turn_id = v.turn_id AND e.source IN ('terminal', 'task', 'test_run')
+     ) AS run_scores
+     FROM verdicts v WHERE turn_id = ?`,
     turnId,
   )[0];
 }

@@ -137,8 +137,11 @@ export class Workbench {
     await this.page.keyboard.press('ControlOrMeta+P');
     const box = this.page.locator('.quick-input-widget input').first();
     await box.fill(name);
-    await this.page.locator('.quick-input-list .monaco-list-row').first().waitFor();
+    const file = name.replace(/^.*\//, '').replace(/:\d+$/, '');
+    // The list may still show what was found before.
+    await this.page.locator('.quick-input-list .monaco-list-row.focused').filter({ hasText: file }).waitFor();
     await box.press('Enter');
+    await this.page.locator('.tab.active').filter({ hasText: file }).waitFor();
     await this.page.locator('.editor-instance .monaco-editor.focused').waitFor();
   }
 

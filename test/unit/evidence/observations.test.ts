@@ -6,7 +6,7 @@ import { readObservation } from '../../../agent-server/evidence/read-observation
 import { RANK } from '../../../agent-server/evidence/reading.ts';
 import { MAX_WORDS_CHARS } from '../../../agent-server/evidence/words.ts';
 import type { Diagnostic } from '../../../agent-server/protocol/observations.ts';
-import { observe, output, read, terminal, toolResult } from './outputs.ts';
+import { NOW, observe, output, read, terminal, toolResult } from './outputs.ts';
 
 const task = (exitCode: number | null, text: string, name = 'build') => ({
   kind: 'task',
@@ -141,6 +141,14 @@ describe('EVID-12: a failing command is -1 unless its exit code says something e
     const tap = (result: string) => `TAP version 13\n${result} 1 - adds up\n1..1\n`;
     assert.equal(now(0, tap('ok'), { exitCode: 1, output: tap('not ok') }).score, 1);
     assert.equal(now(1, tap('not ok'), { exitCode: 0, output: tap('ok') }).score, -1);
+  });
+
+  it('run again by the user, a failure of the turn is no less its failure', () => {
+    const failed = terminal('npm test', 1, 'no', { source: 'user' });
+    const again = (turn: Record<string, unknown>) =>
+      read(failed, { before: [observe({ ...failed, ...turn })] }).score;
+    assert.equal(again(NOW), -1);
+    assert.equal(again({}), 0, 'it failed before the turn');
   });
 
   it('EVID-20: a run after edits of the user says nothing of the turn', () => {

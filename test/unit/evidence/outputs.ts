@@ -66,13 +66,16 @@ export const toolResult = (
   text,
 });
 
+/** The turn that is read; whatever else is observed belongs to an earlier one. */
+export const NOW = { turnId: '6a1f7f5e-1d0a-4a60-9f3e-0000000000bb' };
+
 /** Reads `fields` against `proposal`; a kind that is no next state fails the test. */
 export function read(
   fields: Fields,
   context: Partial<ObservationContext> & { proposal?: string } = {},
 ): Reading {
   const { proposal = '', ...rest } = context;
-  const reading = readObservation(observe(fields), proposal, { ...UNKNOWN_CONTEXT, ...rest });
+  const reading = readObservation(observe({ ...fields, ...NOW }), proposal, { ...UNKNOWN_CONTEXT, ...rest });
   if (reading === null) throw new Error(`${fields.kind} was not read`);
   return reading;
 }
