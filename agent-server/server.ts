@@ -146,7 +146,14 @@ async function start(
   );
 
   const token = randomBytes(32).toString('base64url');
-  const gateway = await startGateway({ turns, serving, prompts, token, port: config.gateway.port, nowMs: Date.now });
+  const gateway = await startGateway({
+    turns,
+    serving,
+    prompts,
+    token,
+    port: config.gateway.port,
+    nowMs: Date.now,
+  });
   undo.push(() => gateway.close());
 
   let progress: Progress | null = null;
