@@ -4,7 +4,7 @@
  * `--out=DIR` writes elsewhere.
  */
 import { cp, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
@@ -33,13 +33,16 @@ const englishOnly = {
   },
 };
 
-/** Loaded when first needed (a window connects, a command is read), so that activation does not pay for it. */
+/** Bundles of their own, loaded when they are first needed, so that activation does not pay for them. */
+const LAZY = { session: 'session', screen: 'screen', 'library-rules': 'secrets' };
 const lazyParts = {
   name: 'lazy-parts',
   setup(build) {
-    build.onResolve({ filter: /\/(?:session|screen)\.ts$/ }, ({ kind, path }) =>
-      kind === 'dynamic-import' ? { path: `./${basename(path, '.ts')}.cjs`, external: true } : null,
-    );
+    for (const [source, bundle] of Object.entries(LAZY)) {
+      build.onResolve({ filter: new RegExp(`/${source}\\.ts$`) }, ({ kind }) =>
+        kind === 'dynamic-import' ? { path: `./${bundle}.cjs`, external: true } : null,
+      );
+    }
   },
 };
 
@@ -68,6 +71,13 @@ const bundles = {
   screen: {
     entryPoints: ['extension/capture/runs/screen.ts'],
     outfile: 'screen.cjs',
+    ...node,
+    format: 'cjs',
+    target: 'node20',
+  },
+  secrets: {
+    entryPoints: ['extension/capture/scrub/library-rules.ts'],
+    outfile: 'secrets.cjs',
     ...node,
     format: 'cjs',
     target: 'node20',

@@ -5,11 +5,13 @@ import { editorRequests } from '../agent-server/protocol/editor.ts';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
 import { onCommit } from './capture/hunks/commit-events.ts';
 import { HunkCapture } from './capture/hunks/hunk-capture.ts';
+import { CaptureIgnore } from './capture/ignore/capture-ignore.ts';
 import { ObservationSpool } from './capture/observation-spool.ts';
 import { captureRuns } from './capture/runs/run-capture.ts';
 import { ApprenticeModels, VENDOR } from './chat/model-provider.ts';
 import { openChat } from './chat/open-chat.ts';
 import { registerChat } from './chat/participant.ts';
+import { Scrubber } from './capture/scrub/scrubber.ts';
 import { AgentServerClient } from './client.ts';
 import { CommitWatcher } from './commit/commit-watcher.ts';
 import { whenGitIsThere } from './commit/git-api.ts';
@@ -49,7 +51,12 @@ export function activate(context: ExtensionContext): void {
     log,
   );
   const latest = new LatestProposals();
-  const hunks = new HunkCapture(client, spool);
+  let gitBinary: string | null = null;
+  const ignored = new CaptureIgnore(() => gitBinary, log);
+  const scrubber = new Scrubber(log);
+  const clean = async (diff: string, root: string): Promise<string> =>
+    scrubber.scrub(await ignored.withhold(diff, root));
+  const hunks = new HunkCapture(client, spool, (path) => ignored.mayCapture(path));
   context.subscriptions.push(spool, captureRuns(client, spool, hunks, log));
   const thumbs = new Thumbs(client, spool, latest);
   const statusBar = new StatusBar(client);
@@ -89,12 +96,14 @@ export function activate(context: ExtensionContext): void {
   };
   let writer: CommitMessageWriter | null = null;
   const gitParts = whenGitIsThere((git) => {
-    const watcher = new CommitWatcher(git, client, spool, log);
+    gitBinary = git.git.path;
+    const watcher = new CommitWatcher(git, client, spool, clean, log);
     writer = new CommitMessageWriter({
       git,
       client,
       watcher,
       latest,
+      clean,
       log,
       ready,
       askConsent: () => consent.ask(),
@@ -168,6 +177,8 @@ export function activate(context: ExtensionContext): void {
     runtime,
     latest,
     hunks,
+    ignored,
+    scrubber,
     statusBar,
     gitParts,
     panel,

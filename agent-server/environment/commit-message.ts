@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import type { PlainMessage } from '../protocol/gateway.ts';
 import { type DiffFile, diffFiles } from './diff-files.ts';
 
+export { WITHHELD } from './diff-files.ts';
+
 /** Tokens that the file list and the cut diff may take together; the wording around them is some 50 more. */
 export const DIFF_BUDGET_TOKENS = 220;
 
@@ -75,6 +77,7 @@ function fileList(
 function describe(file: DiffFile): string {
   const verb = file.status === 'modified' ? '' : ` ${file.status}`;
   if (file.content === 'binary') return `${file.path}${verb} (binary)`;
+  if (file.content === 'withheld') return `${file.path}${verb} (content not shown)`;
   return `${file.path}${verb} +${file.added} -${file.removed}${file.content === 'generated' ? ' (generated)' : ''}`;
 }
 

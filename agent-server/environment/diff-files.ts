@@ -3,13 +3,19 @@
 export interface DiffFile {
   path: string;
   status: 'added' | 'deleted' | 'renamed' | 'modified';
-  /** generated: lock files, minified and snapshot files; their lines say nothing about the intent. */
-  content: 'text' | 'binary' | 'generated';
+  /**
+   * generated: lock files, minified and snapshot files; their lines say nothing about the intent. withheld: the user keeps
+   * its lines back.
+   */
+  content: 'text' | 'binary' | 'generated' | 'withheld';
   added: number;
   removed: number;
   /** Changed lines with their sign, and `@@ <function>` where a hunk names one. Context lines are left out. */
   lines: string[];
 }
+
+/** Stands in place of a file's hunks; no line of a diff's header or of a hunk reads so. */
+export const WITHHELD = 'Lines withheld';
 
 const GENERATED_PATH =
   /(^|\/)(package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|go\.sum|[^/]*\.lock|[^/]*\.min\.(js|css)|[^/]*\.(map|snap))$|(^|\/)(node_modules|vendor|dist)\//;
@@ -31,12 +37,13 @@ function readFile(part: string): DiffFile {
   const path = pathOf(header);
   const changed = hunks.flatMap(changedLine);
   const binary = header.some((line) => line.startsWith('Binary files ') || line === 'GIT binary patch');
+  const withheld = header.includes(WITHHELD);
   const generated =
     GENERATED_PATH.test(path) || changed.slice(0, 5).some((line) => GENERATED_MARK.test(line));
   return {
     path,
     status: statusOf(header),
-    content: binary ? 'binary' : generated ? 'generated' : 'text',
+    content: withheld ? 'withheld' : binary ? 'binary' : generated ? 'generated' : 'text',
     added: changed.filter((line) => line.startsWith('+')).length,
     removed: changed.filter((line) => line.startsWith('-')).length,
     lines: changed,

@@ -4,7 +4,7 @@ import type { SimpleGit } from 'simple-git';
 import type { z } from 'zod';
 import { diffSha256 } from '../../agent-server/environment/commit-message.ts';
 import { CommitObservation } from '../../agent-server/protocol/observations.ts';
-import { commitDiff, type GitPlace } from './git.ts';
+import { commitDiff, type DiffPlace } from './git.ts';
 import { parseReflog, REFLOG_FORMAT, type ReflogEntry } from './reflog.ts';
 
 /** More commits than this between two looks are left unread. */
@@ -25,7 +25,7 @@ export function isCommit(entry: ReflogEntry): entry is CommitEntry {
 
 /** What the agent-server is told of one commit. */
 export async function commitObservation(
-  place: GitPlace,
+  place: DiffPlace,
   repositoryRoot: string,
   entry: CommitEntry,
   source: z.infer<typeof CommitObservation>['source'],

@@ -1,6 +1,5 @@
 /** A git to run in one repository, and the bounded reading of a diff that staged changes and commits share. */
 import { type SimpleGit, simpleGit } from 'simple-git';
-import { scrubSecrets } from './scrub.ts';
 
 const SILENT_TIMEOUT_MS = 30_000;
 const DIFF_TIMEOUT_MS = 60_000;
@@ -32,6 +31,12 @@ export interface GitPlace {
   binary: string;
 }
 
+/** Where diffs are read for others to see. */
+export interface DiffPlace extends GitPlace {
+  /** Takes out of a diff of the work tree at `root` what may not leave the window. The same text gives the same. */
+  clean(diff: string, root: string): Promise<string>;
+}
+
 export function gitIn({ root, binary }: GitPlace, signal?: AbortSignal): SimpleGit {
   return simpleGit({
     baseDir: root,
@@ -43,13 +48,13 @@ export function gitIn({ root, binary }: GitPlace, signal?: AbortSignal): SimpleG
   });
 }
 
-/** The index against HEAD (or nothing, before the first commit), scrubbed and cut. */
-export function stagedDiff(place: GitPlace, signal: AbortSignal): Promise<string> {
+/** The index against HEAD (or nothing, before the first commit), cut and cleaned. */
+export function stagedDiff(place: DiffPlace, signal: AbortSignal): Promise<string> {
   return boundedDiff(place, ['diff', '--cached', ...DIFF_OPTIONS], signal);
 }
 
 /** A commit against its first parent (null: against nothing), read as the staged diff was. */
-export function commitDiff(place: GitPlace, sha: string, parent: string | null): Promise<string> {
+export function commitDiff(place: DiffPlace, sha: string, parent: string | null): Promise<string> {
   const signal = AbortSignal.timeout(DIFF_TIMEOUT_MS);
   return parent === null
     ? boundedDiff(place, ['diff-tree', '--root', '--no-commit-id', '-r', ...DIFF_OPTIONS, sha], signal)
@@ -57,7 +62,7 @@ export function commitDiff(place: GitPlace, sha: string, parent: string | null):
 }
 
 /** Ends git as soon as it has said enough: a diff can be larger than memory. */
-async function boundedDiff(place: GitPlace, command: string[], signal: AbortSignal): Promise<string> {
+async function boundedDiff(place: DiffPlace, command: string[], signal: AbortSignal): Promise<string> {
   const enough = new AbortController();
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -75,5 +80,5 @@ async function boundedDiff(place: GitPlace, command: string[], signal: AbortSign
   }
   // Cut before decoding, so that both sides of the match are cut at the same byte.
   const text = Buffer.concat(chunks).subarray(0, MAX_DIFF_BYTES).toString('utf8');
-  return scrubSecrets(text).slice(0, MAX_DIFF_BYTES);
+  return (await place.clean(text, place.root)).slice(0, MAX_DIFF_BYTES);
 }

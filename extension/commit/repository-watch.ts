@@ -8,7 +8,7 @@ import type { z } from 'zod';
 import type { Observation } from '../../agent-server/protocol/observations.ts';
 import { type Log, messageOf } from '../log.ts';
 import { type CommitEntry, commitObservation, isCommit, readReflog } from './commit-reader.ts';
-import { gitIn } from './git.ts';
+import { type DiffPlace, gitIn } from './git.ts';
 import type { GitRepository } from './git-api.ts';
 import { entriesSince } from './reflog.ts';
 import { headOf, workTree } from './staged-change.ts';
@@ -29,6 +29,7 @@ export interface OpenCommitProposal {
 
 export interface WatchHost {
   git: { path: string };
+  clean: DiffPlace['clean'];
   log: Log;
   /** Trusted workspace and learning on. */
   mayCapture(): boolean;
@@ -98,7 +99,11 @@ export class RepositoryWatch implements Disposable {
 
   async #check(): Promise<void> {
     if (!this.#host.mayCapture()) return;
-    const place = { root: this.#repository.rootUri.fsPath, binary: this.#host.git.path };
+    const {
+      git: { path: binary },
+      clean,
+    } = this.#host;
+    const place = { root: this.#repository.rootUri.fsPath, binary, clean };
     const git = gitIn(place);
     this.#root ??= await workTree(git);
     const root = this.#root;

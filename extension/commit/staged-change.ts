@@ -5,7 +5,7 @@ import { copyFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { SimpleGit } from 'simple-git';
 import { type Log, messageOf } from '../log.ts';
-import { type GitPlace, gitIn, stagedDiff } from './git.ts';
+import { type DiffPlace, type GitPlace, gitIn, stagedDiff } from './git.ts';
 
 export interface Staged {
   /** Work tree as git prints it. */
@@ -18,7 +18,7 @@ export interface Staged {
 }
 
 /** Throws git's own error when the folder is no work tree. */
-export async function readStaged(place: GitPlace, signal: AbortSignal, log: Log): Promise<Staged> {
+export async function readStaged(place: DiffPlace, signal: AbortSignal, log: Log): Promise<Staged> {
   const git = gitIn(place, signal);
   const [repositoryRoot, head, diff] = await Promise.all([
     workTree(git),

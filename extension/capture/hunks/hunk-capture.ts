@@ -47,6 +47,7 @@ export class HunkCapture implements Disposable {
   readonly #expected = new ExpectedEdits();
   readonly #tracker = new HunkTracker();
   readonly #watch = new HunkWatch(this.#tracker, textOf);
+  readonly #mayCaptureFile: (path: string) => Promise<boolean>;
   readonly #subscriptions: Disposable[];
   readonly #onDidArrive = new EventEmitter<ArrivedEdit>();
   #timer: NodeJS.Timeout | undefined;
@@ -56,8 +57,14 @@ export class HunkCapture implements Disposable {
   /** A file in which an edit is followed was written by another program, and no agent's edit was seen in it. Its path. */
   readonly onDidRewrite = this.#onDidRewrite.event;
 
-  constructor(client: AgentServerClient, spool: ObservationSpool) {
+  /** `mayCaptureFile`: may this file be captured (capture/ignore)? */
+  constructor(
+    client: AgentServerClient,
+    spool: ObservationSpool,
+    mayCaptureFile: (path: string) => Promise<boolean>,
+  ) {
     this.#client = client;
+    this.#mayCaptureFile = mayCaptureFile;
     this.#spool = spool;
     const files = workspace.createFileSystemWatcher('**/*', false, false, true);
     this.#subscriptions = [
@@ -126,8 +133,11 @@ export class HunkCapture implements Disposable {
   /** A file, or a folder with all that is in it. */
   #renamed(from: string, to: string): void {
     for (const path of this.#tracker.documents())
-      if (path === from || path.startsWith(`${from}${sep}`))
-        this.#tracker.renamed(path, `${to}${path.slice(from.length)}`);
+      if (path === from || path.startsWith(`${from}${sep}`)) {
+        const renamed = `${to}${path.slice(from.length)}`;
+        this.#tracker.renamed(path, renamed);
+        void this.#letGoIfIgnored(renamed);
+      }
   }
 
   /** Some agents write files themselves; those that are open tell of it as documents. */
@@ -154,9 +164,16 @@ export class HunkCapture implements Disposable {
       if (letGo !== undefined) this.#watch.forget(letGo.turnId);
       this.#watch.arrived(turnId, id, nowMs);
       this.#onDidArrive.fire({ turnId, document: path, span, brought });
+      void this.#letGoIfIgnored(path);
     }
     this.#arm();
     return arrived.length > 0;
+  }
+
+  /** Asked when an edit has arrived; the answer comes long before the first look at it. */
+  async #letGoIfIgnored(path: string): Promise<void> {
+    if (await this.#mayCaptureFile(path)) return;
+    for (const hunkId of this.#tracker.removeIn(path)) this.#watch.removed(hunkId);
   }
 
   #arm(): void {

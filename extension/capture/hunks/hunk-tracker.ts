@@ -56,6 +56,13 @@ export class HunkTracker {
     this.#tracked.delete(id);
   }
 
+  /** Follows nothing of this document any more. Returns the hunks that were let go. */
+  removeIn(document: string): string[] {
+    const ids = [...this.#tracked].filter(([, tracked]) => tracked.document === document).map(([id]) => id);
+    for (const id of ids) this.#tracked.delete(id);
+    return ids;
+  }
+
   hunks(): Hunk[] {
     return [...this.#tracked.values()].map(({ hunk }) => hunk);
   }

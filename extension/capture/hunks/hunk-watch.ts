@@ -80,6 +80,14 @@ export class HunkWatch {
     this.#turns.delete(turnId);
   }
 
+  /** This hunk is not followed any more; a turn without one is not looked at. */
+  removed(hunkId: string): void {
+    for (const [turnId, { hunks }] of this.#turns) {
+      hunks.delete(hunkId);
+      if (hunks.size === 0) this.#turns.delete(turnId);
+    }
+  }
+
   /** Of all lines that the turn put anywhere. */
   #survival({ hunks }: Watched): number {
     let lines = 0;

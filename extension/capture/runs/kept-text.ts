@@ -1,12 +1,12 @@
 /** What is kept of a text that a program printed: without secrets, and within a budget. Pure. */
-import { scrubSecrets as scrub } from '../../commit/scrub.ts';
+import { cutPatterns } from '../scrub/patterns.ts';
 
 /** Two of them (now and before) go with an observation, and 200 observations wait at most. */
 export const MAX_KEPT_CHARS = 32_768;
 
 /** Secrets go first: a cut could leave a part of one that no rule knows. */
 export function keptText(text: string, maxChars: number = MAX_KEPT_CHARS): string {
-  return cutMiddle(scrub(text), maxChars);
+  return cutMiddle(cutPatterns(text), maxChars);
 }
 
 /** At most `maxChars` of it, from both ends and in whole lines where they are not too long: totals stand at the end. */

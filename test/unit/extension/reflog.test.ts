@@ -15,19 +15,27 @@ import { entriesSince, parseReflog } from '../../../extension/commit/reflog.ts';
 import { readStaged } from '../../../extension/commit/staged-change.ts';
 import { sampleRepository, silentLog } from './repository.ts';
 
+const clean = async (diff: string): Promise<string> => diff;
+
 test('CAP-1: what was staged and what was committed have the same tree and the same diff hash', async (t) => {
   const { root, git } = sampleRepository(t);
   writeFileSync(join(root, 'notes.txt'), 'one\ntwo\n');
   git('add', '.');
   const before = git('ls-files', '--stage', '--debug');
-  const staged = await readStaged({ root, binary: 'git' }, AbortSignal.timeout(10_000), silentLog);
+  const staged = await readStaged({ root, binary: 'git', clean }, AbortSignal.timeout(10_000), silentLog);
   assert.equal(git('ls-files', '--stage', '--debug'), before, 'the index was touched');
   assert.match(staged.diff, /\+two/);
 
   git('commit', '-qm', 'docs: second line');
   const [entry] = await readReflog(gitIn({ root, binary: 'git' }));
   assert.ok(entry && isCommit(entry));
-  const observation = await commitObservation({ root, binary: 'git' }, root, entry, 'terminal', new Date());
+  const observation = await commitObservation(
+    { root, binary: 'git', clean },
+    root,
+    entry,
+    'terminal',
+    new Date(),
+  );
   assert.equal(observation.tree, staged.stagedTree);
   assert.equal(observation.diffSha256, diffSha256(staged.diff));
   assert.equal(observation.parents[0], staged.head);
@@ -38,12 +46,18 @@ test('CAP-1: the first commit of a repository is read against nothing', async (t
   const { root, git } = sampleRepository(t, 'empty');
   writeFileSync(join(root, 'a.txt'), 'a\n');
   git('add', '.');
-  const staged = await readStaged({ root, binary: 'git' }, AbortSignal.timeout(10_000), silentLog);
+  const staged = await readStaged({ root, binary: 'git', clean }, AbortSignal.timeout(10_000), silentLog);
   assert.equal(staged.head, null);
   git('commit', '-qm', 'feat: begin');
   const [entry] = await readReflog(gitIn({ root, binary: 'git' }));
   assert.ok(entry && isCommit(entry));
-  const observation = await commitObservation({ root, binary: 'git' }, root, entry, 'terminal', new Date());
+  const observation = await commitObservation(
+    { root, binary: 'git', clean },
+    root,
+    entry,
+    'terminal',
+    new Date(),
+  );
   assert.equal(observation.diffSha256, diffSha256(staged.diff));
 });
 
@@ -61,7 +75,13 @@ test('CAP-2: an amend names what it replaces; checkouts and resets are no commit
   );
   const amended = entries[3];
   assert.ok(amended && isCommit(amended));
-  const observation = await commitObservation({ root, binary: 'git' }, root, amended, 'terminal', new Date());
+  const observation = await commitObservation(
+    { root, binary: 'git', clean },
+    root,
+    amended,
+    'terminal',
+    new Date(),
+  );
   assert.equal(observation.replaces, first);
   assert.equal(observation.message, 'feat: begin well\n\nWith a body.');
 });
@@ -115,7 +135,7 @@ test('CAP-1: a diff larger than the limit is cut at the same place on both sides
   const { root, git } = sampleRepository(t);
   writeFileSync(join(root, 'large.txt'), 'a line of text that repeats\n'.repeat(80_000));
   git('add', '.');
-  const place = { root, binary: 'git' };
+  const place = { root, binary: 'git', clean };
   const staged = await readStaged(place, AbortSignal.timeout(20_000), silentLog);
   assert.equal(staged.diff.length, 1_048_576);
   git('commit', '-qm', 'feat: large');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom } from '../../../../agent-server/learning/random.ts';
 import { type Hunk, HunkTracker, MAX_HUNKS } from '../../../../extension/capture/hunks/hunk-tracker.ts';
+import { HunkWatch } from '../../../../extension/capture/hunks/hunk-watch.ts';
 import type { Change } from '../../../../extension/capture/hunks/span.ts';
 
 const PROPOSED = 'function total(items) {\n  const sum = items.reduce(add, 0);\n  return sum;\n}';
@@ -162,5 +163,23 @@ describe('HunkTracker', () => {
     for (let index = 0; index < MAX_HUNKS; index++) assert.equal(add(`h${index}`), undefined);
     assert.equal(add('one more')?.id, 'h0');
     assert.equal(tracker.hunks().length, MAX_HUNKS);
+  });
+
+  it('CAP-10: of a file that turns out to be ignored nothing is told, of the turn’s other files it is', () => {
+    const desk = new Desk();
+    const watch = new HunkWatch(desk.tracker, (document) => desk.texts.get(document) ?? null);
+    desk.texts.set('secret.js', PROPOSED);
+    const span = { start: 0, end: PROPOSED.length };
+    desk.tracker.add({ ...HUNK, id: 'other' }, { document: 'secret.js', span });
+    desk.tracker.add({ ...HUNK, id: 'alone', turnId: 'u' }, { document: 'secret.js', span });
+    watch.arrived('t', 'h', 0);
+    watch.arrived('t', 'other', 0);
+    watch.arrived('u', 'alone', 0);
+    const ignored = desk.tracker.removeIn('secret.js');
+    assert.deepEqual(ignored, ['other', 'alone']);
+    for (const id of ignored) watch.removed(id);
+    desk.texts.set('secret.js', '');
+    assert.deepEqual(watch.due(30_000), [{ turnId: 't', moment: '30s', survival: 1 }]);
+    assert.deepEqual(desk.tracker.documents(), ['a.js']);
   });
 });
