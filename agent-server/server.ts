@@ -8,9 +8,10 @@ import { removeDiscovery, writeDiscovery } from './discovery.ts';
 import { HttpEngine } from './engine/http-engine.ts';
 import { SglangParsers } from './engine/sglang-parsers.ts';
 import { FunctionCalls } from './gateway/function-calls.ts';
-import { startGateway } from './gateway/gateway.ts';
+import { type Gateway, startGateway } from './gateway/gateway.ts';
 import { PromptSource } from './gateway/prompt-source.ts';
 import { type PlacedRequest, TurnRunner } from './gateway/turn-runner.ts';
+import { keepAddress, keptAddress } from './gateway-file.ts';
 import { LessonBook } from './hindsight/lesson-book.ts';
 import { EditorJudge } from './judge/editor-judge.ts';
 import type { Lock } from './lock.ts';
@@ -146,14 +147,15 @@ async function start(
   );
 
   const token = randomBytes(32).toString('base64url');
-  const gateway = await startGateway({
-    turns,
-    serving,
-    prompts,
-    token,
-    port: config.gateway.port,
-    nowMs: Date.now,
+  const address = keptAddress(home);
+  const listen = (port: number): Promise<Gateway> =>
+    startGateway({ turns, serving, prompts, keys: [token, address.key], port, nowMs: Date.now });
+  const gateway = await listen(config.gateway.port || address.port).catch((error: unknown) => {
+    if (config.gateway.port !== 0 || address.port === 0) throw error;
+    log.warn(`Port ${address.port} is taken: agents that were connected by it need the new one.`);
+    return listen(0);
   });
+  keepAddress(home, { ...address, port: gateway.port });
   undo.push(() => gateway.close());
 
   let progress: Progress | null = null;
@@ -221,6 +223,7 @@ async function start(
     panel: snapshot,
     versions: versions.keeper,
     comparison: versions.comparison,
+    gateway: { url: gateway.url, key: address.key },
     stop: () => void stop(),
   });
   const { path, release } = socketPlace(home);

@@ -47,7 +47,6 @@ export class AgentServerClient implements Disposable {
   #state: ConnectionState = { kind: 'idle' };
   #snapshot: PanelSnapshot | null = null;
   #learning: LearningState | null = null;
-  #gatewayKey: string | null = null;
   #running = false;
   #wake: (() => void) | null = null;
   readonly #launch: () => ServerLaunch;
@@ -84,11 +83,6 @@ export class AgentServerClient implements Disposable {
   /** The last one received; kept while the server is away. */
   get snapshot(): PanelSnapshot | null {
     return this.#snapshot;
-  }
-
-  /** The bearer token that the gateway wants from other clients; null before the first connection. */
-  get gatewayKey(): string | null {
-    return this.#gatewayKey;
   }
 
   /** Starts connecting, or tries again at once where it waits. Returns immediately. */
@@ -194,7 +188,6 @@ export class AgentServerClient implements Disposable {
       await ask(editorRequests.subscribePanel, { on: true });
       this.#snapshot = await ask(editorRequests.panel, {});
       this.#session = session;
-      this.#gatewayKey = connection.token;
       this.#setState({ kind: 'connected' });
       await session.ended;
     } finally {

@@ -149,15 +149,14 @@ export function activate(context: ExtensionContext): void {
     statusBar.render();
     panel.render();
   };
-  const copy = async (what: string, text: string | null): Promise<void> => {
-    if (text === null) {
-      void window.showInformationMessage(
-        `There is no ${what} before the agent-server runs: open the panel first.`,
-      );
-      return;
+  const gateway = () => client.request(editorRequests.gateway, {});
+  const copy = async (what: 'url' | 'key'): Promise<void> => {
+    try {
+      await env.clipboard.writeText((await gateway())[what]);
+      window.setStatusBarMessage(`Apprentice: gateway ${what === 'url' ? 'URL' : 'key'} copied`, 3_000);
+    } catch (error) {
+      await showError(error);
     }
-    await env.clipboard.writeText(text);
-    window.setStatusBarMessage(`Apprentice: ${what} copied`, 3_000);
   };
   const commandHandlers: Record<string, (argument: unknown) => unknown> = {
     'apprentice.writeCommitMessage': write,
@@ -168,8 +167,8 @@ export function activate(context: ExtensionContext): void {
     'apprentice.openChat': openChat,
     'apprentice.setUpRuntime': setUp,
     'apprentice.showLog': () => log.show(),
-    'apprentice.copyGatewayUrl': () => copy('gateway URL', client.snapshot?.gateway.url ?? null),
-    'apprentice.copyGatewayKey': () => copy('gateway key', client.gatewayKey),
+    'apprentice.copyGatewayUrl': () => copy('url'),
+    'apprentice.copyGatewayKey': () => copy('key'),
   };
   context.subscriptions.push(
     log,

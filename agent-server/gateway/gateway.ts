@@ -14,7 +14,7 @@ import { TURN_ID_HEADER, VERSION_HEADER } from '../protocol/gateway.ts';
 import type { WeightVersion } from '../protocol/ids.ts';
 import { readChatRequest } from './chat-request.ts';
 import { completionBody, completionEvents } from './chat-response.ts';
-import { hostGuard, originGuard, tokenGuard } from './guards.ts';
+import { hostGuard, keyGuard, originGuard } from './guards.ts';
 import { readCountTokens, readMessagesRequest } from './messages-request.ts';
 import { messageBody, messageError, messageEvents } from './messages-response.ts';
 import type { PromptSource } from './prompt-source.ts';
@@ -33,7 +33,8 @@ export interface GatewayOptions {
   turns: TurnRunner;
   serving: Serving;
   prompts: Pick<PromptSource, 'get'>;
-  token: string;
+  /** Any of them lets a client in. */
+  keys: readonly string[];
   /** 0: the system's choice. */
   port: number;
   nowMs: () => number;
@@ -71,7 +72,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function application(options: GatewayOptions, port: () => number): Hono {
-  const { turns, serving, prompts, token, nowMs, keepAliveMs = KEEP_ALIVE_MS } = options;
+  const { turns, serving, prompts, keys, nowMs, keepAliveMs = KEEP_ALIVE_MS } = options;
   const known = (version: WeightVersion): boolean => serving.known(version);
   const app = new Hono();
 
@@ -89,7 +90,7 @@ function application(options: GatewayOptions, port: () => number): Hono {
   });
   app.use(hostGuard(port), originGuard);
   app.get('/health', (context) => context.json({ status: 'ok', version: serving.version }));
-  app.use(tokenGuard(token));
+  app.use(keyGuard(keys));
   app.use(
     bodyLimit({
       maxSize: MAX_BODY_BYTES,

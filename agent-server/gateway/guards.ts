@@ -33,16 +33,16 @@ export const originGuard: MiddlewareHandler = async (context, next) => {
   await next();
 };
 
-/** Throws `unauthorized` unless the bearer token, or Anthropic's `x-api-key`, is the gateway's. */
-export function tokenGuard(token: string): MiddlewareHandler {
+/** Throws `unauthorized` unless the bearer token, or Anthropic's `x-api-key`, is one of the gateway's. */
+export function keyGuard(keys: readonly string[]): MiddlewareHandler {
   return async (context, next) => {
     const bearer = /^Bearer (.+)$/i.exec(context.req.header('authorization') ?? '')?.[1];
     const given = bearer ?? context.req.header('x-api-key') ?? '';
-    if (!sameSecret(given, token))
+    if (!keys.some((key) => sameSecret(given, key)))
       throw new ApprenticeError(
         'unauthorized',
         'The API key is missing or wrong.',
-        'Send "Authorization: Bearer <token>" or "x-api-key: <token>" with the token of discovery.json.',
+        'Send "Authorization: Bearer <key>" or "x-api-key: <key>" with the key of gateway.json.',
       );
     await next();
   };

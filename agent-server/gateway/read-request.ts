@@ -11,6 +11,7 @@ import {
 } from '../protocol/gateway.ts';
 import { BASE_VERSION, SessionId, WeightVersion } from '../protocol/ids.ts';
 import { TurnSubject } from '../protocol/observations.ts';
+import { clientName } from '../sessions/client-name.ts';
 import { takenFor } from '../sessions/side-request.ts';
 import type { TurnRequest } from './turn-runner.ts';
 
@@ -20,8 +21,6 @@ export const BASE_MODEL = 'base';
 
 /** A request's headers by name. */
 export type Header = (name: string) => string | undefined;
-
-const MAX_CLIENT_CHARS = 200;
 
 /** What the headers say of a turn. A client that does not say whether it is main work is judged by its shape. */
 export function readHeaders(
@@ -37,7 +36,7 @@ export function readHeaders(
       session === undefined
         ? { origin: 'prefix' }
         : { origin: 'header', id: parse(SessionId, session, SESSION_HEADER) },
-    client: header('user-agent')?.slice(0, MAX_CLIENT_CHARS) ?? null,
+    client: clientName(header('user-agent')),
     takenFor: told ?? takenFor(shape.messages, shape.tools, shape.maxNewTokens),
     subject:
       subject === undefined

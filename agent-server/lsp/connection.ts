@@ -165,6 +165,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
       signal,
     ),
   );
+  on(editorRequests.gateway, () => service.gateway);
   on(editorRequests.stop, () => {
     setTimeout(() => service.stop(), ANSWER_GRACE_MS);
     return null;

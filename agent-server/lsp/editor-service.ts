@@ -37,6 +37,8 @@ export interface EditorService {
   /** Going back, leaving out, deleting and forgetting. */
   versions: VersionKeeper;
   comparison: BetterForMe;
+  /** How other agents reach the same policy. */
+  gateway: { url: string; key: string };
   stop(): void;
 }
 
@@ -46,6 +48,7 @@ export interface EditorServiceOptions {
   panel(): PanelSnapshot;
   versions: VersionKeeper;
   comparison: BetterForMe;
+  gateway: EditorService['gateway'];
   /** Begins the end of the agent-server; returns at once. */
   stop(): void;
   now?: () => number;
@@ -96,6 +99,7 @@ export function createEditorService(options: EditorServiceOptions): EditorServic
     },
     versions: options.versions,
     comparison: options.comparison,
+    gateway: options.gateway,
     stop: options.stop,
   };
 }

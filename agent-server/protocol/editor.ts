@@ -150,6 +150,12 @@ export const editorRequests = {
     params: EvaluationRequest.extend({ requestId: z.uuid() }),
     result: EvaluationReport,
   },
+  /** How other agents reach the same policy; the key is a secret, and both stay the same from start to start. */
+  gateway: {
+    method: 'apprentice/gateway',
+    params: z.object({}),
+    result: z.object({ url: z.string(), key: z.string() }),
+  },
   /** Ends the agent-server (and its worker) in good order. */
   stop: { method: 'apprentice/stop', params: z.object({}), result: z.null() },
 } as const;

@@ -65,6 +65,8 @@ export const PanelTurn = z.object({
   version: WeightVersion,
   proposal: z.string(),
   outcome: TurnOutcome,
+  /** The program that asked, as it calls itself; null: this editor, or one that says nothing. */
+  client: z.string().nullable(),
   /** `main`, or the kind of side request that the turn was taken for. */
   takenFor: TakenFor,
   /** What the user wrote instead, when they did. */

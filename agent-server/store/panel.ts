@@ -25,6 +25,7 @@ const PanelTurnRow = z.object({
   state: z.enum(['open', 'settled']),
   subject_kind: z.enum(['commit_message', 'chat']),
   repository_root: z.string().nullable(),
+  client: z.string().nullable(),
   answered_by: WeightVersion,
   text: z.string(),
   score: Score,
@@ -100,9 +101,9 @@ export function panelQueries(db: Database): PanelQueries {
         .all(
           PanelTurnRow,
           `SELECT t.turn_id, t.created_at_ms, t.kind, t.side_reason, t.state, t.subject_kind, t.repository_root, t.answered_by,
-             t.text, v.score, v.decided_by, h.kind AS hint_kind, h.text AS hint_text, s.state AS sample_state, s.excluded,
+             x.client, t.text, v.score, v.decided_by, h.kind AS hint_kind, h.text AS hint_text, s.state AS sample_state, s.excluded,
              s.batch_id, s.note, c.detail AS teacher_detail, CASE WHEN s.state = 'trained' THEN b.version END AS learnt_by
-           FROM turns t LEFT JOIN verdicts v USING (turn_id) LEFT JOIN hints h USING (turn_id)
+           FROM turns t JOIN sessions x USING (session_id) LEFT JOIN verdicts v USING (turn_id) LEFT JOIN hints h USING (turn_id)
              LEFT JOIN samples s ON s.rowid = (SELECT max(rowid) FROM samples l WHERE l.turn_id = t.turn_id)
              LEFT JOIN batches b ON b.batch_id = s.batch_id LEFT JOIN teacher_checks c ON c.sample_id = s.sample_id
            WHERE t.state IN ('open', 'settled') ORDER BY t.rowid DESC LIMIT ?`,
@@ -115,6 +116,7 @@ export function panelQueries(db: Database): PanelQueries {
           repository: row.repository_root,
           version: row.answered_by,
           proposal: row.text,
+          client: row.client,
           outcome: outcome(row),
           takenFor: row.side_reason ?? row.kind,
           correction: row.hint_kind === 'rewrite' ? row.hint_text : null,

@@ -49,7 +49,7 @@ export class TurnCard extends LitElement {
         <div>
           <h3 id="title">${turn.subject}</h3>
           <div class="meta muted">
-            ${turn.repository ? html`<span title=${turn.repository}>${folderName(turn.repository)}</span> · ` : nothing}<span id="version">${turn.version}</span> ·
+            ${turn.repository ? html`<span title=${turn.repository}>${folderName(turn.repository)}</span> · ` : nothing}${turn.client === null ? nothing : html`<span id="client" title="The agent that asked">${turn.client}</span> · `}<span id="version">${turn.version}</span> ·
             <time datetime=${turn.createdAt}>${timeAgo(turn.createdAt, this.now)}</time>
           </div>
         </div>

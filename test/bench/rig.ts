@@ -71,7 +71,7 @@ export async function startRig(): Promise<Rig> {
   });
   worker.start();
   const turns = new TurnRunner({ store, engine, serving, prompts, maxTurns: 64, nowMs: Date.now });
-  const gateway = await startGateway({ turns, serving, prompts, token: TOKEN, port: 0, nowMs: Date.now });
+  const gateway = await startGateway({ turns, serving, prompts, keys: [TOKEN], port: 0, nowMs: Date.now });
   const folders = batchFolders(join(home, 'batches'));
   await folders.sweep(undefined);
   (await serving.acquire(never)).release();

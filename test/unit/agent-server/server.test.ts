@@ -154,6 +154,35 @@ describe('Who serves a home folder', () => {
     );
   });
 
+  it('GATE-24: other agents keep their port and key over a restart, and get another port where theirs is taken', async (t) => {
+    const home = temporaryFolder();
+    const ask = async (server: RunningServer) => {
+      const client = await connectEditorClient(server.discovery, 'test');
+      const gateway = await client.request(editorRequests.gateway, {});
+      client.close();
+      const models = await fetch(`${gateway.url}/v1/models`, {
+        headers: { authorization: `Bearer ${gateway.key}` },
+      });
+      assert.equal(models.status, 200);
+      return gateway;
+    };
+    const first = await startHere(t, home);
+    const before = await ask(first);
+    assert.notEqual(before.key, first.discovery.token);
+    if (process.platform !== 'win32') assert.equal(statSync(join(home, 'gateway.json')).mode & 0o777, 0o600);
+    await first.stop();
+    const second = await startHere(t, home);
+    assert.deepEqual(await ask(second), before);
+    await second.stop();
+
+    const squatter = createServer().listen(first.discovery.port, '127.0.0.1');
+    t.after(() => squatter.close());
+    await once(squatter, 'listening');
+    const third = await ask(await startHere(t, home));
+    assert.equal(third.key, before.key);
+    assert.notEqual(third.url, before.url);
+  });
+
   it('START-6: a home folder with a long path is served all the same', async (t) => {
     const home = join(temporaryFolder(), 'a'.repeat(120));
     const { discovery, stop } = await startHere(t, home);

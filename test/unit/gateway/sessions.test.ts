@@ -36,6 +36,12 @@ test('SESSION-1: a request that extends a conversation is its next turn, and wha
   assert.deepEqual(texts, ['Now test it.', 'And be quick.']);
 });
 
+test('SESSION-7: the panel names the program that began a session', async () => {
+  const { turnId } = await ask([user(talk.task)], {}, { 'user-agent': 'opencode/1.18 bun/1.3' });
+  const turn = talk.fixture.store.panelTurns(50).find((one) => one.turnId === turnId);
+  assert.equal(turn?.client, 'OpenCode');
+});
+
 test('SESSION-2: the same request again is a retry: nothing new is observed, and the newest answer counts', async () => {
   const one = await ask([user(talk.task)]);
   const followUp = [user(talk.task), assistant('Done.'), user('Next.')];
