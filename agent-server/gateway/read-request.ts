@@ -36,7 +36,7 @@ export function readHeaders(
       session === undefined
         ? { origin: 'prefix' }
         : { origin: 'header', id: parse(SessionId, session, SESSION_HEADER) },
-    client: clientName(header('user-agent')),
+    client: clientName(header('user-agent'), shape.messages),
     takenFor: told ?? takenFor(shape.messages, shape.tools, shape.maxNewTokens),
     subject:
       subject === undefined

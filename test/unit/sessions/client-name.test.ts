@@ -12,13 +12,27 @@ test('SESSION-7: known agents have their own names, others the first word of the
     'curl/8.5.0': 'curl',
     node: 'node',
   };
-  for (const [agent, name] of Object.entries(named)) assert.equal(clientName(agent), name);
+  for (const [agent, name] of Object.entries(named)) assert.equal(clientName(agent, []), name);
+});
+
+test('SESSION-7: an agent that sends with a library is known by how its instructions begin', () => {
+  const system = (content: string) => [{ role: 'system' as const, content }];
+  assert.equal(
+    clientName('OpenAI/Python 2.8.1', system('Act as an expert software developer.\nTake')),
+    'Aider',
+  );
+  assert.equal(
+    clientName('ai-sdk/openai-compatible/3', system('You are Cline, an AI coding agent.')),
+    'Cline',
+  );
+  assert.equal(clientName('codex_exec/0.169.0', system('You are Cline')), 'Codex CLI');
+  assert.equal(clientName('node', [{ role: 'user', content: 'You are Cline' }]), 'node');
 });
 
 test('SESSION-7: a name is at most 40 plain characters, or none', () => {
-  assert.equal(clientName(undefined), null);
-  assert.equal(clientName(' \t/1.0'), null);
-  assert.equal(clientName('<img src=x onerror=alert(1)>'), null);
-  assert.equal(clientName('evil\u202Etxt.exe\u0007/1'), 'evil');
-  assert.equal(clientName(`${'a'.repeat(5_000)}/1`)?.length, 40);
+  assert.equal(clientName(undefined, []), null);
+  assert.equal(clientName(' \t/1.0', []), null);
+  assert.equal(clientName('<img src=x onerror=alert(1)>', []), null);
+  assert.equal(clientName('evil\u202Etxt.exe\u0007/1', []), 'evil');
+  assert.equal(clientName(`${'a'.repeat(5_000)}/1`, [])?.length, 40);
 });
