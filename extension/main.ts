@@ -17,6 +17,7 @@ import { CommitWatcher } from './commit/commit-watcher.ts';
 import { whenGitIsThere } from './commit/git-api.ts';
 import { LatestProposals } from './commit/latest-proposals.ts';
 import { CommitMessageWriter } from './commit/write-commit-message.ts';
+import { connectAgent } from './connect/connect-agent.ts';
 import { Consent } from './consent.ts';
 import { Thumbs } from './feedback/thumbs.ts';
 import { LanguageModelJudge } from './judge/language-model.ts';
@@ -24,7 +25,9 @@ import { panelActions } from './panel/panel-actions.ts';
 import { PANEL_VIEW_ID, PanelHost } from './panel/panel-host.ts';
 import { RuntimeSetup } from './runtime-setup.ts';
 import { readSettings, serverEnvironment } from './settings.ts';
-import { StatusBar } from './status-bar.ts';
+import { showQuickMenu } from './status/quick-menu.ts';
+import { MENU_COMMAND, StatusBar } from './status/status-bar.ts';
+import { Walkthrough } from './walkthrough.ts';
 
 export function activate(context: ExtensionContext): void {
   const log = window.createOutputChannel('Apprentice', { log: true });
@@ -60,6 +63,7 @@ export function activate(context: ExtensionContext): void {
   context.subscriptions.push(spool, captureRuns(client, spool, hunks, log));
   const thumbs = new Thumbs(client, spool, latest);
   const statusBar = new StatusBar(client);
+  const walkthrough = new Walkthrough();
 
   const setUp = async (): Promise<void> => {
     try {
@@ -148,6 +152,7 @@ export function activate(context: ExtensionContext): void {
   const render = (): void => {
     statusBar.render();
     panel.render();
+    walkthrough.tell(client, runtimeState());
   };
   const gateway = () => client.request(editorRequests.gateway, {});
   const copy = async (what: 'url' | 'key'): Promise<void> => {
@@ -167,6 +172,8 @@ export function activate(context: ExtensionContext): void {
     'apprentice.openChat': openChat,
     'apprentice.setUpRuntime': setUp,
     'apprentice.showLog': () => log.show(),
+    [MENU_COMMAND]: () => showQuickMenu({ client, consent, runtime, showError }),
+    'apprentice.connectAgent': () => connectAgent(gateway).catch(showError),
     'apprentice.copyGatewayUrl': () => copy('url'),
     'apprentice.copyGatewayKey': () => copy('key'),
   };
@@ -206,5 +213,6 @@ export function activate(context: ExtensionContext): void {
       if (client.state.kind === 'connected' && client.learning === 'on') void spool.flush();
     }),
   );
+  walkthrough.tell(client, runtimeState());
   if (consent.answered) client.start();
 }

@@ -47,10 +47,11 @@ const json = (file: string, value: object): Snippet => ({
   text: `${JSON.stringify(value, null, 2)}\n`,
 });
 
-const run = (shell: Shell, variables: Record<string, string>, ...commands: string[]): Snippet => ({
+/** The heading is what an untitled document is called by: without it that would be the key. */
+const run = (shell: Shell, heading: string, variables: Record<string, string>, command: string): Snippet => ({
   file: null,
   language: shell === 'powershell' ? 'powershell' : 'shellscript',
-  text: shellLines(shell, variables, commands),
+  text: `# ${heading}\n${shellLines(shell, variables, command)}`,
 });
 
 /** In the order in which they are offered. */
@@ -68,6 +69,7 @@ export function agents(t: Translate): Agent[] {
       snippet: ({ url, key }, shell) =>
         run(
           shell,
+          'Cline with Apprentice',
           {},
           `cline auth --provider openai-compatible --modelid ${MODEL} --baseurl ${url}/v1 --apikey ${key}`,
         ),
@@ -106,6 +108,7 @@ export function agents(t: Translate): Agent[] {
         file: '~/.continue/config.yaml',
         language: 'yaml',
         text: [
+          '# ~/.continue/config.yaml',
           'name: Apprentice',
           'version: 1.0.0',
           'schema: v1',
@@ -129,6 +132,7 @@ export function agents(t: Translate): Agent[] {
       snippet: ({ url, key }, shell) =>
         run(
           shell,
+          'Aider with Apprentice',
           { OPENAI_API_BASE: `${url}/v1`, OPENAI_API_KEY: key },
           `aider --model openai/${MODEL} --no-show-model-warnings`,
         ),
@@ -163,6 +167,7 @@ export function agents(t: Translate): Agent[] {
       snippet: ({ url, key }, shell) =>
         run(
           shell,
+          'OpenHands with Apprentice',
           { LLM_MODEL: `openai/${MODEL}`, LLM_BASE_URL: `${url}/v1`, LLM_API_KEY: key },
           'openhands --override-with-envs',
         ),
@@ -177,15 +182,18 @@ export function agents(t: Translate): Agent[] {
         file: '~/.codex/config.toml',
         language: 'toml',
         text: [
-          ...shellLines(shell, { APPRENTICE_API_KEY: key }, [`codex -c model_provider=${MODEL} -m ${MODEL}`])
-            .trimEnd()
-            .split('\n')
-            .map((line) => `# ${line}`),
+          '# ~/.codex/config.toml',
           `[model_providers.${MODEL}]`,
           'name = "Apprentice"',
           `base_url = ${JSON.stringify(`${url}/v1`)}`,
           'env_key = "APPRENTICE_API_KEY"',
           'wire_api = "responses"',
+          '',
+          '# Codex is then started so:',
+          ...shellLines(shell, { APPRENTICE_API_KEY: key }, `codex -c model_provider=${MODEL} -m ${MODEL}`)
+            .trimEnd()
+            .split('\n')
+            .map((line) => `#   ${line}`),
           '',
         ].join('\n'),
       }),
@@ -199,6 +207,7 @@ export function agents(t: Translate): Agent[] {
       snippet: ({ url, key }, shell) =>
         run(
           shell,
+          'Claude Code with Apprentice',
           {
             ANTHROPIC_BASE_URL: url,
             ANTHROPIC_AUTH_TOKEN: key,
@@ -221,6 +230,7 @@ export function agents(t: Translate): Agent[] {
       snippet: ({ url, key }, shell) =>
         run(
           shell,
+          'Apprentice',
           { OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: key, OPENAI_MODEL: MODEL },
           `curl ${url}/v1/models --header "Authorization: Bearer ${shell === 'powershell' ? '$env:OPENAI_API_KEY' : '$OPENAI_API_KEY'}"`,
         ),

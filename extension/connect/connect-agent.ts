@@ -3,7 +3,7 @@
  * agent-server only after the choice, and is neither logged nor kept here.
  */
 import { env, l10n, type QuickPickItem, window, workspace } from 'vscode';
-import { type Agent, agents, baseUrl, type GatewayAccess } from './agents.ts';
+import { type Agent, agents, baseUrl, type GatewayAccess, type Snippet } from './agents.ts';
 
 const OPEN = 'open';
 const COPY = 'copy';
@@ -23,7 +23,7 @@ export async function connectAgent(access: () => Promise<GatewayAccess>): Promis
         content: snippet.text,
       });
       await window.showTextDocument(document);
-      void window.showInformationMessage(whereTo(agent, snippet.file));
+      void offerCopy(agent, snippet);
       return;
     }
     case COPY:
@@ -39,6 +39,13 @@ export async function connectAgent(access: () => Promise<GatewayAccess>): Promis
     default:
       return;
   }
+}
+
+/** Not awaited by the command: a message can stay on screen for as long as the user likes. */
+async function offerCopy(agent: Agent, { file, text }: Snippet): Promise<void> {
+  const copy = l10n.t('Copy');
+  if ((await window.showInformationMessage(whereTo(agent, file), copy)) === copy)
+    await env.clipboard.writeText(text);
 }
 
 async function pickAgent(): Promise<Agent | null> {

@@ -2,18 +2,14 @@
 
 export type Shell = 'posix' | 'powershell';
 
-/** Lines that set variables for this terminal and then run the commands. */
-export function shellLines(
-  shell: Shell,
-  variables: Record<string, string>,
-  commands: readonly string[],
-): string {
+/** Lines that set variables for this terminal and then run the command. */
+export function shellLines(shell: Shell, variables: Record<string, string>, command: string): string {
   const set = Object.entries(variables).map(([name, value]) =>
     shell === 'powershell'
       ? `$env:${name} = ${quoted(shell, value)}`
       : `export ${name}=${quoted(shell, value)}`,
   );
-  return `${[...set, ...commands].join('\n')}\n`;
+  return `${[...set, command].join('\n')}\n`;
 }
 
 /** A text of YAML: every JSON string is one. */

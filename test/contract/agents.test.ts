@@ -68,7 +68,7 @@ for (const [id, { program, client, ask }] of Object.entries(HEADLESS)) {
     const { file, text } = agent.snippet({ url: fixture.gateway.url, key: TOKEN }, 'posix');
     if (file !== null) save(home, file, text);
     const lines =
-      file === null ? text.trimEnd().split('\n') : [...text.matchAll(/^# (.*)$/gm)].map(firstGroup);
+      file === null ? text.trimEnd().split('\n') : [...text.matchAll(/^# {3}(.*)$/gm)].map(firstGroup);
     const work = join(home, 'work');
     mkdirSync(work);
     const environment = { ...process.env, HOME: home, XDG_CONFIG_HOME: '', CI: '1', NO_COLOR: '1' };

@@ -9,8 +9,8 @@ import { holdEngine } from './harness/engine-process.ts';
 import { missingVSCode } from './harness/launch.ts';
 import { openTill, type Till } from './harness/till.ts';
 
-const WRITE = 'Apprentice: Write Commit Message';
-const STOP = 'Apprentice: Stop Writing';
+const WRITE = 'Write Commit Message';
+const STOP = 'Stop Writing';
 
 describe('Feedback on a proposal in VS Code', { skip: await missingVSCode() }, () => {
   let till: Till;
@@ -39,7 +39,7 @@ describe('Feedback on a proposal in VS Code', { skip: await missingVSCode() }, (
   it('lets a thumb outrank the commit that takes the proposal as it stood', async () => {
     const { author, workbench } = till;
     await workbench.openSourceControl();
-    await workbench.pressCommitAction('Apprentice: Thumbs Down for the Last Proposal');
+    await workbench.pressCommitAction('Thumbs Down for the Last Proposal');
     await author.turn(0, JUDGE_LIMIT_MS, (row) => row.decided_by === 'evidence:thumb');
     await workbench.commit();
     const judged = await author.turn(0, JUDGE_LIMIT_MS, (row) => row.observation_kind === 'commit');

@@ -18,8 +18,8 @@ describe('A fresh VS Code with the packaged extension', { skip: await missingVSC
     const { workbench, profile } = till;
     await workbench.answerTrust('trust');
     await workbench.openSourceControl();
-    await workbench.button('Apprentice: Write Commit Message').waitFor();
-    await workbench.button(/^Apprentice: open "Agent improvement"/).waitFor();
+    await workbench.button('Write Commit Message').waitFor();
+    await workbench.button(/^Apprentice: not started yet/).waitFor();
     assert.equal(
       existsSync(join(profile.apprenticeHome, 'discovery.json')),
       false,

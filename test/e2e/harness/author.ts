@@ -36,12 +36,12 @@ export class Author {
     const workbench = this.#workbench;
     const before = this.count();
     await workbench.openSourceControl();
-    await workbench.pressCommitAction('Apprentice: Write Commit Message');
+    await workbench.pressCommitAction('Write Commit Message');
     await onPressed();
     await workbench.openSourceControl();
     // The box may still hold an earlier text, and the button turns to "Stop" a moment after the press.
     assert.ok(await eventually(() => this.count() > before, ANSWER_LIMIT_MS), 'no message was written');
-    await workbench.commitAction('Apprentice: Write Commit Message').waitFor({ timeout: ANSWER_LIMIT_MS });
+    await workbench.commitAction('Write Commit Message').waitFor({ timeout: ANSWER_LIMIT_MS });
     return workbench.commitMessage();
   }
 

@@ -64,15 +64,13 @@ export class Workbench {
 
   /** The text a user sees in the commit message box; wrapped lines are joined. */
   async commitMessage(): Promise<string> {
-    const text = await this.commitInput()
-      .locator('.view-lines')
-      .evaluate((lines) => {
-        const drawn = [...lines.querySelectorAll<HTMLElement>('.view-line')];
-        drawn.sort((a, b) => Number.parseFloat(a.style.top) - Number.parseFloat(b.style.top));
-        return drawn.map((line) => line.textContent ?? '').join('\n');
-      });
-    // Monaco draws spaces as no-break spaces, and breaks long lines after a space.
-    return text.replaceAll('\u00a0', ' ').replace(/ \n/g, ' ').trim();
+    // Long lines are broken after a space.
+    return (await drawnText(this.commitInput())).replace(/ \n/g, ' ').trim();
+  }
+
+  /** The lines of the active editor that are in sight. */
+  editorText(): Promise<string> {
+    return drawnText(this.page.locator('.editor-group-container.active .editor-instance .monaco-editor'));
   }
 
   /** Waits until the text in the box is as wanted. */
@@ -201,4 +199,14 @@ export class Workbench {
     await this.page.screenshot({ path });
     return path;
   }
+}
+
+/** What Monaco has drawn, line by line; it draws spaces as no-break spaces. */
+async function drawnText(editor: Locator): Promise<string> {
+  const text = await editor.locator('.view-lines').evaluate((lines) => {
+    const drawn = [...lines.querySelectorAll<HTMLElement>('.view-line')];
+    drawn.sort((a, b) => Number.parseFloat(a.style.top) - Number.parseFloat(b.style.top));
+    return drawn.map((line) => line.textContent ?? '').join('\n');
+  });
+  return text.replaceAll('\u00a0', ' ');
 }

@@ -30,6 +30,7 @@ test('CONNECT-1: every agent has a snippet with the key, a place for it and a wo
       const { file, text, language } = snippetOf(id, shell);
       assert.ok(text.includes(ACCESS.key) && text.includes(ACCESS.url), id);
       assert.ok(text.endsWith('\n') && where.length > 20, id);
+      assert.ok(!text.split('\n')[0]?.includes(ACCESS.key), `${id}: the title of the document is the key`);
       assert.equal(file === null, language === 'shellscript' || language === 'powershell', id);
     }
   }
@@ -67,7 +68,7 @@ test('CONNECT-1: what is saved as a file is valid, and says what the agent looks
       },
     },
   });
-  const comment = codex.matchAll(/^# (.*)$/gm);
+  const comment = codex.matchAll(/^# {3}(.*)$/gm);
   const [value] = variablesOf([...comment].map(([, line]) => line).join('\n'), ['APPRENTICE_API_KEY']);
   assert.equal(value, ACCESS.key);
 });

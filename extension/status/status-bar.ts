@@ -1,14 +1,9 @@
-/** The status bar item: serving version and learning state at a glance; a click opens the panel. */
-import { type Disposable, StatusBarAlignment, type StatusBarItem, ThemeColor, window } from 'vscode';
-import type { AgentServerClient } from './client.ts';
-import { PANEL_VIEW_ID } from './panel/panel-host.ts';
+/** The status bar item: serving version and learning state at a glance; a click opens the menu (quick-menu.ts). */
+import { type Disposable, l10n, StatusBarAlignment, type StatusBarItem, ThemeColor, window } from 'vscode';
+import type { LearningState } from '../../agent-server/protocol/editor.ts';
+import type { AgentServerClient } from '../client.ts';
 
-const LEARNING = {
-  unasked: 'has not been asked for',
-  on: 'is on',
-  paused: 'is paused',
-  off: 'is off',
-} as const;
+export const MENU_COMMAND = 'apprentice.showMenu';
 
 export class StatusBar implements Disposable {
   readonly #item: StatusBarItem;
@@ -18,7 +13,7 @@ export class StatusBar implements Disposable {
     this.#client = client;
     this.#item = window.createStatusBarItem('apprentice.status', StatusBarAlignment.Right, 100);
     this.#item.name = 'Apprentice';
-    this.#item.command = `${PANEL_VIEW_ID}.focus`;
+    this.#item.command = MENU_COMMAND;
     this.render();
     this.#item.show();
   }
@@ -45,7 +40,20 @@ export class StatusBar implements Disposable {
 
 function tooltip({ state, snapshot, learning }: AgentServerClient): string {
   if (state.kind === 'offline' || state.kind === 'retrying') return `Apprentice: ${state.message}`;
-  if (state.kind !== 'connected' || snapshot === null) return 'Apprentice: open "Agent improvement"';
-  const about = learning === null ? '' : `, learning ${LEARNING[learning]}`;
-  return `Apprentice: ${snapshot.serving} answers${about}. Open "Agent improvement".`;
+  if (state.kind !== 'connected' || snapshot === null)
+    return l10n.t('Apprentice: not started yet. Select for what it can do.');
+  return `Apprentice: ${l10n.t('{0} answers', snapshot.serving)}${aboutLearning(learning)}`;
+}
+
+function aboutLearning(learning: LearningState | null): string {
+  switch (learning) {
+    case 'on':
+      return `, ${l10n.t('learning is on')}`;
+    case 'paused':
+      return `, ${l10n.t('learning is paused')}`;
+    case 'off':
+      return `, ${l10n.t('learning is off')}`;
+    default:
+      return '';
+  }
 }

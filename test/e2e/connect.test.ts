@@ -1,0 +1,104 @@
+/** Another agent is connected by what the command gives, the status bar's menu pauses learning, the walkthrough opens. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { parse } from 'smol-toml';
+import { z } from 'zod';
+import { missingVSCode } from './harness/launch.ts';
+import { ScriptedAgent } from './harness/scripted-agent.ts';
+import { openTill, type Till } from './harness/till.ts';
+
+/** The panel finds the agent-server, on a machine that may be busy. */
+const CONNECT_LIMIT_MS = 90_000;
+const LIMIT_MS = 30_000;
+
+const CodexConfig = z.object({
+  model_providers: z.object({
+    apprentice: z.object({ base_url: z.url(), env_key: z.string(), wire_api: z.literal('responses') }),
+  }),
+});
+
+describe('Connecting another agent, in VS Code', { skip: await missingVSCode() }, () => {
+  let agent: ScriptedAgent;
+  let till: Till;
+
+  before(async () => {
+    till = await openTill(async ({ apprenticeHome }) => {
+      agent = await ScriptedAgent.start(apprenticeHome);
+    });
+    await till.workbench.answerTrust('trust');
+  });
+  after(async () => {
+    // Before the home that it serves is removed.
+    await agent?.stop();
+    await till?.close('connect-last');
+  });
+
+  it('CONNECT-1: the snippet that is opened works as it stands, and the turn is shown as that agent’s', async () => {
+    const { workbench } = till;
+    await workbench.openAgentImprovement();
+    await workbench.webview().getByText('Last turns').waitFor({ timeout: CONNECT_LIMIT_MS });
+    await workbench.runCommand('Apprentice: Connect Another Agent…');
+    await workbench.page.locator('.quick-input-widget').getByRole('option', { name: 'Codex CLI' }).waitFor();
+    await workbench.screenshot('connect-pick');
+    await workbench.pick('Codex CLI');
+    await workbench.pick('Open the snippet');
+    await workbench.notice(/Add it at the end of that file/).waitFor({ timeout: LIMIT_MS });
+    await workbench.screenshot('connect-snippet');
+
+    const text = await workbench.editorText();
+    const { base_url, env_key } = CodexConfig.parse(parse(text)).model_providers.apprentice;
+    const key = new RegExp(`^# {3}export ${env_key}='([^']+)'$`, 'm').exec(text)?.[1];
+    assert.ok(key, text);
+    assert.equal((await fetch(`${base_url}/models`)).status, 401);
+
+    await agent.ask('First, as nobody in particular.', 'The kettle is on.');
+    const answer = await fetch(`${base_url}/responses`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'user-agent': 'codex_exec/0.169.0 (Debian 13.0.0; x86_64)',
+      },
+      body: JSON.stringify({ model: 'apprentice', input: 'How does it stand?' }),
+    });
+    assert.equal(answer.status, 200, await answer.text());
+    await workbench.webview().getByText('Codex CLI').first().waitFor({ timeout: LIMIT_MS });
+  });
+
+  it('MENU-1: the status bar opens a menu that pauses learning and resumes it', async () => {
+    const { workbench } = till;
+    await workbench.button(/^Apprentice: policy@v0 answers, learning is on/).click();
+    const menu = workbench.page.locator('.quick-input-widget');
+    await menu.getByText(/policy@v0 · learning is on/).waitFor();
+    await workbench.screenshot('connect-menu');
+    await workbench.pick('Pause learning');
+    const paused = workbench.button(/^Apprentice: policy@v0 answers, learning is paused/);
+    await paused.waitFor({ timeout: LIMIT_MS });
+    await paused.click();
+    await workbench.pick('Resume learning');
+    await workbench.button(/^Apprentice: policy@v0 answers, learning is on/).waitFor({ timeout: LIMIT_MS });
+  });
+
+  it('WALK-1: the walkthrough opens with its five steps and knows what is done', async () => {
+    const { workbench } = till;
+    await workbench.runCommand('Welcome: Open Walkthrough');
+    await workbench.pick('Get started with Apprentice');
+    const steps = workbench.page.locator('.getting-started-step');
+    await steps.first().waitFor({ timeout: LIMIT_MS });
+    await steps.nth(4).waitFor({ timeout: LIMIT_MS });
+    const titles = await steps.locator('.step-title').allTextContents();
+    assert.deepEqual(titles, [
+      'Set up the local model',
+      'Decide whether it may learn',
+      'Let it write a commit message',
+      'Change it to your taste and commit',
+      'Connect another agent',
+    ]);
+    // The model, the answer about learning, and the other agent.
+    const done = steps.locator('.codicon.complete');
+    await done
+      .nth(2)
+      .waitFor({ timeout: LIMIT_MS })
+      .finally(() => workbench.screenshot('walkthrough'));
+  });
+});
