@@ -46,6 +46,7 @@ export class AgentServerClient implements Disposable {
   #session: Session | null = null;
   #state: ConnectionState = { kind: 'idle' };
   #snapshot: PanelSnapshot | null = null;
+  #gatewayKey: string | null = null;
   #learning: LearningState | null = null;
   #running = false;
   #wake: (() => void) | null = null;
@@ -83,6 +84,14 @@ export class AgentServerClient implements Disposable {
   /** The last one received; kept while the server is away. */
   get snapshot(): PanelSnapshot | null {
     return this.#snapshot;
+  }
+
+  /**
+   * This window's own key for the gateway, good for this run of the agent-server; null before the first connection. What
+   * other agents are given is the request `gateway`.
+   */
+  get gatewayKey(): string | null {
+    return this.#gatewayKey;
   }
 
   /** Starts connecting, or tries again at once where it waits. Returns immediately. */
@@ -188,6 +197,7 @@ export class AgentServerClient implements Disposable {
       await ask(editorRequests.subscribePanel, { on: true });
       this.#snapshot = await ask(editorRequests.panel, {});
       this.#session = session;
+      this.#gatewayKey = connection.token;
       this.#setState({ kind: 'connected' });
       await session.ended;
     } finally {

@@ -8,10 +8,10 @@ import { HunkCapture } from './capture/hunks/hunk-capture.ts';
 import { CaptureIgnore } from './capture/ignore/capture-ignore.ts';
 import { ObservationSpool } from './capture/observation-spool.ts';
 import { captureRuns } from './capture/runs/run-capture.ts';
+import { Scrubber } from './capture/scrub/scrubber.ts';
 import { ApprenticeModels, VENDOR } from './chat/model-provider.ts';
 import { openChat } from './chat/open-chat.ts';
 import { registerChat } from './chat/participant.ts';
-import { Scrubber } from './capture/scrub/scrubber.ts';
 import { AgentServerClient } from './client.ts';
 import { CommitWatcher } from './commit/commit-watcher.ts';
 import { whenGitIsThere } from './commit/git-api.ts';
@@ -196,13 +196,17 @@ export function activate(context: ExtensionContext): void {
       askConsent: () => consent.ask(),
       writeCommitMessage: writeFromChat,
       rate: (turnId, value) => thumbs.rate(turnId, value),
+      scrub: scrubber.scrub,
+      mayCapture: (path) => ignored.mayCapture(path),
     }),
     window.registerWebviewViewProvider(PANEL_VIEW_ID, panel),
     ...Object.entries(commandHandlers).map(([id, handler]) => commands.registerCommand(id, handler)),
     runtime.onDidChange(render),
     workspace.onDidGrantWorkspaceTrust(render),
     workspace.onDidChangeConfiguration((event) => {
-      if (event.affectsConfiguration('apprentice') && client.state.kind !== 'idle') void client.reconnect();
+      const serverHas = ['home', 'python', 'model', 'judge'];
+      const concerned = serverHas.some((key) => event.affectsConfiguration(`apprentice.${key}`));
+      if (concerned && client.state.kind !== 'idle') void client.reconnect();
       if (event.affectsConfiguration('apprentice.judge')) void judge.askConsent().catch(showError);
     }),
     context.languageModelAccessInformation.onDidChange(offerJudge),

@@ -3,6 +3,9 @@ import { commands } from 'vscode';
 import type { AgentServerClient } from './client.ts';
 import type { RuntimeState } from './runtime-setup.ts';
 
+/** This editor's own chat is no other agent. */
+const OWN = new Set<string | null>([null, 'Apprentice chat', 'VS Code chat']);
+
 export class Walkthrough {
   readonly #told = new Map<string, boolean>();
 
@@ -13,7 +16,7 @@ export class Walkthrough {
       'apprentice.learningAnswered': client.learning !== null && client.learning !== 'unasked',
       'apprentice.hasProposal': turns.some(({ client: agent }) => agent === null),
       'apprentice.hasOutcome': turns.some(({ outcome }) => outcome === 'accepted' || outcome === 'corrected'),
-      'apprentice.hasOtherAgent': turns.some(({ client: agent }) => agent !== null),
+      'apprentice.hasOtherAgent': turns.some(({ client: agent }) => !OWN.has(agent)),
     };
     for (const [key, holds] of Object.entries(done)) {
       if (this.#told.get(key) === holds) continue;

@@ -22,7 +22,6 @@ import { z } from 'zod';
 import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { SESSION_HEADER, TURN_HEADER } from '../../agent-server/protocol/gateway.ts';
 import type { AgentServerClient } from '../client.ts';
-import { scrubSecrets } from '../commit/scrub.ts';
 import type { ThumbValue } from '../feedback/thumbs.ts';
 import { cancelledBy } from './cancelled-by.ts';
 import { type GatewayMessage, streamChat } from './chat-stream.ts';
@@ -37,6 +36,10 @@ export interface ChatParts {
   /** Writes a message into the box of Source Control; what stands there then. Null: nothing was written. */
   writeCommitMessage(): Promise<string | null>;
   rate(turnId: string, value: ThumbValue): Promise<void>;
+  /** Takes secrets out of what is asked (capture/scrub). */
+  scrub(text: string): Promise<string>;
+  /** May this file be shown to the model, and kept (capture/ignore)? */
+  mayCapture(path: string): Promise<boolean>;
 }
 
 const PARTICIPANT_ID = 'apprentice.chat';
@@ -77,7 +80,7 @@ async function answer(
   const gateway = gatewayOf(parts.client);
   if (gateway === null) return told('Apprentice is not running. Open "Agent improvement" to start it.');
   const before = exchangesOf(context);
-  const asked = scrubSecrets(`${request.prompt}${await attached(request)}`);
+  const asked = await parts.scrub(`${request.prompt}${await attached(request, parts)}`);
   const messages: GatewayMessage[] = [
     { role: 'system', content: SYSTEM },
     ...before.flatMap((one): GatewayMessage[] => [
@@ -132,27 +135,33 @@ function exchangesOf({ history }: ChatContext): Exchange[] {
 }
 
 /** Files and selections that the user attached, as text below the request. */
-async function attached({ references }: ChatRequest): Promise<string> {
+async function attached({ references }: ChatRequest, parts: Pick<ChatParts, 'mayCapture'>): Promise<string> {
   let text = '';
   for (const { value } of references.toReversed()) {
     const room = MAX_ATTACHED_CHARS - text.length;
     if (room <= 0) break;
-    const part = await attachedText(value);
+    const part = await attachedText(value, parts);
     if (part !== null) text += `\n\n${part.name}:\n${part.text.slice(0, room)}`;
   }
   return text;
 }
 
-async function attachedText(value: unknown): Promise<{ name: string; text: string } | null> {
+async function attachedText(
+  value: unknown,
+  { mayCapture }: Pick<ChatParts, 'mayCapture'>,
+): Promise<{ name: string; text: string } | null> {
   if (typeof value === 'string') return { name: 'Attached', text: value };
   const place =
     value instanceof Uri ? { uri: value, range: undefined } : value instanceof Location ? value : null;
   if (place === null) return null;
+  const name = workspace.asRelativePath(place.uri);
+  if (place.uri.scheme === 'file' && !(await mayCapture(place.uri.fsPath)))
+    return { name, text: '(left out: this file is ignored)' };
   const document = await workspace.openTextDocument(place.uri).then(
     (opened) => opened,
     () => null,
   );
-  return document && { name: workspace.asRelativePath(place.uri), text: document.getText(place.range) };
+  return document && { name, text: document.getText(place.range) };
 }
 
 function told(message: string): ChatResult {
