@@ -30,11 +30,18 @@ const modulesStep = {
   run: (progress, signal) => npm(['ci'], { cwd: root, progress, signal }),
 };
 
-const PACKAGE_FILES = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'];
+const PACKAGE_FILES = [
+  'package.json',
+  'package.nls.json',
+  'package.nls.de.json',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+];
 
 /** Contents of everything that a bundle or the .vsix is made from. */
 function sources() {
-  const folders = ['extension', 'agent-server', 'gpu-worker', 'media'];
+  const folders = ['extension', 'agent-server', 'gpu-worker', 'media', 'l10n'];
   const files = [...PACKAGE_FILES, 'package-lock.json', 'setup.mjs', 'esbuild.mjs', '.vscodeignore'];
   for (const folder of folders) {
     for (const name of readdirSync(join(root, folder), { encoding: 'utf8', recursive: true })) {
@@ -87,7 +94,7 @@ const packageStep = distStep('Extension package (dist/apprentice.vsix)', 'appren
   // vsce walks every file below its folder, and in the clone that would be the model, torch and a whole VS Code.
   const folder = join(state, 'package');
   rmSync(folder, { recursive: true, force: true });
-  for (const name of [...PACKAGE_FILES, '.vscodeignore', 'media']) {
+  for (const name of [...PACKAGE_FILES, '.vscodeignore', 'media', 'l10n']) {
     if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
   }
   const vsix = join(root, 'dist', 'apprentice.vsix');

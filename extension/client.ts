@@ -2,7 +2,7 @@
  * The window's connection to the agent-server: found or started, kept alive with back-off, typed by the
  * protocol. What is asked over it is left to the rooms.
  */
-import { type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
+import { type Disposable, EventEmitter, type LogOutputChannel, l10n } from 'vscode';
 import { z } from 'zod';
 import { BackOff } from '../agent-server/protocol/back-off.ts';
 import {
@@ -122,8 +122,8 @@ export class AgentServerClient implements Disposable {
       if (timeout.aborted) {
         throw new ApprenticeError(
           'timeout',
-          `The agent-server did not answer ${definition.method} within ${timeoutMs / 1000} s.`,
-          'Try again; the output channel "Apprentice" says what it was doing.',
+          l10n.t('The agent-server did not answer {0} within {1} s.', definition.method, timeoutMs / 1000),
+          l10n.t('Try again; the output channel "Apprentice" says what it was doing.'),
           { cause: error },
         );
       }
@@ -146,7 +146,7 @@ export class AgentServerClient implements Disposable {
     while (!signal.aborted) {
       this.#setState({ kind: 'starting' });
       const startedAtMs = performance.now();
-      let message = 'The connection to the agent-server ended.';
+      let message = l10n.t('The connection to the agent-server ended.');
       try {
         await this.#serve(await findOrStartServer(this.#launch(), signal));
       } catch (error) {
@@ -245,7 +245,7 @@ export class AgentServerClient implements Disposable {
         throw new ApprenticeError(
           'worker_unavailable',
           this.#state.message,
-          'Try again from the Apprentice view.',
+          l10n.t('Try again from the Apprentice view.'),
         );
       }
       await this.#changed(either);
@@ -253,8 +253,8 @@ export class AgentServerClient implements Disposable {
       if (limit.aborted) {
         throw new ApprenticeError(
           'timeout',
-          `No agent-server within ${CONNECT_TIMEOUT_MS / 1000} s.`,
-          'The output channel "Apprentice" says why.',
+          l10n.t('No agent-server within {0} s.', CONNECT_TIMEOUT_MS / 1000),
+          l10n.t('The output channel "Apprentice" says why.'),
         );
       }
     }

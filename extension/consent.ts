@@ -2,14 +2,12 @@
  * Consent to learning. The answer lives in the agent-server; here only the question, and a copy of the last
  * answer by which a window knows at start whether there is anything to connect for.
  */
-import { commands, type Memento, window } from 'vscode';
+import { commands, l10n, type Memento, window } from 'vscode';
 import { editorRequests, type LearningState } from '../agent-server/protocol/editor.ts';
 import type { AgentServerClient } from './client.ts';
 import { PANEL_VIEW_ID } from './panel/panel-host.ts';
 
 const KEY = 'apprentice.lastLearningState';
-const TURN_ON = 'Turn Learning On';
-const NOT_NOW = 'Not Now';
 
 export class Consent {
   readonly #client: AgentServerClient;
@@ -39,20 +37,21 @@ export class Consent {
     const { state } = await this.#client.request(editorRequests.getLearning, {});
     if (state !== 'unasked') return true;
     await commands.executeCommand(`${PANEL_VIEW_ID}.focus`);
+    const turnOn = l10n.t('Turn Learning On');
+    const notNow = l10n.t('Not Now');
     const answer = await window.showInformationMessage(
-      'May Apprentice learn from what you do with its answers?',
+      l10n.t('May Apprentice learn from what you do with its answers?'),
       {
         modal: true,
-        detail:
-          'It keeps the staged diff, its proposal and the message that you commit, on this machine, and trains the local model with them. ' +
-          'Of agents that use it, it keeps what they ask and answer, and what you run in the half hour after their edits. ' +
-          'You can pause or turn it off at any time. Writing works either way.',
+        detail: l10n.t(
+          'It keeps the staged diff, its proposal and the message that you commit, on this machine, and trains the local model with them. Of agents that use it, it keeps what they ask and answer, and what you run in the half hour after their edits. You can pause or turn it off at any time. Writing works either way.',
+        ),
       },
-      TURN_ON,
-      NOT_NOW,
+      turnOn,
+      notNow,
     );
     if (answer === undefined) return false;
-    await this.set(answer === TURN_ON ? 'on' : 'off');
+    await this.set(answer === turnOn ? 'on' : 'off');
     return true;
   }
 }

@@ -1,6 +1,6 @@
 /** Activation: makes each part once, names every command once, and gives all of it back on deactivation. */
 import { basename } from 'node:path';
-import { commands, type ExtensionContext, env, lm, Uri, window, workspace } from 'vscode';
+import { commands, type ExtensionContext, env, l10n, lm, Uri, window, workspace } from 'vscode';
 import { editorRequests } from '../agent-server/protocol/editor.ts';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
 import { onCommit } from './capture/hunks/commit-events.ts';
@@ -75,7 +75,7 @@ export function activate(context: ExtensionContext): void {
   };
   const runtimeState = () => runtime.state(client.snapshot?.worker ?? null);
   const offerSetUp = async (message: string): Promise<void> => {
-    const setUpModel = 'Set Up Local Model';
+    const setUpModel = l10n.t('Set Up Local Model');
     if ((await window.showErrorMessage(message, setUpModel)) === setUpModel) await setUp();
   };
   const showError = async (thrown: unknown): Promise<void> => {
@@ -84,17 +84,17 @@ export function activate(context: ExtensionContext): void {
     if (error.code === 'aborted') return;
     const message = `${error.message} ${error.remedy}`.trim();
     if (runtimeState() === 'missing') return offerSetUp(message);
-    const showLog = 'Show Log';
+    const showLog = l10n.t('Show Log');
     if ((await window.showErrorMessage(message, showLog)) === showLog) log.show();
   };
   const ready = (): boolean => {
     const state = runtimeState();
     if (state === 'missing') {
       void offerSetUp(
-        'Apprentice has no local model yet: it needs Python packages and a model, some 1.8 GB.',
+        l10n.t('Apprentice has no local model yet: it needs Python packages and a model, some 1.8 GB.'),
       );
     } else if (state === 'installing') {
-      void window.showInformationMessage('The local model is still being set up.');
+      void window.showInformationMessage(l10n.t('The local model is still being set up.'));
     }
     return state === 'ready';
   };
@@ -123,8 +123,8 @@ export function activate(context: ExtensionContext): void {
     if (writer !== null) return writer.write(argument);
     void window.showWarningMessage(
       workspace.isTrusted
-        ? 'Apprentice needs the built-in Git extension: enable it, and the setting git.enabled.'
-        : 'Apprentice reads nothing in a workspace that you have not trusted.',
+        ? l10n.t('Apprentice needs the built-in Git extension: enable it, and the setting git.enabled.')
+        : l10n.t('Apprentice reads nothing in a workspace that you have not trusted.'),
     );
   };
   const models = new ApprenticeModels(client);
@@ -158,7 +158,8 @@ export function activate(context: ExtensionContext): void {
   const copy = async (what: 'url' | 'key'): Promise<void> => {
     try {
       await env.clipboard.writeText((await gateway())[what]);
-      window.setStatusBarMessage(`Apprentice: gateway ${what === 'url' ? 'URL' : 'key'} copied`, 3_000);
+      const said = what === 'url' ? l10n.t('gateway URL copied') : l10n.t('gateway key copied');
+      window.setStatusBarMessage(`Apprentice: ${said}`, 3_000);
     } catch (error) {
       await showError(error);
     }

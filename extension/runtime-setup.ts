@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Disposable, EventEmitter, ProgressLocation, window } from 'vscode';
+import { type Disposable, EventEmitter, l10n, ProgressLocation, window } from 'vscode';
 import { ApprenticeError } from '../agent-server/protocol/errors.ts';
 import type { PanelSnapshot } from '../agent-server/protocol/panel.ts';
 import type { Log } from './log.ts';
@@ -53,7 +53,7 @@ export class RuntimeSetup implements Disposable {
   async #run(): Promise<void> {
     const options = {
       location: ProgressLocation.Notification,
-      title: 'Apprentice sets up its model',
+      title: l10n.t('Apprentice sets up its model'),
       cancellable: true,
     };
     await window.withProgress(options, (progress, token) => {
@@ -90,10 +90,19 @@ export class RuntimeSetup implements Disposable {
       child.once('error', (error) =>
         reject(
           signal.aborted
-            ? new ApprenticeError('aborted', 'The set-up was cancelled.', 'Run it again: it resumes.')
-            : new ApprenticeError('setup_failed', `The set-up did not start: ${error.message}`, '', {
-                cause: error,
-              }),
+            ? new ApprenticeError(
+                'aborted',
+                l10n.t('The set-up was cancelled.'),
+                l10n.t('Run it again: it resumes.'),
+              )
+            : new ApprenticeError(
+                'setup_failed',
+                l10n.t('The set-up did not start: {0}', error.message),
+                '',
+                {
+                  cause: error,
+                },
+              ),
         ),
       );
       child.once('close', (code) => {
@@ -103,8 +112,8 @@ export class RuntimeSetup implements Disposable {
           reject(
             new ApprenticeError(
               'setup_failed',
-              `The set-up failed: ${said}`,
-              'Mend that and run it again: it resumes.',
+              l10n.t('The set-up failed: {0}', said),
+              l10n.t('Mend that and run it again: it resumes.'),
             ),
           );
         }

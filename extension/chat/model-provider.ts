@@ -14,6 +14,7 @@ import {
   LanguageModelTextPart,
   LanguageModelToolCallPart,
   LanguageModelToolResultPart,
+  l10n,
   type Progress,
   type ProvideLanguageModelChatResponseOptions,
 } from 'vscode';
@@ -72,7 +73,8 @@ export class ApprenticeModels implements LanguageModelChatProvider, Disposable {
     token: CancellationToken,
   ): Promise<void> {
     const gateway = gatewayOf(this.#client);
-    if (gateway === null) throw new Error('Apprentice is not running. Open "Agent improvement" to start it.');
+    if (gateway === null)
+      throw new Error(l10n.t('Apprentice is not running. Open "Agent improvement" to start it.'));
     const tools = (options.tools ?? []).map(({ name, description, inputSchema }) => ({
       type: 'function' as const,
       function: { name, description, parameters: inputSchema ?? { type: 'object', properties: {} } },
@@ -133,7 +135,7 @@ function informationOf(
     family: 'apprentice',
     version,
     detail: version.replace('policy@', ''),
-    tooltip: 'The local model that learns from what you do with its answers.',
+    tooltip: l10n.t('The local model that learns from what you do with its answers.'),
     maxInputTokens: context - maxOutputTokens,
     maxOutputTokens,
     capabilities: { toolCalling: supported.includes('tools') },

@@ -1,5 +1,5 @@
 /** Opens the chat view so that it speaks to the model that learns: in Ask mode, with that model chosen. */
-import { commands, window } from 'vscode';
+import { commands, l10n, window } from 'vscode';
 import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { VENDOR } from './model-provider.ts';
 
@@ -17,7 +17,7 @@ export async function openChat(): Promise<void> {
   } catch (error) {
     await commands.executeCommand('workbench.action.chat.open', query);
     void window.showWarningMessage(
-      `Choose the model "Apprentice" in the chat view: ${toApprenticeError(error).message}`,
+      l10n.t('Choose the model "Apprentice" in the chat view: {0}', toApprenticeError(error).message),
     );
   }
 }

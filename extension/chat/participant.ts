@@ -15,6 +15,7 @@ import {
   chat,
   type Disposable,
   Location,
+  l10n,
   Uri,
   workspace,
 } from 'vscode';
@@ -75,10 +76,12 @@ async function answer(
   stream: ChatResponseStream,
   token: CancellationToken,
 ): Promise<ChatResult> {
-  if (!workspace.isTrusted) return told('Apprentice reads nothing in a workspace that you have not trusted.');
-  if (!parts.ready() || !(await parts.askConsent())) return told('Apprentice has not been set up.');
+  if (!workspace.isTrusted)
+    return told(l10n.t('Apprentice reads nothing in a workspace that you have not trusted.'));
+  if (!parts.ready() || !(await parts.askConsent())) return told(l10n.t('Apprentice has not been set up.'));
   const gateway = gatewayOf(parts.client);
-  if (gateway === null) return told('Apprentice is not running. Open "Agent improvement" to start it.');
+  if (gateway === null)
+    return told(l10n.t('Apprentice is not running. Open "Agent improvement" to start it.'));
   const before = exchangesOf(context);
   const asked = await parts.scrub(`${request.prompt}${await attached(request, parts)}`);
   const messages: GatewayMessage[] = [
@@ -110,15 +113,17 @@ async function answer(
 
 /** `/commit`: the button of Source Control, from the chat. */
 async function commit(parts: ChatParts, stream: ChatResponseStream): Promise<ChatResult> {
-  stream.progress('Reading what is staged');
+  stream.progress(l10n.t('Reading what is staged'));
   const text = await parts.writeCommitMessage();
-  if (text === null) return told('No message was written.');
-  stream.markdown('Written into the box of Source Control. Change it there as you like, and commit:\n');
+  if (text === null) return told(l10n.t('No message was written.'));
+  stream.markdown(
+    `${l10n.t('Written into the box of Source Control. Change it there as you like, and commit:')}\n`,
+  );
   const fence = '`'.repeat(
     3 + (text.match(/`+/g) ?? []).reduce((most, { length }) => Math.max(most, length), 0),
   );
   stream.markdown(`${fence}text\n${text}\n${fence}\n`);
-  stream.button({ command: 'workbench.view.scm', title: 'Show Source Control' });
+  stream.button({ command: 'workbench.view.scm', title: l10n.t('Show Source Control') });
   return {};
 }
 

@@ -1,6 +1,6 @@
 /** Which repository a command means: the one whose title was clicked, the only one, or the one picked. */
 import { basename } from 'node:path';
-import { window } from 'vscode';
+import { l10n, window } from 'vscode';
 import type { GitApi, GitRepository } from './git-api.ts';
 
 /** `argument` is what VS Code hands a command of a Source Control title: a SourceControl, or nothing. Null: none. */
@@ -15,7 +15,10 @@ export async function pickRepository(git: GitApi, argument: unknown): Promise<Gi
       description: repository.rootUri.fsPath,
       repository,
     })),
-    { title: 'Apprentice: Write Commit Message', placeHolder: 'Repository with the staged change' },
+    {
+      title: l10n.t('Write a commit message'),
+      placeHolder: l10n.t('Repository with the staged change'),
+    },
   );
   return picked?.repository ?? null;
 }

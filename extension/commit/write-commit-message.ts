@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
-import { commands, type Disposable, ProgressLocation, window, workspace } from 'vscode';
+import { commands, type Disposable, l10n, ProgressLocation, window, workspace } from 'vscode';
 import { editorRequests } from '../../agent-server/protocol/editor.ts';
 import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import type { AgentServerClient } from '../client.ts';
@@ -47,14 +47,16 @@ export class CommitMessageWriter implements Disposable {
     const repository = await pickRepository(git, argument);
     if (repository === null) {
       void window.showInformationMessage(
-        'Open a folder with a git repository: there is nothing to describe yet.',
+        l10n.t('Open a folder with a git repository: there is nothing to describe yet.'),
       );
       return;
     }
     const key = repository.rootUri.toString();
     if (this.#running.has(key)) return;
     if (!workspace.isTrusted) {
-      void window.showWarningMessage('Apprentice reads nothing in a workspace that you have not trusted.');
+      void window.showWarningMessage(
+        l10n.t('Apprentice reads nothing in a workspace that you have not trusted.'),
+      );
       return;
     }
     const abort = new AbortController();
@@ -92,7 +94,7 @@ export class CommitMessageWriter implements Disposable {
     if (await hasUnstaged(gitIn(place, signal))) void this.#offerStaging(repository);
     else {
       void window.showInformationMessage(
-        `Nothing has changed in ${basename(root)}, so there is nothing to commit.`,
+        l10n.t('Nothing has changed in {0}, so there is nothing to commit.', basename(root)),
       );
     }
     return null;
@@ -101,9 +103,9 @@ export class CommitMessageWriter implements Disposable {
   /** Not awaited by the command: a message can stay on screen for as long as the user likes. */
   async #offerStaging(repository: GitRepository): Promise<void> {
     const root = repository.rootUri.fsPath;
-    const stageAll = 'Stage All';
+    const stageAll = l10n.t('Stage All');
     const answer = await window.showInformationMessage(
-      `Nothing is staged in ${basename(root)}. Stage the changes that the message should describe.`,
+      l10n.t('Nothing is staged in {0}. Stage the changes that the message should describe.', basename(root)),
       stageAll,
     );
     if (answer !== stageAll) return;
@@ -134,13 +136,13 @@ export class CommitMessageWriter implements Disposable {
       const proposal = await window.withProgress(
         {
           location: ProgressLocation.Notification,
-          title: `Apprentice writes a commit message for ${basename(repositoryRoot)}`,
+          title: l10n.t('Apprentice writes a commit message for {0}', basename(repositoryRoot)),
           cancellable: true,
         },
         (progress, token) => {
           token.onCancellationRequested(() => abort.abort());
           if (client.snapshot?.worker?.engine.state === 'starting') {
-            progress.report({ message: 'the model is still loading' });
+            progress.report({ message: l10n.t('the model is still loading') });
           }
           return client.request(
             editorRequests.writeCommitMessage,
@@ -165,8 +167,11 @@ export class CommitMessageWriter implements Disposable {
 
   /** The user's own text was replaced: one click brings it back, and nothing has to be confirmed beforehand. */
   async #offerRestore(repository: GitRepository, before: string): Promise<void> {
-    const restore = 'Restore My Text';
-    const answer = await window.showInformationMessage('Your text in the message box was replaced.', restore);
+    const restore = l10n.t('Restore My Text');
+    const answer = await window.showInformationMessage(
+      l10n.t('Your text in the message box was replaced.'),
+      restore,
+    );
     if (answer === restore) repository.inputBox.value = before;
   }
 

@@ -1,6 +1,6 @@
 /** Thumbs: the user's own verdict on a turn, which outranks whatever is inferred. */
 import { randomUUID } from 'node:crypto';
-import { window, workspace } from 'vscode';
+import { l10n, window, workspace } from 'vscode';
 import { Observation } from '../../agent-server/protocol/observations.ts';
 import type { ObservationSpool } from '../capture/observation-spool.ts';
 import type { AgentServerClient } from '../client.ts';
@@ -25,7 +25,7 @@ export class Thumbs {
     const proposal = this.#latest.get(rootOf(argument));
     if (proposal === null) {
       void window.showInformationMessage(
-        'There is no proposal to rate yet: let Apprentice write a commit message first.',
+        l10n.t('There is no proposal to rate yet: let Apprentice write a commit message first.'),
       );
       return;
     }
@@ -35,7 +35,7 @@ export class Thumbs {
   /** Rates any turn. Says so when nothing may be recorded. */
   async rate(turnId: string, value: ThumbValue): Promise<void> {
     if (!workspace.isTrusted || this.#client.learning !== 'on') {
-      void window.showInformationMessage('Learning is not on, so the thumb was not recorded.');
+      void window.showInformationMessage(l10n.t('Learning is not on, so the thumb was not recorded.'));
       return;
     }
     await this.#spool.add(
@@ -49,7 +49,7 @@ export class Thumbs {
     );
     this.#latest.rated(turnId);
     window.setStatusBarMessage(
-      value === 1 ? 'Apprentice: thumbs up noted' : 'Apprentice: thumbs down noted',
+      value === 1 ? l10n.t('Apprentice: thumbs up noted') : l10n.t('Apprentice: thumbs down noted'),
       3_000,
     );
   }

@@ -8,6 +8,7 @@ import {
   type LanguageModelChat,
   LanguageModelChatMessage,
   LanguageModelError,
+  l10n,
   lm,
   window,
   workspace,
@@ -59,9 +60,12 @@ export class LanguageModelJudge {
   async askConsent(): Promise<void> {
     const model = await this.#model(undefined);
     if (model === undefined || (await this.#ready())) return;
-    const allow = 'Allow';
+    const allow = l10n.t('Allow');
     const chosen = await window.showInformationMessage(
-      `May Apprentice ask ${model.name} how good an answer was, where nothing else tells? It is then sent the request, the answer and what followed.`,
+      l10n.t(
+        'May Apprentice ask {0} how good an answer was, where nothing else tells? It is then sent the request, the answer and what followed.',
+        model.name,
+      ),
       allow,
     );
     // VS Code shows its dialog of consent at the first request, which must follow an action of the user.

@@ -1,5 +1,5 @@
 /** What the panel shows and what its buttons do, in terms of the extension's parts. */
-import { commands, window, workspace } from 'vscode';
+import { commands, l10n, window, workspace } from 'vscode';
 import { editorRequests } from '../../agent-server/protocol/editor.ts';
 import type { ObservationSpool } from '../capture/observation-spool.ts';
 import type { AgentServerClient, ConnectionState } from '../client.ts';
@@ -87,16 +87,18 @@ export function panelActions(parts: PanelParts): PanelActions {
 }
 
 async function deleteTurn(client: AgentServerClient, turnId: string): Promise<void> {
-  const detail =
-    'It goes from the disk for good, with what was said of it and the later turns of its conversation. Versions that learnt from it are marked; "Forget" in the panel trains anew without it.';
-  if (await confirmed('Delete this turn?', detail, 'Delete'))
+  const detail = l10n.t(
+    'It goes from the disk for good, with what was said of it and the later turns of its conversation. Versions that learnt from it are marked; "Forget" in the panel trains anew without it.',
+  );
+  if (await confirmed(l10n.t('Delete this turn?'), detail, l10n.t('Delete')))
     await client.request(editorRequests.deleteTurn, { turnId });
 }
 
 async function forget(client: AgentServerClient): Promise<void> {
-  const detail =
-    'The last version without what you deleted or left out serves again. What later versions had learnt besides is trained anew.';
-  if (await confirmed('Forget what was taken back?', detail, 'Forget'))
+  const detail = l10n.t(
+    'The last version without what you deleted or left out serves again. What later versions had learnt besides is trained anew.',
+  );
+  if (await confirmed(l10n.t('Forget what was taken back?'), detail, l10n.t('Forget')))
     await client.request(editorRequests.forget, {}, LOADING);
 }
 

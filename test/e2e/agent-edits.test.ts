@@ -13,7 +13,9 @@ const FILE = 'src/total.js';
 const BEFORE = '  return prices.reduce((sum, price) => sum + price, 0);';
 const AFTER =
   '  const sum = prices.reduce((total, price) => total + price, 0);\n  return Math.round(sum * 100) / 100;';
-const ANSWER = `I round it.\n\n${FILE}\n<<<<<<< SEARCH\n${BEFORE}\n=======\n${AFTER}\n>>>>>>> REPLACE\n`;
+const answerFor = (file: string): string =>
+  `I round it.\n\n${file}\n<<<<<<< SEARCH\n${BEFORE}\n=======\n${AFTER}\n>>>>>>> REPLACE\n`;
+const IGNORED = 'private/total.js';
 /** The panel finds the agent-server, on a machine that may be busy. */
 const CONNECT_LIMIT_MS = 90_000;
 const LOOK_LIMIT_MS = 60_000;
@@ -23,7 +25,9 @@ describe('The edits of an agent, in VS Code', { skip: await missingVSCode() }, (
   let till: Till;
 
   before(async () => {
-    till = await openTill(async ({ apprenticeHome }) => {
+    till = await openTill(async ({ apprenticeHome }, repository) => {
+      repository.write('.apprenticeignore', '/private/\n');
+      repository.write(IGNORED, `// Ours.\n${BEFORE}\n`);
       agent = await ScriptedAgent.start(apprenticeHome);
     });
     await till.workbench.answerTrust('trust');
@@ -38,13 +42,17 @@ describe('The edits of an agent, in VS Code', { skip: await missingVSCode() }, (
     const { workbench, repository, profile } = till;
     await workbench.openAgentImprovement();
     await workbench.webview().getByText('Last turns').waitFor({ timeout: CONNECT_LIMIT_MS });
-    const turnId = await agent.ask('Round the total.', ANSWER);
+    const ignoredTurn = await agent.ask('Round our own total.', answerFor(IGNORED));
+    repository.write(IGNORED, `// Ours.\n${AFTER}\n`);
+    const turnId = await agent.ask('Round the total.', answerFor(FILE));
     const file = join(repository.root, FILE);
     repository.write(FILE, readFileSync(file, 'utf8').replace(BEFORE, AFTER));
 
     const looks = () => userEdits(profile.apprenticeHome, turnId);
     assert.ok(await eventually(() => looks().length === 1, LOOK_LIMIT_MS), 'nobody looked after 30 s');
     assert.deepEqual(looks(), [{ moment: '30s', survival: 1 }]);
+    // CAP-10: its edit came first, so its look was due first.
+    assert.deepEqual(userEdits(profile.apprenticeHome, ignoredTurn), []);
 
     await workbench.openFile(`${FILE}:3`);
     await workbench.replaceLine('  return sum;');
