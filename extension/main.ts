@@ -14,6 +14,7 @@ import { openChat } from './chat/open-chat.ts';
 import { registerChat } from './chat/participant.ts';
 import { AgentServerClient } from './client.ts';
 import { CommitWatcher } from './commit/commit-watcher.ts';
+import type { Cleaning } from './commit/git.ts';
 import { whenGitIsThere } from './commit/git-api.ts';
 import { LatestProposals } from './commit/latest-proposals.ts';
 import { CommitMessageWriter } from './commit/write-commit-message.ts';
@@ -57,8 +58,11 @@ export function activate(context: ExtensionContext): void {
   let gitBinary: string | null = null;
   const ignored = new CaptureIgnore(() => gitBinary, log);
   const scrubber = new Scrubber(log);
-  const clean = async (diff: string, root: string): Promise<string> =>
-    scrubber.scrub(await ignored.withhold(diff, root));
+  const { scrub } = scrubber;
+  const cleaning: Cleaning = {
+    scrub,
+    clean: async (diff, root) => scrub(await ignored.withhold(diff, root)),
+  };
   const hunks = new HunkCapture(client, spool, (path) => ignored.mayCapture(path));
   context.subscriptions.push(spool, captureRuns(client, spool, hunks, log));
   const thumbs = new Thumbs(client, spool, latest);
@@ -101,13 +105,13 @@ export function activate(context: ExtensionContext): void {
   let writer: CommitMessageWriter | null = null;
   const gitParts = whenGitIsThere((git) => {
     gitBinary = git.git.path;
-    const watcher = new CommitWatcher(git, client, spool, clean, log);
+    const watcher = new CommitWatcher(git, client, spool, cleaning, log);
     writer = new CommitMessageWriter({
       git,
       client,
       watcher,
       latest,
-      clean,
+      cleaning,
       log,
       ready,
       askConsent: () => consent.ask(),
@@ -197,7 +201,7 @@ export function activate(context: ExtensionContext): void {
       askConsent: () => consent.ask(),
       writeCommitMessage: writeFromChat,
       rate: (turnId, value) => thumbs.rate(turnId, value),
-      scrub: scrubber.scrub,
+      scrub,
       mayCapture: (path) => ignored.mayCapture(path),
     }),
     window.registerWebviewViewProvider(PANEL_VIEW_ID, panel),
@@ -218,6 +222,5 @@ export function activate(context: ExtensionContext): void {
       if (client.state.kind === 'connected' && client.learning === 'on') void spool.flush();
     }),
   );
-  walkthrough.tell(client, runtimeState());
   if (consent.answered) client.start();
 }

@@ -1,4 +1,8 @@
-/** Tells VS Code which steps of the walkthrough are done, by the context keys that package.json names. */
+/**
+ * Tells VS Code which steps of the walkthrough are done, by the context keys that package.json names. VS Code takes notice
+ * of a key that becomes true, not of one that was true before it first read the walkthrough: so nothing is told before the
+ * connection has something to tell.
+ */
 import { commands } from 'vscode';
 import type { AgentServerClient } from './client.ts';
 import type { RuntimeState } from './runtime-setup.ts';

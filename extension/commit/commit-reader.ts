@@ -41,7 +41,7 @@ export async function commitObservation(
     tree: entry.tree,
     parents: entry.parents,
     action: entry.action,
-    message: entry.message.trimEnd().slice(0, MAX_MESSAGE_CHARS),
+    message: (await place.scrub(entry.message.trimEnd())).slice(0, MAX_MESSAGE_CHARS),
     replaces: entry.action === 'amend' ? entry.previous : null,
     diffSha256: diffSha256(await commitDiff(place, entry.sha, entry.parents[0] ?? null)),
   });

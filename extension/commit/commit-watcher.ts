@@ -6,7 +6,7 @@ import { Observation } from '../../agent-server/protocol/observations.ts';
 import type { ObservationSpool } from '../capture/observation-spool.ts';
 import type { AgentServerClient } from '../client.ts';
 import type { Log } from '../log.ts';
-import type { DiffPlace } from './git.ts';
+import type { Cleaning } from './git.ts';
 import type { GitApi, GitRepository } from './git-api.ts';
 import { type OpenCommitProposal, RepositoryWatch, type WatchHost } from './repository-watch.ts';
 
@@ -17,17 +17,11 @@ export class CommitWatcher implements Disposable {
   readonly #subscriptions: Disposable[];
   #capturing = false;
 
-  constructor(
-    git: GitApi,
-    client: AgentServerClient,
-    spool: ObservationSpool,
-    clean: DiffPlace['clean'],
-    log: Log,
-  ) {
+  constructor(git: GitApi, client: AgentServerClient, spool: ObservationSpool, cleaning: Cleaning, log: Log) {
     const mayCapture = (): boolean => workspace.isTrusted && client.learning === 'on';
     this.#host = {
       git: git.git,
-      clean,
+      cleaning,
       log,
       mayCapture,
       openProposals: (repositoryRoot) => openProposals(client, repositoryRoot),

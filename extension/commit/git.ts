@@ -35,7 +35,12 @@ export interface GitPlace {
 export interface DiffPlace extends GitPlace {
   /** Takes out of a diff of the work tree at `root` what may not leave the window. The same text gives the same. */
   clean(diff: string, root: string): Promise<string>;
+  /** Takes secrets out of any other text. */
+  scrub(text: string): Promise<string>;
 }
+
+/** How texts are made fit to leave the window. */
+export type Cleaning = Pick<DiffPlace, 'clean' | 'scrub'>;
 
 export function gitIn({ root, binary }: GitPlace, signal?: AbortSignal): SimpleGit {
   return simpleGit({

@@ -8,7 +8,7 @@ import type { z } from 'zod';
 import type { Observation } from '../../agent-server/protocol/observations.ts';
 import { type Log, messageOf } from '../log.ts';
 import { type CommitEntry, commitObservation, isCommit, readReflog } from './commit-reader.ts';
-import { type DiffPlace, gitIn } from './git.ts';
+import { type Cleaning, gitIn } from './git.ts';
 import type { GitRepository } from './git-api.ts';
 import { entriesSince } from './reflog.ts';
 import { headOf, workTree } from './staged-change.ts';
@@ -29,7 +29,7 @@ export interface OpenCommitProposal {
 
 export interface WatchHost {
   git: { path: string };
-  clean: DiffPlace['clean'];
+  cleaning: Cleaning;
   log: Log;
   /** Trusted workspace and learning on. */
   mayCapture(): boolean;
@@ -101,9 +101,9 @@ export class RepositoryWatch implements Disposable {
     if (!this.#host.mayCapture()) return;
     const {
       git: { path: binary },
-      clean,
+      cleaning,
     } = this.#host;
-    const place = { root: this.#repository.rootUri.fsPath, binary, clean };
+    const place = { root: this.#repository.rootUri.fsPath, binary, ...cleaning };
     const git = gitIn(place);
     this.#root ??= await workTree(git);
     const root = this.#root;

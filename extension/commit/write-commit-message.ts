@@ -10,7 +10,7 @@ import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import type { AgentServerClient } from '../client.ts';
 import type { Log } from '../log.ts';
 import type { CommitWatcher } from './commit-watcher.ts';
-import { type DiffPlace, gitIn } from './git.ts';
+import { type Cleaning, gitIn } from './git.ts';
 import type { GitApi, GitRepository } from './git-api.ts';
 import type { LatestProposals } from './latest-proposals.ts';
 import { pickRepository } from './pick-repository.ts';
@@ -24,7 +24,7 @@ export interface WriteParts {
   client: AgentServerClient;
   watcher: CommitWatcher;
   latest: LatestProposals;
-  clean: DiffPlace['clean'];
+  cleaning: Cleaning;
   log: Log;
   /** False: there is no model to ask, and the user has been told how to get one. */
   ready(): boolean;
@@ -87,8 +87,8 @@ export class CommitMessageWriter implements Disposable {
   /** What is staged. Null: nothing is, and the user has been told what to do. */
   async #staged(repository: GitRepository, signal: AbortSignal): Promise<Staged | null> {
     const root = repository.rootUri.fsPath;
-    const { git, clean, log } = this.#parts;
-    const place = { root, binary: git.git.path, clean };
+    const { git, cleaning, log } = this.#parts;
+    const place = { root, binary: git.git.path, ...cleaning };
     const staged = await readStaged(place, signal, log);
     if (staged.diff !== '') return staged;
     if (await hasUnstaged(gitIn(place, signal))) void this.#offerStaging(repository);

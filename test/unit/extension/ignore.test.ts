@@ -45,7 +45,7 @@ test('CAP-11: a withheld file is told by its name on both sides of the match, wh
   git('add', '.');
 
   const clean = async (diff: string): Promise<string> => withhold(diff, (path) => path === 'schlüssel.txt');
-  const place = { root, binary: 'git', clean };
+  const place = { root, binary: 'git', clean, scrub: async (text: string) => text };
   const staged = await readStaged(place, AbortSignal.timeout(10_000), silentLog);
   assert.doesNotMatch(staged.diff, /somewhere|nowhere|under the mat/);
   assert.match(staged.diff, /\n\+--- a\/old key\.txt\n/, 'the lines of other files stay');

@@ -15,14 +15,19 @@ import { entriesSince, parseReflog } from '../../../extension/commit/reflog.ts';
 import { readStaged } from '../../../extension/commit/staged-change.ts';
 import { sampleRepository, silentLog } from './repository.ts';
 
-const clean = async (diff: string): Promise<string> => diff;
+const same = async (text: string): Promise<string> => text;
+const cleaning = { clean: same, scrub: same };
 
 test('CAP-1: what was staged and what was committed have the same tree and the same diff hash', async (t) => {
   const { root, git } = sampleRepository(t);
   writeFileSync(join(root, 'notes.txt'), 'one\ntwo\n');
   git('add', '.');
   const before = git('ls-files', '--stage', '--debug');
-  const staged = await readStaged({ root, binary: 'git', clean }, AbortSignal.timeout(10_000), silentLog);
+  const staged = await readStaged(
+    { root, binary: 'git', ...cleaning },
+    AbortSignal.timeout(10_000),
+    silentLog,
+  );
   assert.equal(git('ls-files', '--stage', '--debug'), before, 'the index was touched');
   assert.match(staged.diff, /\+two/);
 
@@ -30,7 +35,7 @@ test('CAP-1: what was staged and what was committed have the same tree and the s
   const [entry] = await readReflog(gitIn({ root, binary: 'git' }));
   assert.ok(entry && isCommit(entry));
   const observation = await commitObservation(
-    { root, binary: 'git', clean },
+    { root, binary: 'git', ...cleaning },
     root,
     entry,
     'terminal',
@@ -46,13 +51,17 @@ test('CAP-1: the first commit of a repository is read against nothing', async (t
   const { root, git } = sampleRepository(t, 'empty');
   writeFileSync(join(root, 'a.txt'), 'a\n');
   git('add', '.');
-  const staged = await readStaged({ root, binary: 'git', clean }, AbortSignal.timeout(10_000), silentLog);
+  const staged = await readStaged(
+    { root, binary: 'git', ...cleaning },
+    AbortSignal.timeout(10_000),
+    silentLog,
+  );
   assert.equal(staged.head, null);
   git('commit', '-qm', 'feat: begin');
   const [entry] = await readReflog(gitIn({ root, binary: 'git' }));
   assert.ok(entry && isCommit(entry));
   const observation = await commitObservation(
-    { root, binary: 'git', clean },
+    { root, binary: 'git', ...cleaning },
     root,
     entry,
     'terminal',
@@ -76,7 +85,7 @@ test('CAP-2: an amend names what it replaces; checkouts and resets are no commit
   const amended = entries[3];
   assert.ok(amended && isCommit(amended));
   const observation = await commitObservation(
-    { root, binary: 'git', clean },
+    { root, binary: 'git', ...cleaning },
     root,
     amended,
     'terminal',
@@ -131,11 +140,22 @@ test('CAP-4: two windows give the same commit the same id, another commit anothe
   assert.notEqual(commitObservationId('/r', one), commitObservationId('/s', one));
 });
 
+test('CAP-8: a secret in a commit message does not leave the window either', async (t) => {
+  const { root, git } = sampleRepository(t);
+  git('commit', '--allow-empty', '-qm', 'fix: the key is hunter-2-and-more');
+  const [entry] = await readReflog(gitIn({ root, binary: 'git' }));
+  assert.ok(entry && isCommit(entry));
+  const scrub = async (text: string): Promise<string> => text.replace('hunter-2-and-more', '<secret>');
+  const place = { root, binary: 'git', ...cleaning, scrub };
+  const { message } = await commitObservation(place, root, entry, 'terminal', new Date());
+  assert.equal(message, 'fix: the key is <secret>');
+});
+
 test('CAP-1: a diff larger than the limit is cut at the same place on both sides', async (t) => {
   const { root, git } = sampleRepository(t);
   writeFileSync(join(root, 'large.txt'), 'a line of text that repeats\n'.repeat(80_000));
   git('add', '.');
-  const place = { root, binary: 'git', clean };
+  const place = { root, binary: 'git', ...cleaning };
   const staged = await readStaged(place, AbortSignal.timeout(20_000), silentLog);
   assert.equal(staged.diff.length, 1_048_576);
   git('commit', '-qm', 'feat: large');

@@ -31,7 +31,7 @@ function watched(t: TestContext, capture: { allowed: boolean } = { allowed: true
   };
   const watch = new RepositoryWatch(repository as unknown as GitRepository, {
     git: { path: 'git' },
-    clean: async (diff) => diff,
+    cleaning: { clean: async (diff) => diff, scrub: async (text) => text },
     log: silentLog,
     mayCapture: () => capture.allowed,
     openProposals: async () => {
