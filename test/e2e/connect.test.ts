@@ -46,6 +46,9 @@ describe('Connecting another agent, in VS Code', { skip: await missingVSCode() }
       'Change it to your taste and commit',
       'Connect another agent',
     ]);
+    // Its picture is a webview, as the panel is.
+    await workbench.runCommand('View: Close Editor');
+    await steps.first().waitFor({ state: 'detached' });
   });
 
   it('CONNECT-1: the snippet that is opened works as it stands, and the turn is shown as that agent’s', async () => {
@@ -97,7 +100,8 @@ describe('Connecting another agent, in VS Code', { skip: await missingVSCode() }
   it('WALK-1: the walkthrough knows what is done by then', async () => {
     const { workbench } = till;
     // The model, the answer about learning, and the other agent.
-    await workbench.page.getByRole('tab', { name: /^Welcome/ }).click();
+    await workbench.runCommand('Welcome: Open Walkthrough');
+    await workbench.pick('Get started with Apprentice');
     await workbench.page
       .locator('.getting-started-step .codicon.complete')
       .nth(2)
