@@ -64,7 +64,7 @@ export function activate(context: ExtensionContext): void {
     clean: async (diff, root) => scrub(await ignored.withhold(diff, root)),
   };
   const hunks = new HunkCapture(client, spool, (path) => ignored.mayCapture(path));
-  context.subscriptions.push(spool, captureRuns(client, spool, hunks, log));
+  context.subscriptions.push(spool, captureRuns(client, spool, hunks, { scrub, ignored }, log));
   const thumbs = new Thumbs(client, spool, latest);
   const statusBar = new StatusBar(client);
   const walkthrough = new Walkthrough();

@@ -40,13 +40,16 @@ interface Watched {
 
 export class DiagnosticsCapture implements Disposable {
   readonly #turns: TurnsAtWork;
+  readonly #mayCaptureFile: (path: string) => Promise<boolean>;
   readonly #hunks: HunkCapture;
   /** By path: of a document the turn that changed it last. */
   readonly #watched = new Map<string, Watched>();
   readonly #subscriptions: Disposable[];
 
   /** Made after `hunks` and `turns`, which hear of a change first. */
-  constructor(turns: TurnsAtWork, hunks: HunkCapture) {
+  /** `mayCaptureFile`: may this file be captured (capture/ignore)? Does not reject. */
+  constructor(turns: TurnsAtWork, hunks: HunkCapture, mayCaptureFile: (path: string) => Promise<boolean>) {
+    this.#mayCaptureFile = mayCaptureFile;
     this.#turns = turns;
     this.#hunks = hunks;
     this.#subscriptions = [
@@ -130,7 +133,10 @@ export class DiagnosticsCapture implements Disposable {
         code,
         message,
       }));
-    this.#turns.report(turnId, { kind: 'diagnostics', appeared: told(appeared), vanished: told(vanished) });
+    const report = { kind: 'diagnostics' as const, appeared: told(appeared), vanished: told(vanished) };
+    void this.#mayCaptureFile(path).then((may) => {
+      if (may) this.#turns.report(turnId, report);
+    });
   }
 
   #forget(path: string): void {

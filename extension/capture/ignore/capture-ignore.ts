@@ -60,6 +60,16 @@ export class CaptureIgnore implements Disposable {
     return may;
   }
 
+  /** Does a list name this file, whatever git says of it? Does not throw: what cannot be read names all. */
+  async isNamed(path: string): Promise<boolean> {
+    try {
+      return (await this.#lists([])).names(path);
+    } catch (error) {
+      this.#log.warn(`${path} is not captured: the lists were not read (${messageOf(error)}).`);
+      return true;
+    }
+  }
+
   /** `diff` of the work tree at `root` without the lines of files that a list names. git lists none that it tracks. */
   async withhold(diff: string, root: string): Promise<string> {
     const lists = await this.#lists([root]);

@@ -1,10 +1,26 @@
 /** What is kept of a text that a program printed: without secrets, and within a budget. Pure. */
 import { cutPatterns } from '../scrub/patterns.ts';
+import type { Scrub } from '../scrub/scrub.ts';
 
 /** Two of them (now and before) go with an observation, and 200 observations wait at most. */
 export const MAX_KEPT_CHARS = 32_768;
 
-/** Secrets go first: a cut could leave a part of one that no rule knows. */
+/**
+ * A longer text is cut down to this before secrets are looked for, which takes time. What a secret loses at that cut lies
+ * in the middle, and goes with it.
+ */
+const MAX_SCRUBBED_CHARS = 262_144;
+
+/** Scrubbed, then cut: a cut could leave a part of a secret that no rule knows. */
+export async function keptOutput(
+  text: string,
+  scrub: Scrub,
+  maxChars: number = MAX_KEPT_CHARS,
+): Promise<string> {
+  return cutMiddle(await scrub(cutMiddle(text, MAX_SCRUBBED_CHARS)), maxChars);
+}
+
+/** Of a short text that is at once wanted; the rest of its secrets go when it is reported. Secrets go first: a cut could leave a part of one that no rule knows. */
 export function keptText(text: string, maxChars: number = MAX_KEPT_CHARS): string {
   return cutMiddle(cutPatterns(text), maxChars);
 }

@@ -8,7 +8,7 @@ import { type Disposable, type LogOutputChannel, type Uri, workspace } from 'vsc
 import { messageOf } from '../../log.ts';
 import type { Attributed } from './attribution.ts';
 import type { EarlierRuns } from './earlier-runs.ts';
-import { keptText } from './kept-text.ts';
+import { keptOutput } from './kept-text.ts';
 import { isReport, MAX_REPORT_BYTES, REPORT_GLOBS } from './report-files.ts';
 import type { TurnsAtWork } from './turns-at-work.ts';
 
@@ -29,13 +29,21 @@ interface Written {
 export class ReportCapture implements Disposable {
   readonly #turns: TurnsAtWork;
   readonly #earlier: EarlierRuns;
+  readonly #isNamed: (path: string) => Promise<boolean>;
   readonly #log: LogOutputChannel;
   /** By workspace folder. */
   readonly #written = new Map<string, Written>();
   readonly #subscriptions: Disposable[];
 
-  constructor(turns: TurnsAtWork, earlier: EarlierRuns, log: LogOutputChannel) {
+  /** `isNamed`: does a list of the user's name this file (capture/ignore)? That git ignores it says nothing: it was made. */
+  constructor(
+    turns: TurnsAtWork,
+    earlier: EarlierRuns,
+    isNamed: (path: string) => Promise<boolean>,
+    log: LogOutputChannel,
+  ) {
     this.#turns = turns;
+    this.#isNamed = isNamed;
     this.#earlier = earlier;
     this.#log = log;
     const watchers = REPORT_GLOBS.map((glob) => workspace.createFileSystemWatcher(glob, false, false, true));
@@ -76,13 +84,13 @@ export class ReportCapture implements Disposable {
     const files: string[] = [];
     const texts: string[] = [];
     for (const path of [...paths].sort()) {
-      const text = await reportIn(folder, path);
+      const text = (await this.#isNamed(path)) ? null : await reportIn(folder, path);
       if (text === null) continue;
       files.push(relative(folder, path));
       texts.push(text);
     }
     if (files.length === 0 || !this.#turns.mayCapture) return;
-    const output = keptText(texts.join('\n'));
+    const output = await keptOutput(texts.join('\n'), this.#turns.scrub);
     // Other files are other tests.
     const key = ['reports', ...files].join('\n');
     if (attributed !== undefined) {

@@ -3,7 +3,9 @@ import type { Disposable, LogOutputChannel } from 'vscode';
 import type { AgentServerClient } from '../../client.ts';
 import { DiagnosticsCapture } from '../diagnostics/diagnostics-capture.ts';
 import type { HunkCapture } from '../hunks/hunk-capture.ts';
+import type { CaptureIgnore } from '../ignore/capture-ignore.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
+import type { Scrub } from '../scrub/scrub.ts';
 import { EarlierRuns } from './earlier-runs.ts';
 import { ReportCapture } from './report-capture.ts';
 import { TaskCapture } from './task-capture.ts';
@@ -15,16 +17,17 @@ export function captureRuns(
   client: AgentServerClient,
   spool: ObservationSpool,
   hunks: HunkCapture,
+  { scrub, ignored }: { scrub: Scrub; ignored: Pick<CaptureIgnore, 'mayCapture' | 'isNamed'> },
   log: LogOutputChannel,
 ): Disposable {
-  const turns = new TurnsAtWork(client, spool, hunks);
+  const turns = new TurnsAtWork(client, spool, hunks, scrub, log);
   const earlier = new EarlierRuns();
   const tasks = new TaskCapture(turns, earlier);
   const parts = [
     tasks,
     new TerminalCapture(turns, earlier, tasks, log),
-    new ReportCapture(turns, earlier, log),
-    new DiagnosticsCapture(turns, hunks),
+    new ReportCapture(turns, earlier, (path) => ignored.isNamed(path), log),
+    new DiagnosticsCapture(turns, hunks, (path) => ignored.mayCapture(path)),
     // The last: the others look at it as they end.
     turns,
   ];

@@ -14,7 +14,7 @@ import { looksAround } from '../../../agent-server/evidence/command-line.ts';
 import { messageOf } from '../../log.ts';
 import type { Attributed } from './attribution.ts';
 import type { EarlierRuns } from './earlier-runs.ts';
-import { keptText } from './kept-text.ts';
+import { keptOutput } from './kept-text.ts';
 import type { TaskCapture } from './task-capture.ts';
 import type { TurnsAtWork } from './turns-at-work.ts';
 
@@ -102,11 +102,11 @@ export class TerminalCapture implements Disposable {
     const { folder, attributed } = running;
     const printed = await running.output;
     if (printed === null || running.stop.signal.aborted || !this.#turns.mayCapture) return;
-    const output = keptText(printed);
+    const output = await keptOutput(printed, this.#turns.scrub);
     const processId = await running.terminal.processId;
     if (processId !== undefined && this.#tasks.take(processId, output)) return;
     // As it was at the end: only then the shell has told all of it.
-    const commandLine = keptText(execution.commandLine.value, MAX_COMMAND_CHARS);
+    const commandLine = await keptOutput(execution.commandLine.value, this.#turns.scrub, MAX_COMMAND_CHARS);
     const cwd = execution.cwd?.fsPath ?? folder;
     if (attributed !== undefined) {
       const { turnId, arrivedMs, editedSince } = attributed;

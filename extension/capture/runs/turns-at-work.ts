@@ -12,8 +12,11 @@ import {
   type TestRunObservation,
 } from '../../../agent-server/protocol/observations.ts';
 import type { AgentServerClient } from '../../client.ts';
+import type { Log } from '../../log.ts';
+import { messageOf } from '../../log.ts';
 import type { HunkCapture } from '../hunks/hunk-capture.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
+import { type Scrub, scrubAll } from '../scrub/scrub.ts';
 import { type Attributed, Attribution } from './attribution.ts';
 
 /** What a save changes (a formatter, an organiser of imports) it changes within this time. */
@@ -30,6 +33,9 @@ export type RunReport = Told<
 export class TurnsAtWork implements Disposable {
   readonly #client: AgentServerClient;
   readonly #spool: ObservationSpool;
+  readonly #log: Log;
+  /** Takes secrets out of a text (capture/scrub). */
+  readonly scrub: Scrub;
   readonly #attribution = new Attribution();
   /** When the save began. */
   readonly #saving = new WeakMap<TextDocument, number>();
@@ -39,9 +45,17 @@ export class TurnsAtWork implements Disposable {
   readonly onDidStop = this.#onDidStop.event;
 
   /** Made after `hunks`, which then hears of a change first: an agent's edit is no edit of the user's. */
-  constructor(client: AgentServerClient, spool: ObservationSpool, hunks: HunkCapture) {
+  constructor(
+    client: AgentServerClient,
+    spool: ObservationSpool,
+    hunks: HunkCapture,
+    scrub: Scrub,
+    log: Log,
+  ) {
     this.#client = client;
     this.#spool = spool;
+    this.scrub = scrub;
+    this.#log = log;
     this.#subscriptions = [
       this.#onDidStop,
       hunks.onDidArrive(({ turnId, document }) => {
@@ -89,17 +103,19 @@ export class TurnsAtWork implements Disposable {
   /** Reports of the turn, as far as learning is still on and the turn has not been reported of too often. */
   report(turnId: string, told: RunReport): void {
     if (!this.mayCapture || !this.#attribution.takeReport(turnId)) return;
-    const observation = {
-      ...told,
-      turnId,
-      observationId: randomUUID(),
-      observedAt: new Date().toISOString(),
-    };
-    void this.#spool.add(Observation.parse(observation));
+    const ids = { turnId, observationId: randomUUID(), observedAt: new Date().toISOString() };
+    void this.#send({ ...told, ...ids }).catch((error: unknown) =>
+      this.#log.error(`What was run was not reported: ${messageOf(error)}`),
+    );
   }
 
   dispose(): void {
     for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+
+  async #send(observation: object): Promise<void> {
+    const parsed = Observation.parse(await scrubAll(observation, this.scrub));
+    if (this.mayCapture) await this.#spool.add(parsed);
   }
 
   #edited(uri: Uri): void {

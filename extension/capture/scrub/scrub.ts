@@ -6,6 +6,9 @@
 import { cutValues } from './env-values.ts';
 import { cutPatterns, PLACEHOLDER } from './patterns.ts';
 
+/** `text` without its secrets. */
+export type Scrub = (text: string) => Promise<string>;
+
 /**
  * `text` with every recognised secret replaced. `values`: those of the workspace's `.env` files (env-values.ts). Throws
  * when the rules cannot be loaded: then nothing is captured rather than captured as it is.
@@ -21,4 +24,18 @@ export async function scrubText(text: string, values: readonly string[]): Promis
     end = to;
   }
   return scrubbed + own.slice(end);
+}
+
+/** A value like `value` in which every text is scrubbed, one after another; names of fields stay. */
+export async function scrubAll(value: unknown, scrub: Scrub): Promise<unknown> {
+  if (typeof value === 'string') return scrub(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const scrubbed: unknown[] = [];
+    for (const one of value) scrubbed.push(await scrubAll(one, scrub));
+    return scrubbed;
+  }
+  const fields: [string, unknown][] = [];
+  for (const [name, one] of Object.entries(value)) fields.push([name, await scrubAll(one, scrub)]);
+  return Object.fromEntries(fields);
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { secretValues } from '../../../extension/capture/scrub/env-values.ts';
-import { scrubText } from '../../../extension/capture/scrub/scrub.ts';
+import { scrubAll, scrubText } from '../../../extension/capture/scrub/scrub.ts';
 
 // Put together here, so that no scanner takes this file for a leak.
 const known = {
@@ -77,4 +77,22 @@ test('CAP-8: a mebibyte made to be slow is scrubbed in bounded time', async () =
     // Quadratic would be minutes; this is a bound on kind, not on speed.
     assert.ok(tookMs < 20_000, `${piece}: ${tookMs} ms`);
   }
+});
+
+test('CAP-8: every text of an observation is scrubbed, and nothing else of it changes', async () => {
+  const scrub = async (text: string): Promise<string> => text.replace('hunter22', '<secret>');
+  const observation = {
+    kind: 'terminal',
+    commandLine: 'login hunter22',
+    exitCode: 1,
+    before: { output: 'hunter22 refused', exitCode: null },
+    paths: ['a/hunter22.txt', 7, true],
+  };
+  assert.deepEqual(await scrubAll(observation, scrub), {
+    kind: 'terminal',
+    commandLine: 'login <secret>',
+    exitCode: 1,
+    before: { output: '<secret> refused', exitCode: null },
+    paths: ['a/<secret>.txt', 7, true],
+  });
 });

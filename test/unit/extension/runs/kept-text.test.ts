@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EarlierRuns } from '../../../../extension/capture/runs/earlier-runs.ts';
-import { cutMiddle, keptText, MAX_KEPT_CHARS } from '../../../../extension/capture/runs/kept-text.ts';
+import {
+  cutMiddle,
+  keptOutput,
+  keptText,
+  MAX_KEPT_CHARS,
+} from '../../../../extension/capture/runs/kept-text.ts';
 
 describe('What is kept of an output', () => {
   it('CAPTURE-4: is cut in the middle, between lines, and says so', () => {
@@ -25,6 +30,16 @@ describe('What is kept of an output', () => {
     assert.equal(keptText(`token ${token} end`), 'token <secret> end');
     const atTheCut = `${'x'.repeat(MAX_KEPT_CHARS / 2 - 60)} ${token} ${'y'.repeat(MAX_KEPT_CHARS)}`;
     assert.doesNotMatch(keptText(atTheCut), /ghp_|a1B2/);
+  });
+
+  it('CAP-8: of a long output, secrets go before the cut, wherever they stand', async () => {
+    const secret = 'tr0ub4dor&3';
+    const scrub = async (text: string): Promise<string> => text.replaceAll(secret, '<secret>');
+    const output = `${secret} `.repeat(100_000);
+    const kept = await keptOutput(output, scrub);
+    assert.ok(kept.length <= MAX_KEPT_CHARS);
+    assert.doesNotMatch(kept, /tr0ub|dor&3/);
+    assert.match(kept, /^<secret> <secret>/);
   });
 });
 
