@@ -67,6 +67,9 @@ const TURNS_PER_SLOT = 2;
 /** Cancelled turns write their end into the store before it closes. */
 const DRAIN_LIMIT_MS = 2_000;
 
+/** A person waits for the page; the tokenizer is fetched once. */
+const TOKENIZER_LIMIT_MS = 5_000;
+
 type Undo = (() => Promise<void> | void)[];
 
 /** Starts serving a home folder. Throws what a part throws at its start, with all that had begun undone. */
@@ -221,6 +224,11 @@ async function start(
     store,
     writeCommitMessage: commitMessageWriter({ turns, prompts, serving }),
     panel: snapshot,
+    tokenTexts: async (signal) => {
+      if (!link.status.connected) return null;
+      return (await prompts.get(AbortSignal.any([signal, AbortSignal.timeout(TOKENIZER_LIMIT_MS)])))
+        .tokenizer;
+    },
     versions: versions.keeper,
     comparison: versions.comparison,
     gateway: { url: gateway.url, key: address.key },

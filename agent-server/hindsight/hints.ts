@@ -61,11 +61,14 @@ export function teachingHints(hint: Hint, ofTurn: readonly HintCandidate[]): Hin
   return [...own, ...words].slice(0, MAX_WORD_HINTS);
 }
 
-/** Next states that show the user's own wording. */
+/** Next states that show the user's own wording; a thumb does where it brings one. */
 const WORDINGS: ReadonlySet<Reading['source']> = new Set(['commit', 'user_edit', 'patch_review']);
 
 function lastWording(readings: readonly Reading[]): Reading | undefined {
-  return readings.findLast(({ source, score }) => WORDINGS.has(source) && score !== null);
+  return readings.findLast(
+    ({ source, score, rewrite }) =>
+      score !== null && (WORDINGS.has(source) || (source === 'thumb' && rewrite !== null)),
+  );
 }
 
 const WORDS_SOURCE = {

@@ -22,12 +22,14 @@ const TITLES = {
   screen: 'The screen afterwards:',
 } as const satisfies Record<Observation['kind'], string>;
 
+const THUMBS = { 1: 'up', 0: 'neither up nor down', [-1]: 'down' } as const;
+
 function bodyOf(observation: Observation): string {
   switch (observation.kind) {
     case 'commit':
       return observation.message;
     case 'thumb':
-      return observation.value === 1 ? 'up' : 'down';
+      return lines(THUMBS[observation.value], observation.words, observation.rewrite);
     case 'proposal_closed':
       return observation.reason;
     case 'user_reply':

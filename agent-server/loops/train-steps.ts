@@ -21,6 +21,7 @@ import type { BatchManifest } from '../protocol/training.ts';
 import type { Store } from '../store/store.ts';
 import type { Sample } from '../store/types.ts';
 import type { Batch, Version } from '../store/version-types.ts';
+import { advantagesOf } from './advantages.ts';
 import { makeAnchor } from './anchor-maker.ts';
 import { BatchBuilder } from './batch-builder.ts';
 import type { BatchFolders } from './batch-folder.ts';
@@ -194,7 +195,7 @@ export class TrainSteps {
     try {
       const { manifest, tensors } = await builder.build(batch, signal);
       await folders.write(manifest, tensors);
-      store.setManifest(batch.batchId, manifest);
+      store.setManifest(batch.batchId, manifest, advantagesOf(manifest, tensors));
     } finally {
       lease.release();
     }

@@ -130,6 +130,8 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
   );
   on(editorRequests.openProposals, ({ repositoryRoot }) => service.openProposals(repositoryRoot));
   on(editorRequests.panel, () => service.panel());
+  on(editorRequests.turns, (query) => service.turns(query));
+  on(editorRequests.turn, ({ turnId }, signal) => service.turn(turnId, signal));
   on(editorRequests.subscribePanel, ({ on: wanted }) => {
     unsubscribe?.();
     // A client still busy with the last snapshots gets a later one instead of a longer queue.

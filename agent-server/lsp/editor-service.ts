@@ -5,13 +5,15 @@ import type { BetterForMe } from '../promotion/better-for-me.ts';
 import type { VersionKeeper } from '../promotion/version-keeper.ts';
 import type { LearningState, OpenProposal, Proposal, StagedChange } from '../protocol/editor.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
-import type { LessonId } from '../protocol/ids.ts';
+import type { LessonId, TurnId } from '../protocol/ids.ts';
 import type { Observation } from '../protocol/observations.ts';
 import type { PanelLesson, PanelSnapshot } from '../protocol/panel.ts';
+import type { TurnDetail, TurnPage, TurnQuery } from '../protocol/turns.ts';
 import type { LessonChange } from '../store/lesson-types.ts';
 import type { Store } from '../store/store.ts';
 import { createIntake } from './intake.ts';
 import { panelLesson, panelLessons } from './lessons.ts';
+import { listed, type TokenTexts, turnDetail } from './turn-detail.ts';
 
 /** A list longer than this is no list for a person. */
 const MAX_LESSONS_LISTED = 500;
@@ -29,6 +31,9 @@ export interface EditorService {
   writeCommitMessage: WriteCommitMessage;
   openProposals(repositoryRoot: string): OpenProposal[];
   panel(): PanelSnapshot;
+  turns(query: TurnQuery): TurnPage;
+  /** Throws `not_found`. */
+  turn(turnId: TurnId, signal: AbortSignal): Promise<TurnDetail>;
   setLearning(state: Exclude<LearningState, 'unasked'>): { state: LearningState };
   learning(): { state: LearningState };
   lessons(): PanelLesson[];
@@ -46,6 +51,8 @@ export interface EditorServiceOptions {
   store: Store;
   writeCommitMessage: WriteCommitMessage;
   panel(): PanelSnapshot;
+  /** The model's tokenizer, or null while there is none. */
+  tokenTexts(signal: AbortSignal): Promise<TokenTexts>;
   versions: VersionKeeper;
   comparison: BetterForMe;
   gateway: EditorService['gateway'];
@@ -86,6 +93,8 @@ export function createEditorService(options: EditorServiceOptions): EditorServic
           ];
         }),
     panel: options.panel,
+    turns: (query) => listed(store.turnPage(query)),
+    turn: async (turnId, signal) => turnDetail(store, turnId, await options.tokenTexts(signal)),
     setLearning: (state) => {
       store.setLearning(state);
       return { state };

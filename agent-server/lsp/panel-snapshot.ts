@@ -15,7 +15,8 @@ export interface PanelSources {
   gatewayUrl: string;
 }
 
-const MAX_TURNS = 50;
+/** The latest; `apprentice/turns` has all of them. */
+const MAX_TURNS = 20;
 const MAX_VERSIONS = 50;
 const MAX_CURVE_POINTS = 500;
 const MAX_LESSONS = 50;

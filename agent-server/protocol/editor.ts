@@ -8,6 +8,7 @@ import { LessonId, SessionId, TurnId, WeightVersion } from './ids.ts';
 import { Observation, TurnSubject } from './observations.ts';
 import { MAX_LESSON_CHARS, PanelLesson, PanelSnapshot } from './panel.ts';
 import { EvaluationReport, EvaluationRequest } from './promotion.ts';
+import { TurnDetail, TurnPage, TurnQuery, TurnRequest } from './turns.ts';
 
 export const InitializationOptions = z.object({
   token: z.string(),
@@ -71,6 +72,10 @@ export const editorRequests = {
     result: z.array(OpenProposal),
   },
   panel: { method: 'apprentice/panel', params: z.object({}), result: PanelSnapshot },
+  /** Newest first, a page at a time. */
+  turns: { method: 'apprentice/turns', params: TurnQuery, result: TurnPage },
+  /** One turn with all that is known of it. */
+  turn: { method: 'apprentice/turn', params: TurnRequest, result: TurnDetail },
   /** After it, `panelChanged` follows every change, at most four a second. */
   subscribePanel: {
     method: 'apprentice/subscribePanel',

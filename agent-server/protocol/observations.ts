@@ -59,14 +59,6 @@ export const CommitObservation = z.object({
 });
 export type CommitObservation = z.infer<typeof CommitObservation>;
 
-export const ThumbObservation = z.object({
-  kind: z.literal('thumb'),
-  ...common,
-  turnId: TurnId,
-  value: z.union([z.literal(1), z.literal(-1)]),
-});
-export type ThumbObservation = z.infer<typeof ThumbObservation>;
-
 /** Not a next state: the proposal went away without one, so the turn gets no score. */
 export const ProposalClosedObservation = z.object({
   kind: z.literal('proposal_closed'),
@@ -80,6 +72,18 @@ export type ProposalClosedObservation = z.infer<typeof ProposalClosedObservation
 export const MAX_TEXT_CHARS = 65_536;
 const Text = z.string().max(MAX_TEXT_CHARS);
 const ofTurn = { ...common, turnId: TurnId };
+
+/** The user's own label: up, down, or neither; and, where they say it, how the answer should have been. */
+export const ThumbObservation = z.object({
+  kind: z.literal('thumb'),
+  ...ofTurn,
+  value: z.union([z.literal(1), z.literal(0), z.literal(-1)]),
+  /** What they want instead; '' takes an earlier rewrite back; null: not said. */
+  rewrite: Text.nullable().default(null),
+  /** In their words; null: not said. */
+  words: Text.nullable().default(null),
+});
+export type ThumbObservation = z.infer<typeof ThumbObservation>;
 
 /** What the user said next in the conversation. */
 export const UserReplyObservation = z.object({ kind: z.literal('user_reply'), ...ofTurn, text: Text });

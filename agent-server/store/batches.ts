@@ -5,6 +5,7 @@ import { type BatchId, SampleId, TurnId } from '../protocol/ids.ts';
 import { SampleRow } from './codec.ts';
 import type { Database } from './database.ts';
 import type { Store } from './store.ts';
+import { keepAdvantages } from './token-advantages.ts';
 import { BatchRow } from './version-rows.ts';
 import type { Batch } from './version-types.ts';
 
@@ -104,7 +105,7 @@ export function batchQueries(db: Database): BatchQueries {
         );
       }),
 
-    setManifest: (batchId, manifest) =>
+    setManifest: (batchId, manifest, advantages = []) =>
       db.write(['batches'], () => {
         const changed = db.run(
           `UPDATE batches SET manifest = ? WHERE batch_id = ? AND state IN ('building', 'submitted')`,
@@ -112,6 +113,7 @@ export function batchQueries(db: Database): BatchQueries {
           batchId,
         );
         if (changed !== 1) throw invalid(`Batch ${batchId} is ${required(batchId).state}.`);
+        keepAdvantages(db, advantages);
       }),
 
     submitBatch: (batchId) =>

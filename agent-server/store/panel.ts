@@ -4,49 +4,19 @@
  * clock, which may jump.
  */
 import { z } from 'zod';
-import { TakenFor } from '../protocol/gateway.ts';
-import { BatchId, TurnId, WeightVersion } from '../protocol/ids.ts';
-import type { TurnOutcome } from '../protocol/panel.ts';
+import { TurnId, WeightVersion } from '../protocol/ids.ts';
 import { GateFigures } from '../protocol/promotion.ts';
 import { json } from './codec.ts';
 import type { Database } from './database.ts';
 import type { Store } from './store.ts';
 import { VersionRow } from './version-rows.ts';
 
-type PanelQueries = Pick<Store, 'queueLengths' | 'doneCounts' | 'panelTurns' | 'panelVersions' | 'curve'>;
+type PanelQueries = Pick<Store, 'queueLengths' | 'doneCounts' | 'panelVersions' | 'curve'>;
 
 const Score = z.union([z.literal(1), z.literal(0), z.literal(-1)]).nullable();
 
-const PanelTurnRow = z.object({
-  turn_id: TurnId,
-  created_at_ms: z.number(),
-  kind: z.enum(['main', 'side']),
-  side_reason: TakenFor.nullable(),
-  state: z.enum(['open', 'settled']),
-  subject_kind: z.enum(['commit_message', 'chat']),
-  repository_root: z.string().nullable(),
-  client: z.string().nullable(),
-  answered_by: WeightVersion,
-  text: z.string(),
-  score: Score,
-  decided_by: z.string().nullable(),
-  hint_kind: z.enum(['rewrite', 'words']).nullable(),
-  hint_text: z.string().nullable(),
-  sample_state: z.enum(['ready', 'batched', 'trained', 'held']).nullable(),
-  excluded: z.number().nullable(),
-  batch_id: BatchId.nullable(),
-  learnt_by: WeightVersion.nullable(),
-  note: z.string().nullable(),
-  teacher_detail: z.string().nullable(),
-});
-
-const SUBJECTS = { commit_message: 'Commit message', chat: 'Chat' } as const;
-
 /** The newest verdicts among which the curve looks for scores; most of them may have none. */
 const CURVE_WINDOW = 5_000;
-
-/** Source of a thumb's evidence, as it stands in `decided_by`. */
-const THUMB = 'evidence:thumb';
 
 const DoneRow = z.object({
   serve: z.number(),
@@ -95,40 +65,6 @@ export function panelQueries(db: Database): PanelQueries {
            (SELECT value FROM counters WHERE name = 'judged') AS judge,
            (SELECT value FROM counters WHERE name = 'trained') AS train`,
       ) ?? { serve: 0, environment: 0, judge: 0, train: 0 },
-
-    panelTurns: (limit) =>
-      db
-        .all(
-          PanelTurnRow,
-          `SELECT t.turn_id, t.created_at_ms, t.kind, t.side_reason, t.state, t.subject_kind, t.repository_root, t.answered_by,
-             x.client, t.text, v.score, v.decided_by, h.kind AS hint_kind, h.text AS hint_text, s.state AS sample_state, s.excluded,
-             s.batch_id, s.note, c.detail AS teacher_detail, CASE WHEN s.state = 'trained' THEN b.version END AS learnt_by
-           FROM turns t JOIN sessions x USING (session_id) LEFT JOIN verdicts v USING (turn_id) LEFT JOIN hints h USING (turn_id)
-             LEFT JOIN samples s ON s.rowid = (SELECT max(rowid) FROM samples l WHERE l.turn_id = t.turn_id)
-             LEFT JOIN batches b ON b.batch_id = s.batch_id LEFT JOIN teacher_checks c ON c.sample_id = s.sample_id
-           WHERE t.state IN ('open', 'settled') ORDER BY t.rowid DESC LIMIT ?`,
-          limit,
-        )
-        .map((row) => ({
-          turnId: row.turn_id,
-          createdAt: iso(row.created_at_ms),
-          subject: SUBJECTS[row.subject_kind],
-          repository: row.repository_root,
-          version: row.answered_by,
-          proposal: row.text,
-          client: row.client,
-          outcome: outcome(row),
-          takenFor: row.side_reason ?? row.kind,
-          correction: row.hint_kind === 'rewrite' ? row.hint_text : null,
-          score: row.score,
-          decidedBy: row.decided_by,
-          hint: row.hint_text,
-          sampleState: row.sample_state ?? 'none',
-          excluded: row.excluded === 1,
-          batchId: row.batch_id,
-          learntBy: row.learnt_by,
-          notes: [row.note, row.teacher_detail].filter((note) => note !== null),
-        })),
 
     panelVersions: (limit) =>
       db
@@ -179,14 +115,6 @@ export function panelQueries(db: Database): PanelQueries {
           accepted: row.score === 1,
         })),
   };
-}
-
-function outcome(row: z.infer<typeof PanelTurnRow>): TurnOutcome {
-  if (row.kind === 'side') return 'side';
-  if (row.state === 'open' && row.decided_by === null) return 'pending';
-  if (row.score === null || row.score === 0) return 'no_score';
-  if (row.decided_by?.startsWith(THUMB)) return row.score === 1 ? 'thumb_up' : 'thumb_down';
-  return row.score === 1 ? 'accepted' : 'corrected';
 }
 
 function iso(epochMs: number): string {

@@ -12,10 +12,12 @@ import { observationQueries } from './observations.ts';
 import { markDamaged, openFile } from './open-file.ts';
 import { ownTextQueries } from './own-texts.ts';
 import { panelQueries } from './panel.ts';
+import { panelTurnQueries } from './panel-turns.ts';
 import { rollbackQueries } from './rollback.ts';
 import { sessionQueries } from './sessions.ts';
 import type { Store } from './store.ts';
 import { teacherCheckQueries } from './teacher-checks.ts';
+import { tokenAdvantageQueries } from './token-advantages.ts';
 import { turnQueries } from './turns.ts';
 import { versionQueries } from './versions.ts';
 import { voteQueries } from './votes.ts';
@@ -58,6 +60,8 @@ export function storeOver(db: Database, damaged: Promise<Error>): Store {
     ...forgettingQueries(db),
     ...ownTextQueries(db),
     ...panelQueries(db),
+    ...panelTurnQueries(db),
+    ...tokenAdvantageQueries(db),
     ...lessonQueries(db),
     ...lessonLearningQueries(db),
   };

@@ -14,6 +14,7 @@ import type { NextStateKind, Observation } from '../protocol/observations.ts';
 import type { CurvePoint, LoopName, PanelTurn, PanelVersion } from '../protocol/panel.ts';
 import type { GateFigures } from '../protocol/promotion.ts';
 import type { BatchManifest, TrainMetrics } from '../protocol/training.ts';
+import type { TurnPage, TurnQuery } from '../protocol/turns.ts';
 import type * as L from './lesson-types.ts';
 import type * as T from './types.ts';
 import type * as V from './version-types.ts';
@@ -147,8 +148,10 @@ export interface Store {
     turns: readonly V.BatchTurn[];
     createdAtMs: number;
   }): void;
-  /** The folder is complete on disk. */
-  setManifest(batchId: BatchId, manifest: BatchManifest): void;
+  /** The folder is complete on disk. `advantages`: kept to be looked at, of each sample the last. */
+  setManifest(batchId: BatchId, manifest: BatchManifest, advantages?: readonly V.SampleAdvantages[]): void;
+  /** What the sample's last training step was told of each token; none when that is not kept any more. */
+  tokenAdvantages(sampleId: SampleId): V.SampleAdvantages[];
   /** building or submitted -> submitted, attempts + 1. */
   submitBatch(batchId: BatchId): V.Batch;
   openBatch(): V.Batch | undefined;
@@ -265,6 +268,10 @@ export interface Store {
   queueLengths(nowMs: number): T.QueueLengths;
   doneCounts(): Record<LoopName, number>;
   panelTurns(limit: number): PanelTurn[];
+  /** An answered turn. */
+  panelTurn(turnId: TurnId): PanelTurn | undefined;
+  /** Newest first; looks at a bounded number of turns, so that a page may be short and still have a next one. */
+  turnPage(query: TurnQuery): TurnPage;
   panelVersions(limit: number): PanelVersion[];
   /** Oldest first. */
   curve(limit: number): CurvePoint[];

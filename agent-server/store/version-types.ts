@@ -1,5 +1,5 @@
 /** Batches, versions and what is decided of them, as the rest of the agent-server sees them. */
-import type { BatchId, TurnId, WeightVersion } from '../protocol/ids.ts';
+import type { BatchId, SampleId, TurnId, WeightVersion } from '../protocol/ids.ts';
 import type { GateFigures } from '../protocol/promotion.ts';
 import type { BatchManifest, TrainMetrics } from '../protocol/training.ts';
 import type { Turn } from './types.ts';
@@ -81,4 +81,20 @@ export interface Anchor {
   responseIds: number[];
   /** Per response position the base's top `[logprob, id]`, best first. */
   baseTop: [number, number][][];
+}
+
+/** What a training step was told of each token of a sample. response: its own answer; demonstration: the rewrite. */
+export interface SampleAdvantages {
+  sampleId: SampleId;
+  role: 'response' | 'demonstration';
+  batchId: BatchId;
+  tokens: {
+    id: number;
+    /** Of this very token; null: the step says nothing of it. */
+    advantage: number | null;
+    /** c_t of -log pi(y_t). */
+    weight: number;
+    /** The other token that is pushed up the most. */
+    other: { id: number; advantage: number } | null;
+  }[];
 }

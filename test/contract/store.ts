@@ -24,6 +24,7 @@ import {
 import { batchRules } from './store-batches.ts';
 import { forgettingRules } from './store-forgetting.ts';
 import { judgementRules } from './store-judgements.ts';
+import { panelRules } from './store-panel.ts';
 import { rollbackRules } from './store-rollback.ts';
 
 export interface StoreUnderTest {
@@ -50,6 +51,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     rollbackRules(() => store);
     forgettingRules(() => store);
     judgementRules(() => store);
+    panelRules(() => store);
 
     it('keeps the exact ids and logprobs of a turn', () => {
       const begun = turn({ promptIds: [0, 49_151, 7] });

@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readDiscovery } from '../../../agent-server/discovery.ts';
-import { connectEditorClient } from '../../../agent-server/lsp/client.ts';
+import { connectEditorClient, type EditorClient } from '../../../agent-server/lsp/client.ts';
 import type { Discovery } from '../../../agent-server/protocol/discovery.ts';
 import { editorRequests } from '../../../agent-server/protocol/editor.ts';
 
@@ -29,9 +29,10 @@ export class ScriptedAgent {
     this.#discovery = discovery;
   }
 
-  /** Serves the home folder before a window does, with learning on. */
-  static async start(home: string): Promise<ScriptedAgent> {
-    writeFileSync(join(home, 'config.json'), JSON.stringify(CONFIG));
+  /** Serves the home folder before a window does, with learning on. `learning`: settings of config.json. */
+  static async start(home: string, learning: Record<string, unknown> = {}): Promise<ScriptedAgent> {
+    const config = { ...CONFIG, learning: { ...CONFIG.learning, ...learning } };
+    writeFileSync(join(home, 'config.json'), JSON.stringify(config));
     const main = join(import.meta.dirname, '..', '..', 'fakes', 'agent-server', 'main.ts');
     const server = spawn(process.execPath, [main], {
       env: { ...process.env, APPRENTICE_HOME: home, APPRENTICE_FAKE_ANSWER: answerFile(home) },
@@ -77,18 +78,23 @@ export class ScriptedAgent {
 
   /** Reports what the user made of an answer, as an editor does. */
   async correct(turnId: string, text: string): Promise<void> {
-    const client = await connectEditorClient(this.#discovery, 'agent');
-    const observation = {
-      kind: 'user_edit' as const,
-      observationId: randomUUID(),
-      observedAt: new Date().toISOString(),
-      turnId,
-      moment: 'final' as const,
-      text,
-      survival: null,
-    };
-    await client.request(editorRequests.observe, editorRequests.observe.params.parse(observation));
+    await this.observe({ kind: 'user_edit', turnId, moment: 'final', text, survival: null });
+  }
+
+  /** Reports what followed; its id and time are made here. */
+  async observe(fields: Record<string, unknown>): Promise<void> {
+    const common = { observationId: randomUUID(), observedAt: new Date().toISOString() };
+    const client = await this.connect();
+    await client.request(
+      editorRequests.observe,
+      editorRequests.observe.params.parse({ ...common, ...fields }),
+    );
     client.close();
+  }
+
+  /** As an editor connects. The caller closes it. */
+  connect(): Promise<EditorClient> {
+    return connectEditorClient(this.#discovery, 'agent');
   }
 
   async stop(): Promise<void> {
