@@ -9,6 +9,14 @@ import { rootOf } from '../commit/pick-repository.ts';
 
 export type ThumbValue = 1 | -1;
 
+/** `rewrite`, `words`: how it should have been; null: not said. */
+export interface Label {
+  turnId: string;
+  value: 1 | 0 | -1;
+  rewrite: string | null;
+  words: string | null;
+}
+
 export class Thumbs {
   readonly #client: AgentServerClient;
   readonly #spool: ObservationSpool;
@@ -34,9 +42,18 @@ export class Thumbs {
 
   /** Rates any turn. Says so when nothing may be recorded. */
   async rate(turnId: string, value: ThumbValue): Promise<void> {
+    if (!(await this.label({ turnId, value, rewrite: null, words: null }))) return;
+    window.setStatusBarMessage(
+      value === 1 ? l10n.t('Apprentice: thumbs up noted') : l10n.t('Apprentice: thumbs down noted'),
+      3_000,
+    );
+  }
+
+  /** The user's own label, with how it should have been where they say so. False when nothing may be recorded. */
+  async label({ turnId, value, rewrite, words }: Label): Promise<boolean> {
     if (!workspace.isTrusted || this.#client.learning !== 'on') {
       void window.showInformationMessage(l10n.t('Learning is not on, so the thumb was not recorded.'));
-      return;
+      return false;
     }
     await this.#spool.add(
       Observation.parse({
@@ -45,12 +62,11 @@ export class Thumbs {
         observedAt: new Date().toISOString(),
         turnId,
         value,
+        rewrite,
+        words,
       }),
     );
     this.#latest.rated(turnId);
-    window.setStatusBarMessage(
-      value === 1 ? l10n.t('Apprentice: thumbs up noted') : l10n.t('Apprentice: thumbs down noted'),
-      3_000,
-    );
+    return true;
   }
 }

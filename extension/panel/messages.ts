@@ -1,9 +1,11 @@
 /**
  * What extension host and webview say to each other. Both ends parse it. The host sends the whole view each
- * time; the webview keeps only what is open or focused.
+ * time, and answers questions about what a view has no room for; the webview keeps only what is open or focused.
  */
 import { z } from 'zod';
+import { MAX_TEXT_CHARS } from '../../agent-server/protocol/observations.ts';
 import { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
+import { TurnDetail, TurnPage, TurnQuery } from '../../agent-server/protocol/turns.ts';
 
 export const PanelView = z.object({
   connection: z.discriminatedUnion('kind', [
@@ -20,12 +22,38 @@ export const PanelView = z.object({
 });
 export type PanelView = z.infer<typeof PanelView>;
 
-export const ToWebview = z.object({ type: z.literal('view'), view: PanelView });
+/** What a page asks for when it is shown. */
+export const Question = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('turns'), query: TurnQuery }),
+  z.object({ kind: z.literal('turn'), turnId: z.uuid() }),
+]);
+export type Question = z.infer<typeof Question>;
+
+export const Answer = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('turns'), page: TurnPage }),
+  z.object({ kind: z.literal('turn'), detail: TurnDetail }),
+]);
+export type Answer = z.infer<typeof Answer>;
+
+export const ToWebview = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('view'), view: PanelView }),
+  z.object({ type: z.literal('answer'), id: z.number().int(), answer: Answer }),
+  z.object({ type: z.literal('failure'), id: z.number().int(), message: z.string() }),
+]);
+export type ToWebview = z.infer<typeof ToWebview>;
 
 export const FromWebview = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
   z.object({ type: z.literal('setLearning'), state: z.enum(['on', 'paused', 'off']) }),
-  z.object({ type: z.literal('thumb'), turnId: z.uuid(), value: z.union([z.literal(1), z.literal(-1)]) }),
+  z.object({ type: z.literal('ask'), id: z.number().int(), question: Question }),
+  z.object({
+    type: z.literal('label'),
+    turnId: z.uuid(),
+    value: z.union([z.literal(1), z.literal(0), z.literal(-1)]),
+    /** How it should have been; null: not said. */
+    rewrite: z.string().max(MAX_TEXT_CHARS).nullable(),
+    words: z.string().max(MAX_TEXT_CHARS).nullable(),
+  }),
   z.object({
     type: z.literal('updateLesson'),
     lessonId: z.number().int(),

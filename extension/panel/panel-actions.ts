@@ -1,6 +1,7 @@
 /** What the panel shows and what its buttons do, in terms of the extension's parts. */
 import { commands, l10n, window, workspace } from 'vscode';
 import { editorRequests } from '../../agent-server/protocol/editor.ts';
+import { TurnId } from '../../agent-server/protocol/ids.ts';
 import type { ObservationSpool } from '../capture/observation-spool.ts';
 import type { AgentServerClient, ConnectionState } from '../client.ts';
 import type { Consent } from '../consent.ts';
@@ -35,14 +36,26 @@ export function panelActions(parts: PanelParts): PanelActions {
       snapshot: client.snapshot,
     }),
     shown: () => client.start(),
+    answer: async (question, signal) => {
+      switch (question.kind) {
+        case 'turns': {
+          const { query } = question;
+          return { kind: 'turns', page: await client.request(editorRequests.turns, query, { signal }) };
+        }
+        case 'turn': {
+          const turnId = TurnId.parse(question.turnId);
+          return { kind: 'turn', detail: await client.request(editorRequests.turn, { turnId }, { signal }) };
+        }
+      }
+    },
     act: async (message) => {
       try {
         switch (message.type) {
           case 'setLearning':
             if (message.state === 'off') await spool.clear();
             return await consent.set(message.state);
-          case 'thumb':
-            return await thumbs.rate(message.turnId, message.value);
+          case 'label':
+            return void (await thumbs.label(message));
           case 'updateLesson': {
             const { lessonId, rewrite, hint, state } = message;
             return void (await client.request(editorRequests.updateLesson, {

@@ -14,9 +14,10 @@ import {
   window,
 } from 'vscode';
 import type { z } from 'zod';
+import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import type { Log } from '../log.ts';
 import { panelHtml } from './html.ts';
-import { FromWebview, type PanelView, type ToWebview } from './messages.ts';
+import { type Answer, FromWebview, type PanelView, type Question, type ToWebview } from './messages.ts';
 
 export const PANEL_VIEW_ID = 'apprentice.panel';
 const EDITOR_TYPE = 'apprentice.panelEditor';
@@ -26,7 +27,9 @@ export interface PanelActions {
   view(): PanelView;
   /** The panel has come into sight: now there is a reason to connect. */
   shown(): void;
-  act(message: Exclude<FromWebview, { type: 'ready' | 'openInEditor' }>): Promise<void>;
+  act(message: Exclude<FromWebview, { type: 'ready' | 'ask' | 'openInEditor' }>): Promise<void>;
+  /** Throws what the agent-server throws, `aborted` when the page that asked is gone. */
+  answer(question: Question, signal: AbortSignal): Promise<Answer>;
 }
 
 export class PanelHost implements WebviewViewProvider, Disposable {
@@ -81,29 +84,49 @@ export class PanelHost implements WebviewViewProvider, Disposable {
       enableScripts: true,
       localResourceRoots: [Uri.joinPath(this.#context.extensionUri, 'dist')],
     };
-    const messages = webview.onDidReceiveMessage((raw: unknown) => this.#receive(webview, raw));
+    const closed = new AbortController();
+    const messages = webview.onDidReceiveMessage((raw: unknown) =>
+      this.#receive(webview, raw, closed.signal),
+    );
     webview.html = panelHtml(webview, this.#context.extensionUri);
     this.#webviews.add(webview);
     this.#actions.shown();
     return () => {
       this.#webviews.delete(webview);
+      closed.abort();
       messages.dispose();
     };
   }
 
-  #receive(webview: Webview, raw: unknown): void {
+  #receive(webview: Webview, raw: unknown, closed: AbortSignal): void {
     const message = FromWebview.safeParse(raw);
     if (!message.success) {
       this.#log.error(`The panel sent what does not parse: ${message.error.message}`);
       return;
     }
     if (message.data.type === 'ready') this.#send(webview);
+    else if (message.data.type === 'ask')
+      void this.#answer(webview, message.data.id, message.data.question, closed);
     else if (message.data.type === 'openInEditor') this.openInEditor();
     else void this.#actions.act(message.data);
   }
 
   #send(webview: Webview): void {
-    const message: z.input<typeof ToWebview> = { type: 'view', view: this.#actions.view() };
-    void webview.postMessage(message);
+    post(webview, { type: 'view', view: this.#actions.view() });
   }
+
+  async #answer(webview: Webview, id: number, question: Question, closed: AbortSignal): Promise<void> {
+    try {
+      const answer = await this.#actions.answer(question, closed);
+      if (!closed.aborted) post(webview, { type: 'answer', id, answer });
+    } catch (error) {
+      if (closed.aborted) return;
+      const { message, remedy } = toApprenticeError(error);
+      post(webview, { type: 'failure', id, message: `${message} ${remedy}`.trim() });
+    }
+  }
+}
+
+function post(webview: Webview, message: z.input<typeof ToWebview>): void {
+  void webview.postMessage(message);
 }

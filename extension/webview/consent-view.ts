@@ -11,7 +11,7 @@ export class ConsentView extends LitElement {
     sharedStyles,
     css`
       section { max-width: 60ch; }
-      h1 { font-size: 1.3em; font-weight: 600; margin: 0 0 10px; }
+      h2 { font-size: 1.3em; font-weight: 600; margin: 0 0 10px; letter-spacing: 0; text-transform: none; }
       dt { font-weight: 600; margin-top: 10px; }
       dd { margin: 2px 0 0; line-height: 1.45; }
       code { font-family: var(--vscode-editor-font-family); overflow-wrap: anywhere; }
@@ -21,7 +21,7 @@ export class ConsentView extends LitElement {
 
   override render(): TemplateResult {
     return html`<section aria-labelledby="consent-title">
-      <h1 id="consent-title">May Apprentice learn from you?</h1>
+      <h2 id="consent-title">May Apprentice learn from you?</h2>
       <p>
         Apprentice writes commit messages with a small model on this machine. When you change one before you
         commit, it can train that model with your wording, so that the next one is closer to yours.

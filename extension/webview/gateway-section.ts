@@ -20,10 +20,10 @@ export class GatewaySection extends LitElement {
       <p class="muted">Any OpenAI-compatible client on this machine can use the same model, with the key as its API key.</p>
       <div class="row">
         <code id="gateway-url">${this.url}</code>
-        <vscode-button secondary aria-label="Copy gateway URL" @click=${() => send({ type: 'copyGatewayUrl' })}>
+        <vscode-button secondary aria-label="Copy URL of the gateway" @click=${() => send({ type: 'copyGatewayUrl' })}>
           Copy URL
         </vscode-button>
-        <vscode-button secondary aria-label="Copy gateway key" @click=${() => send({ type: 'copyGatewayKey' })}>
+        <vscode-button secondary aria-label="Copy key of the gateway" @click=${() => send({ type: 'copyGatewayKey' })}>
           Copy key
         </vscode-button>
       </div>

@@ -1,4 +1,4 @@
-/** The panel: chooses between consent, waiting and the sections. A new section is one file and one line here. */
+/** The panel: chooses between consent, waiting and the pages. A new section is one file and one line here. */
 import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import type { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
@@ -6,22 +6,32 @@ import type { PanelView } from '../panel/messages.ts';
 import './acceptance-curve.ts';
 import './consent-view.ts';
 import './gateway-section.ts';
-import { onView, send } from './host.ts';
+import { type Kept, keep, kept, onView, type Page, send } from './host.ts';
 import './lesson-list.ts';
 import './loop-diagram.ts';
 import './notices.ts';
+import './page-tabs.ts';
 import './serving-section.ts';
 import { sharedStyles } from './styles.ts';
-import './turn-list.ts';
+import './turns-page.ts';
 import './version-lineage.ts';
+
+const TABS: readonly { id: Page; title: string }[] = [
+  { id: 'now', title: 'Now' },
+  { id: 'turns', title: 'Turns' },
+  { id: 'lessons', title: 'Lessons' },
+  { id: 'versions', title: 'Versions' },
+];
 
 /** "3 minutes ago" has to go on counting while nothing else happens. */
 const CLOCK_MS = 30_000;
 
 export class ApprenticePanel extends LitElement {
-  static override properties = { view: { state: true }, now: { state: true } };
+  static override properties = { view: { state: true }, now: { state: true }, kept: { state: true } };
   declare view: PanelView | null;
   declare now: Date;
+  /** As it was when the page in sight was chosen; the page itself keeps it on. */
+  declare kept: Kept;
   #clock: number | undefined;
 
   static override styles = [
@@ -29,7 +39,7 @@ export class ApprenticePanel extends LitElement {
     css`
       :host { color: var(--vscode-foreground); font: var(--vscode-font-weight) var(--vscode-font-size) var(--vscode-font-family); }
       main { padding: 12px 16px 32px; max-width: 1080px; margin: 0 auto; min-width: 0; }
-      apprentice-notices ~ * ~ * { margin-top: 24px; }
+      apprentice-tabs > * + * { margin-top: 24px; }
     `,
   ];
 
@@ -37,6 +47,7 @@ export class ApprenticePanel extends LitElement {
     super();
     this.view = null;
     this.now = new Date();
+    this.kept = kept();
   }
 
   override connectedCallback(): void {
@@ -60,6 +71,7 @@ export class ApprenticePanel extends LitElement {
     const { view } = this;
     if (view === null) return html`<main aria-busy="true"><p class="muted">Loading…</p></main>`;
     return html`<main aria-label="Agent improvement">
+      <h1 class="visually-hidden">Agent improvement</h1>
       <apprentice-notices .view=${view}></apprentice-notices>
       ${this.#body(view)}
     </main>`;
@@ -79,19 +91,34 @@ export class ApprenticePanel extends LitElement {
         ? nothing
         : html`<p class="muted">What follows is how it was when last connected.</p>`
     }
-    ${this.#sections(snapshot)}`;
+    <apprentice-tabs .tabs=${TABS} .selected=${this.kept.page} @select=${(event: CustomEvent<Page>) => this.#show(event.detail)}>
+      ${this.#page(snapshot)}
+    </apprentice-tabs>`;
   }
 
-  #sections(snapshot: PanelSnapshot): TemplateResult {
-    return html`
-      <apprentice-serving .snapshot=${snapshot}></apprentice-serving>
-      <apprentice-loops .loops=${snapshot.loops}></apprentice-loops>
-      <apprentice-curve .points=${snapshot.curve}></apprentice-curve>
-      <apprentice-lineage .versions=${snapshot.versions} .serving=${snapshot.serving} .now=${this.now}></apprentice-lineage>
-      <apprentice-turns .turns=${snapshot.turns} .now=${this.now}></apprentice-turns>
-      <apprentice-lessons .lessons=${snapshot.lessons} .now=${this.now}></apprentice-lessons>
-      <apprentice-gateway .url=${snapshot.gateway.url}></apprentice-gateway>
-    `;
+  #page(snapshot: PanelSnapshot): TemplateResult {
+    const { versions, serving, at } = snapshot;
+    switch (this.kept.page) {
+      case 'now':
+        return html`<apprentice-serving .snapshot=${snapshot}></apprentice-serving>
+          <apprentice-loops .loops=${snapshot.loops}></apprentice-loops>
+          <apprentice-curve .points=${snapshot.curve}></apprentice-curve>
+          <apprentice-gateway .url=${snapshot.gateway.url}></apprentice-gateway>`;
+      case 'turns':
+        return html`<apprentice-turns .kept=${this.kept} .versions=${versions} .now=${this.now} .changedAt=${at}></apprentice-turns>`;
+      case 'lessons':
+        return html`<apprentice-lessons .lessons=${snapshot.lessons} .now=${this.now}></apprentice-lessons>`;
+      case 'versions':
+        return html`<apprentice-lineage .versions=${versions} .serving=${serving} .now=${this.now}></apprentice-lineage>`;
+      case 'data':
+        return html``;
+    }
+  }
+
+  #show(page: Page): void {
+    keep({ page });
+    this.kept = kept();
+    window.scrollTo(0, 0);
   }
 }
 customElements.define('apprentice-panel', ApprenticePanel);

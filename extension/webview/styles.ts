@@ -3,6 +3,7 @@ import { css } from 'lit';
 
 export const sharedStyles = css`
   :host { display: block; }
+  :host([hidden]) { display: none; }
   h2 {
     font-size: 11px; font-weight: 700; letter-spacing: 0.04em; text-transform: uppercase;
     margin: 0 0 8px; color: var(--vscode-sideBarSectionHeader-foreground, var(--vscode-foreground));
@@ -17,6 +18,22 @@ export const sharedStyles = css`
   }
   .good { color: var(--vscode-charts-green, #388a34); }
   .bad { color: var(--vscode-charts-red, #e51400); }
+  input[type='search'], select {
+    font: inherit; box-sizing: border-box; width: 100%; min-width: 0; padding: 3px 6px; border-radius: 2px;
+    color: var(--vscode-input-foreground); background: var(--vscode-input-background);
+    border: 1px solid var(--vscode-input-border, var(--vscode-contrastBorder, transparent));
+  }
+  select {
+    color: var(--vscode-dropdown-foreground); background: var(--vscode-dropdown-background);
+    border-color: var(--vscode-dropdown-border, var(--vscode-contrastBorder, transparent));
+  }
+  input::placeholder { color: var(--vscode-input-placeholderForeground); }
+  h3 { font-size: 1em; font-weight: 600; margin: 0 0 4px; overflow-wrap: anywhere; }
+  pre {
+    margin: 0; padding: 6px 8px; white-space: pre-wrap; overflow-wrap: anywhere; border-radius: 4px;
+    background: var(--vscode-textCodeBlock-background); font-family: var(--vscode-editor-font-family);
+    font-size: var(--vscode-editor-font-size, 12px);
+  }
   :focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 2px; }
   button.plain {
     font: inherit; color: var(--vscode-foreground); background: transparent; border: 1px solid transparent;

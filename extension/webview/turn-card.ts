@@ -118,7 +118,7 @@ export class TurnCard extends LitElement {
   #thumb(value: 1 | -1, direction: 'up' | 'down', label: string): TemplateResult {
     const given = this.turn.outcome === `thumb_${direction}`;
     return html`<button class="plain ${direction}" title=${label} aria-label=${label} aria-pressed=${given}
-      @click=${() => send({ type: 'thumb', turnId: this.turn.turnId, value })}>
+      @click=${() => send({ type: 'label', turnId: this.turn.turnId, value, rewrite: null, words: null })}>
       <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">${THUMB}</svg>
     </button>`;
   }

@@ -78,8 +78,10 @@ describe('A correction in VS Code', { skip: await missingVSCode() }, () => {
 
     await workbench.openAgentImprovement();
     const panel = workbench.webview();
-    await panel.getByText('learnt by v1').waitFor();
-    await panel.locator('apprentice-turn').nth(2).getByText('policy@v0').waitFor();
+    await workbench.openPage('Turns');
+    await panel.locator('apprentice-turn-list').getByText('learnt by v1').waitFor();
+    const first = await workbench.openTurn(2);
+    await first.getByText('policy@v0').waitFor();
     await workbench.screenshot('panel-after-corrections');
   });
 });

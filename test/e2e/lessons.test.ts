@@ -27,6 +27,7 @@ describe('Lessons in VS Code', { skip: await missingVSCode() }, () => {
   it('are listed, worded anew in place, switched off, and deleted', async () => {
     const { workbench } = till;
     await workbench.openAgentImprovement();
+    await workbench.openPage('Lessons');
     const lesson = workbench.webview().locator('apprentice-lesson');
     await lesson.getByText('feat: add a parser').waitFor({ timeout: CONNECT_LIMIT_MS });
     await lesson.getByText('Write a commit message.').waitFor();

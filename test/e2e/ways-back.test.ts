@@ -32,24 +32,31 @@ describe('Ways back in VS Code', { skip: await missingVSCode() }, () => {
     const serving = panel.locator('#serving-version');
     await serving.getByText('policy@v1').waitFor({ timeout: CONNECT_LIMIT_MS });
 
-    const turn = panel.locator('apprentice-turn');
+    await workbench.openPage('Turns');
+    const turn = await workbench.openTurn(0);
     await turn.getByRole('button', { name: 'Leave out' }).click();
     await turn.getByText('left out by you; v1 learnt from it before').waitFor();
     await panel.getByText('v1 learnt from something you took back since').waitFor();
     await workbench.screenshot('ways-back-left-out');
     await panel.getByRole('button', { name: 'Forget…' }).click();
     await workbench.answerDialog('Forget');
+    await workbench.openPage('Now');
     await serving.getByText('policy@v0').waitFor();
 
+    await workbench.openPage('Turns');
     await turn.getByRole('button', { name: 'Learn from it again' }).click();
+    await workbench.openPage('Now');
     await serving.getByText('policy@v2').waitFor({ timeout: LEARN_LIMIT_MS });
 
-    await panel.getByText('All versions').click();
-    await panel.getByRole('button', { name: 'Serve policy@v0' }).click();
-    await serving.getByText('policy@v0').waitFor();
-    await panel.getByRole('button', { name: 'Serve policy@v2' }).click();
-    await serving.getByText('policy@v2').waitFor();
+    await workbench.openPage('Versions');
+    const versions = panel.locator('apprentice-lineage');
+    await versions.getByText('All versions').click();
+    await versions.getByRole('button', { name: 'Serve policy@v0' }).click();
+    await versions.getByRole('row', { name: /^policy@v0 – serving/ }).waitFor();
+    await versions.getByRole('button', { name: 'Serve policy@v2' }).click();
+    await versions.getByRole('row', { name: /^policy@v2 base serving/ }).waitFor();
 
+    await workbench.openPage('Turns');
     await turn.getByRole('button', { name: 'Delete…' }).click();
     await workbench.answerDialog('Delete');
     await turn.waitFor({ state: 'detached' });

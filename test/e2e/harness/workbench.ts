@@ -53,6 +53,17 @@ export class Workbench {
     if ((await tab.getAttribute('aria-selected')) !== 'true') await tab.click();
   }
 
+  /** Opens a page of "Agent improvement", wherever that is open. It may have to find the agent-server first. */
+  async openPage(title: 'Now' | 'Turns' | 'Lessons' | 'Versions' | 'Data'): Promise<void> {
+    await this.webview().getByRole('tab', { name: title }).click({ timeout: READY_LIMIT_MS });
+  }
+
+  /** Opens the n-th newest turn that is listed on the page of turns, and gives its card. */
+  async openTurn(n: number): Promise<Locator> {
+    await this.webview().locator(`apprentice-turn-list button[data-index='${n}']`).click();
+    return this.webview().locator('apprentice-turn');
+  }
+
   /** A button anywhere in the window by the name that a screen reader reads. */
   button(name: string | RegExp): Locator {
     return this.page.getByRole('button', { name });

@@ -1,0 +1,127 @@
+/** The page of turns: search and filters over the list, or the one turn that is open. */
+import { css, html, LitElement, type PropertyValues, type TemplateResult } from 'lit';
+import type { PanelVersion } from '../../agent-server/protocol/panel.ts';
+import { TurnFilter } from '../../agent-server/protocol/turns.ts';
+import { OUTCOMES, shortVersion, TAKEN_FOR } from './format.ts';
+import { type Kept, keep } from './host.ts';
+import { sharedStyles } from './styles.ts';
+import './turn-detail.ts';
+import './turn-list.ts';
+
+/** A search begins when the typing stops for so long. */
+const TYPING_MS = 250;
+
+type Choice = readonly [value: string, title: string];
+const ANY: Choice = ['', 'Any'];
+const CHOICES: Record<'outcome' | 'subject' | 'takenFor', readonly Choice[]> = {
+  outcome: [ANY, ...Object.entries(OUTCOMES)],
+  subject: [ANY, ['commit_message', 'Commit message'], ['chat', 'Chat']],
+  takenFor: [ANY, ['main', 'main work'], ...Object.entries(TAKEN_FOR)],
+};
+
+export class TurnsPage extends LitElement {
+  static override properties = {
+    kept: { attribute: false },
+    versions: { attribute: false },
+    now: { attribute: false },
+    changedAt: { attribute: false },
+  };
+  declare kept: Kept;
+  declare versions: PanelVersion[];
+  declare now: Date;
+  declare changedAt: string;
+  #typing: number | undefined;
+  /** Where the list was scrolled to when a turn was opened. */
+  #scrolledTo = 0;
+
+  static override styles = [
+    sharedStyles,
+    css`
+      form { display: grid; grid-template-columns: repeat(auto-fill, minmax(125px, 1fr)); gap: 8px; margin: 0 0 12px; }
+      label { display: grid; gap: 2px; min-width: 0; font-size: 0.92em; }
+      label.search { grid-column: 1 / -1; }
+    `,
+  ];
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.clearTimeout(this.#typing);
+  }
+
+  override updated(changed: PropertyValues<this>): void {
+    const before = changed.get('kept');
+    if (before?.turnId != null && this.kept.turnId === null) {
+      const to = this.#scrolledTo;
+      requestAnimationFrame(() => window.scrollTo(0, to));
+    }
+  }
+
+  override render(): TemplateResult {
+    const { turnId } = this.kept;
+    return html`<section aria-labelledby="turns-title">
+      <h2 id="turns-title" class="visually-hidden">Turns</h2>
+      ${turnId === null ? this.#filters() : this.#detail(turnId)}
+      <!-- Stays while a turn is open, so that going back finds it as it was. -->
+      <apprentice-turn-list ?hidden=${turnId !== null} .filter=${this.kept.filter} .now=${this.now}
+        .changedAt=${this.changedAt} @open=${(event: CustomEvent<string>) => this.#open(event.detail)}></apprentice-turn-list>
+    </section>`;
+  }
+
+  #detail(turnId: string): TemplateResult {
+    return html`<apprentice-turn-detail .turnId=${turnId} .now=${this.now} .changedAt=${this.changedAt}
+      @close=${() => this.#keep({ turnId: null })}></apprentice-turn-detail>`;
+  }
+
+  #filters(): TemplateResult {
+    const { filter } = this.kept;
+    const versions: Choice[] = this.versions.map(({ version }) => [version, shortVersion(version)]);
+    return html`<form role="search" aria-label="Filter turns" @submit=${(event: Event) => event.preventDefault()}>
+      <label class="search">Search
+        <input type="search" id="search" maxlength="200" placeholder="In answers, your wording and folders" .value=${filter.text}
+          @input=${(event: Event) => this.#type(chosenIn(event))}>
+      </label>
+      ${this.#select('outcome', 'What became of it', CHOICES.outcome)}
+      ${this.#select('subject', 'Kind', CHOICES.subject)}
+      ${this.#select('version', 'Version', [ANY, ...versions])}
+      ${this.#select('takenFor', 'Taken for', CHOICES.takenFor)}
+    </form>`;
+  }
+
+  #select(
+    name: 'outcome' | 'subject' | 'version' | 'takenFor',
+    title: string,
+    choices: readonly Choice[],
+  ): TemplateResult {
+    const chosen = this.kept.filter[name] ?? '';
+    return html`<label>${title}
+      <select id="filter-${name}" @change=${(event: Event) => this.#narrow({ [name]: chosenIn(event) || null })}>
+        ${choices.map(([value, text]) => html`<option value=${value} ?selected=${value === chosen}>${text}</option>`)}
+      </select>
+    </label>`;
+  }
+
+  #type(text: string): void {
+    window.clearTimeout(this.#typing);
+    this.#typing = window.setTimeout(() => this.#narrow({ text }), TYPING_MS);
+  }
+
+  #narrow(change: Record<string, string | null>): void {
+    this.#keep({ filter: TurnFilter.parse({ ...this.kept.filter, ...change }) });
+  }
+
+  #open(turnId: string): void {
+    this.#scrolledTo = window.scrollY;
+    this.#keep({ turnId });
+    window.scrollTo(0, 0);
+  }
+
+  #keep(change: Partial<Kept>): void {
+    keep(change);
+    this.kept = { ...this.kept, ...change };
+  }
+}
+
+function chosenIn({ target }: Event): string {
+  return target instanceof HTMLInputElement || target instanceof HTMLSelectElement ? target.value : '';
+}
+customElements.define('apprentice-turns', TurnsPage);
