@@ -6,7 +6,7 @@ import type { PanelView } from '../panel/messages.ts';
 import './acceptance-curve.ts';
 import './consent-view.ts';
 import './gateway-section.ts';
-import { type Kept, keep, kept, onView, type Page, send } from './host.ts';
+import { keep, kept, onView, type Page, send } from './host.ts';
 import './lesson-list.ts';
 import './loop-diagram.ts';
 import './notices.ts';
@@ -27,11 +27,10 @@ const TABS: readonly { id: Page; title: string }[] = [
 const CLOCK_MS = 30_000;
 
 export class ApprenticePanel extends LitElement {
-  static override properties = { view: { state: true }, now: { state: true }, kept: { state: true } };
+  static override properties = { view: { state: true }, now: { state: true }, page: { state: true } };
   declare view: PanelView | null;
   declare now: Date;
-  /** As it was when the page in sight was chosen; the page itself keeps it on. */
-  declare kept: Kept;
+  declare page: Page;
   #clock: number | undefined;
 
   static override styles = [
@@ -47,7 +46,7 @@ export class ApprenticePanel extends LitElement {
     super();
     this.view = null;
     this.now = new Date();
-    this.kept = kept();
+    this.page = kept().page;
   }
 
   override connectedCallback(): void {
@@ -91,21 +90,21 @@ export class ApprenticePanel extends LitElement {
         ? nothing
         : html`<p class="muted">What follows is how it was when last connected.</p>`
     }
-    <apprentice-tabs .tabs=${TABS} .selected=${this.kept.page} @select=${(event: CustomEvent<Page>) => this.#show(event.detail)}>
+    <apprentice-tabs .tabs=${TABS} .selected=${this.page} @select=${(event: CustomEvent<Page>) => this.#show(event.detail)}>
       ${this.#page(snapshot)}
     </apprentice-tabs>`;
   }
 
   #page(snapshot: PanelSnapshot): TemplateResult {
     const { versions, serving, at } = snapshot;
-    switch (this.kept.page) {
+    switch (this.page) {
       case 'now':
         return html`<apprentice-serving .snapshot=${snapshot}></apprentice-serving>
           <apprentice-loops .loops=${snapshot.loops}></apprentice-loops>
           <apprentice-curve .points=${snapshot.curve}></apprentice-curve>
           <apprentice-gateway .url=${snapshot.gateway.url}></apprentice-gateway>`;
       case 'turns':
-        return html`<apprentice-turns .kept=${this.kept} .versions=${versions} .now=${this.now} .changedAt=${at}></apprentice-turns>`;
+        return html`<apprentice-turns .versions=${versions} .now=${this.now} .changedAt=${at}></apprentice-turns>`;
       case 'lessons':
         return html`<apprentice-lessons .lessons=${snapshot.lessons} .now=${this.now}></apprentice-lessons>`;
       case 'versions':
@@ -117,7 +116,7 @@ export class ApprenticePanel extends LitElement {
 
   #show(page: Page): void {
     keep({ page });
-    this.kept = kept();
+    this.page = page;
     window.scrollTo(0, 0);
   }
 }

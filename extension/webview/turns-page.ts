@@ -3,7 +3,7 @@ import { css, html, LitElement, type PropertyValues, type TemplateResult } from 
 import type { PanelVersion } from '../../agent-server/protocol/panel.ts';
 import { TurnFilter } from '../../agent-server/protocol/turns.ts';
 import { OUTCOMES, shortVersion, TAKEN_FOR } from './format.ts';
-import { type Kept, keep } from './host.ts';
+import { type Kept, keep, kept } from './host.ts';
 import { sharedStyles } from './styles.ts';
 import './turn-detail.ts';
 import './turn-list.ts';
@@ -21,7 +21,7 @@ const CHOICES: Record<'outcome' | 'subject' | 'takenFor', readonly Choice[]> = {
 
 export class TurnsPage extends LitElement {
   static override properties = {
-    kept: { attribute: false },
+    kept: { state: true },
     versions: { attribute: false },
     now: { attribute: false },
     changedAt: { attribute: false },
@@ -42,6 +42,11 @@ export class TurnsPage extends LitElement {
       label.search { grid-column: 1 / -1; }
     `,
   ];
+
+  constructor() {
+    super();
+    this.kept = kept();
+  }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
