@@ -43,6 +43,11 @@ export function homeFolder(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'apprentice');
 }
 
+/** The folder of the base model: by the environment, by config.json, else the one that the set-up fills. */
+export function modelFolder(home: string, config: Pick<Config, 'worker'>, env: NodeJS.ProcessEnv): string {
+  return env['APPRENTICE_MODEL'] ?? config.worker.model ?? join(home, 'runtime', 'model');
+}
+
 /** Reads config.json of a home folder. Throws `invalid_request` naming the file and each bad field. */
 export function readConfig(home: string): Config {
   const file = join(home, 'config.json');

@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { claimHome, openHomeStore } from './claim.ts';
-import type { Config } from './config.ts';
+import { type Config, modelFolder } from './config.ts';
 import { removeDiscovery, writeDiscovery } from './discovery.ts';
 import { HttpEngine } from './engine/http-engine.ts';
 import { SglangParsers } from './engine/sglang-parsers.ts';
+import { dataExports } from './export/data-exports.ts';
 import { FunctionCalls } from './gateway/function-calls.ts';
 import { type Gateway, startGateway } from './gateway/gateway.ts';
 import { PromptSource } from './gateway/prompt-source.ts';
@@ -229,6 +230,7 @@ async function start(
       return (await prompts.get(AbortSignal.any([signal, AbortSignal.timeout(TOKENIZER_LIMIT_MS)])))
         .tokenizer;
     },
+    data: dataExports({ home, store, model: modelFolder(home, config, env) }),
     versions: versions.keeper,
     comparison: versions.comparison,
     gateway: { url: gateway.url, key: address.key },
@@ -275,7 +277,7 @@ function workerProcess(home: string, config: Config, env: NodeJS.ProcessEnv, log
   const venv = join(home, 'runtime', 'venv');
   return new WorkerProcess({
     home,
-    model: env['APPRENTICE_MODEL'] ?? config.worker.model ?? join(home, 'runtime', 'model'),
+    model: modelFolder(home, config, env),
     python:
       env['APPRENTICE_PYTHON'] ??
       config.worker.python ??

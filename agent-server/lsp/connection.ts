@@ -123,7 +123,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
     socket.end();
   });
 
-  const { actionText, evaluateProgress, panelChanged, learningChanged } = editorNotifications;
+  const { actionText, evaluateProgress, exportProgress, panelChanged, learningChanged } = editorNotifications;
   on(editorRequests.observe, (observation) => service.observe(observation));
   on(editorRequests.writeCommitMessage, ({ requestId, change }, signal) =>
     service.writeCommitMessage(change, (text) => notify(actionText, { requestId, text }), signal),
@@ -132,6 +132,14 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
   on(editorRequests.panel, () => service.panel());
   on(editorRequests.turns, (query) => service.turns(query));
   on(editorRequests.turn, ({ turnId }, signal) => service.turn(turnId, signal));
+  on(editorRequests.answerGroups, () => service.answerGroups());
+  on(editorRequests.stored, () => service.data.stored());
+  on(editorRequests.export, ({ requestId, ...request }, signal) =>
+    service.data.write(request, (done, total) => notify(exportProgress, { requestId, done, total }), signal),
+  );
+  on(editorRequests.exportAdapter, async (request, signal) => ({
+    folder: await service.data.adapter(request, signal),
+  }));
   on(editorRequests.subscribePanel, ({ on: wanted }) => {
     unsubscribe?.();
     // A client still busy with the last snapshots gets a later one instead of a longer queue.

@@ -1,8 +1,10 @@
 /** What editors may ask, answered over the store and the parts that run. Knows no socket. */
 
+import type { DataExports } from '../export/data-exports.ts';
 import { MAX_CANDIDATES, PROPOSAL_LIFETIME_MS } from '../loops/settlement.ts';
 import type { BetterForMe } from '../promotion/better-for-me.ts';
 import type { VersionKeeper } from '../promotion/version-keeper.ts';
+import type { AnswerGroup } from '../protocol/data.ts';
 import type { LearningState, OpenProposal, Proposal, StagedChange } from '../protocol/editor.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { LessonId, TurnId } from '../protocol/ids.ts';
@@ -14,6 +16,9 @@ import type { Store } from '../store/store.ts';
 import { createIntake } from './intake.ts';
 import { panelLesson, panelLessons } from './lessons.ts';
 import { listed, type TokenTexts, turnDetail } from './turn-detail.ts';
+
+/** A quarter of a second at most, on a slow machine. */
+const GROUPED_ANSWERS = 10_000;
 
 /** A list longer than this is no list for a person. */
 const MAX_LESSONS_LISTED = 500;
@@ -34,6 +39,9 @@ export interface EditorService {
   turns(query: TurnQuery): TurnPage;
   /** Throws `not_found`. */
   turn(turnId: TurnId, signal: AbortSignal): Promise<TurnDetail>;
+  answerGroups(): AnswerGroup[];
+  /** What is stored, and exports of it. */
+  data: DataExports;
   setLearning(state: Exclude<LearningState, 'unasked'>): { state: LearningState };
   learning(): { state: LearningState };
   lessons(): PanelLesson[];
@@ -53,6 +61,7 @@ export interface EditorServiceOptions {
   panel(): PanelSnapshot;
   /** The model's tokenizer, or null while there is none. */
   tokenTexts(signal: AbortSignal): Promise<TokenTexts>;
+  data: DataExports;
   versions: VersionKeeper;
   comparison: BetterForMe;
   gateway: EditorService['gateway'];
@@ -95,6 +104,8 @@ export function createEditorService(options: EditorServiceOptions): EditorServic
     panel: options.panel,
     turns: (query) => listed(store.turnPage(query)),
     turn: async (turnId, signal) => turnDetail(store, turnId, await options.tokenTexts(signal)),
+    answerGroups: () => store.answerGroups(GROUPED_ANSWERS),
+    data: options.data,
     setLearning: (state) => {
       store.setLearning(state);
       return { state };

@@ -3,6 +3,7 @@
  * `initializationOptions: InitializationOptions`; without the token every request is refused.
  */
 import { z } from 'zod';
+import { AdapterExportRequest, AnswerGroup, Exported, ExportRequest, Stored } from './data.ts';
 import { ProposedEdit } from './edits.ts';
 import { LessonId, SessionId, TurnId, WeightVersion } from './ids.ts';
 import { Observation, TurnSubject } from './observations.ts';
@@ -76,6 +77,17 @@ export const editorRequests = {
   turns: { method: 'apprentice/turns', params: TurnQuery, result: TurnPage },
   /** One turn with all that is known of it. */
   turn: { method: 'apprentice/turn', params: TurnRequest, result: TurnDetail },
+  /** Of the newest judged answers, by week and version. */
+  answerGroups: { method: 'apprentice/answerGroups', params: z.object({}), result: z.array(AnswerGroup) },
+  stored: { method: 'apprentice/stored', params: z.object({}), result: Stored },
+  /** Minutes; `exportProgress` carries `requestId`; cancelled with $/cancelRequest. */
+  export: { method: 'apprentice/export', params: ExportRequest, result: Exported },
+  /** A PEFT folder with a model card, made in a folder that the user chose. */
+  exportAdapter: {
+    method: 'apprentice/exportAdapter',
+    params: AdapterExportRequest,
+    result: z.object({ folder: z.string() }),
+  },
   /** After it, `panelChanged` follows every change, at most four a second. */
   subscribePanel: {
     method: 'apprentice/subscribePanel',
@@ -169,6 +181,11 @@ export const editorNotifications = {
   actionText: {
     method: 'apprentice/actionText',
     params: z.object({ requestId: z.string(), text: z.string() }),
+  },
+  /** Of `done` out of `total` turns. */
+  exportProgress: {
+    method: 'apprentice/exportProgress',
+    params: z.object({ requestId: z.string(), done: z.number().int(), total: z.number().int() }),
   },
   /** Of `done` out of `total` turns and arms. */
   evaluateProgress: {

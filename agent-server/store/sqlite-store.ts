@@ -3,6 +3,7 @@
  * one connection. One process uses a file at a time: the agent-server's lock sees to that.
  */
 import { batchQueries } from './batches.ts';
+import { dataQueries } from './data.ts';
 import { Database } from './database.ts';
 import { forgettingQueries } from './forgetting.ts';
 import { judgementQueries } from './judgements.ts';
@@ -61,6 +62,7 @@ export function storeOver(db: Database, damaged: Promise<Error>): Store {
     ...ownTextQueries(db),
     ...panelQueries(db),
     ...panelTurnQueries(db),
+    ...dataQueries(db),
     ...tokenAdvantageQueries(db),
     ...lessonQueries(db),
     ...lessonLearningQueries(db),

@@ -1,4 +1,5 @@
 /** The store as the loops see it. `sqlite-store.ts` is the one implementation and the only place with SQL. */
+import type { AnswerGroup, Stored } from '../protocol/data.ts';
 import type { LearningState } from '../protocol/editor.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type {
@@ -272,6 +273,17 @@ export interface Store {
   panelTurn(turnId: TurnId): PanelTurn | undefined;
   /** Newest first; looks at a bounded number of turns, so that a page may be short and still have a next one. */
   turnPage(query: TurnQuery): TurnPage;
+  storedCounts(): Stored['counts'];
+  /** In the order in which they were made; `seq` of the last one leads on. */
+  sessionsAfter(seq: number, limit: number): { seq: number; sessionId: SessionId }[];
+  /** Answered turns, oldest first; `after` leads on. */
+  turnsOfSession(
+    sessionId: SessionId,
+    after: Pick<T.Turn, 'turnId' | 'createdAtMs'> | null,
+    limit: number,
+  ): T.Turn[];
+  /** Of the newest `limit` verdicts, by week and version. */
+  answerGroups(limit: number): AnswerGroup[];
   panelVersions(limit: number): PanelVersion[];
   /** Oldest first. */
   curve(limit: number): CurvePoint[];

@@ -2,11 +2,28 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { LearningConfig } from '../../agent-server/learning/config.ts';
-import { BASE_VERSION, type BatchId, type SampleId } from '../../agent-server/protocol/ids.ts';
+import {
+  BASE_VERSION,
+  type BatchId,
+  type SampleId,
+  SessionId,
+  type TurnId,
+} from '../../agent-server/protocol/ids.ts';
+import type { UserEditObservation } from '../../agent-server/protocol/observations.ts';
 import { BATCH_FORMAT, type BatchManifest } from '../../agent-server/protocol/training.ts';
 import { TurnQuery } from '../../agent-server/protocol/turns.ts';
 import type { Store } from '../../agent-server/store/store.ts';
-import { answeredTurn, beginBatch, corrected, readySample, sha256, turn } from '../fixtures/records.ts';
+import type { Turn } from '../../agent-server/store/types.ts';
+import {
+  answeredTurn,
+  beginBatch,
+  corrected,
+  newObservationId,
+  readySample,
+  sha256,
+  T0,
+  turn,
+} from '../fixtures/records.ts';
 
 export function panelRules(given: () => Store): void {
   it('PANEL-5: turns are listed newest first, a page at a time, and found by text, outcome, subject and version', () => {
@@ -57,6 +74,85 @@ export function panelRules(given: () => Store): void {
     store.deleteTurn(store.sample(sampleId)?.turnId ?? assert.fail());
     assert.deepEqual(store.tokenAdvantages(sampleId), []);
   });
+}
+
+export function dataRules(given: () => Store): void {
+  it('PANEL-9: what is stored is counted, and every answered turn is come by, session by session', () => {
+    const store = given();
+    const sessions = ['one', 'two', 'three'].map((name) => SessionId.parse(name));
+    const ids = sessions.map((sessionId) =>
+      // The same moment: the order in which they were made decides.
+      [1, 2, 3].map(() => answeredTurn(store, { sessionId })),
+    );
+    store.beginTurn(turn({ sessionId: sessions[0] ?? assert.fail() }));
+    const { turns, sessions: counted, versions, lessons } = store.storedCounts();
+    assert.deepEqual(
+      { turns, counted, versions, lessons },
+      { turns: 9, counted: 3, versions: 0, lessons: 0 },
+    );
+    const found = walk((after: { seq: number } | null) => store.sessionsAfter(after?.seq ?? 0, 2));
+    assert.deepEqual(
+      found.map(({ sessionId }) => sessionId),
+      sessions,
+    );
+    const walked = sessions.map((sessionId) =>
+      walk((after: Turn | null) => store.turnsOfSession(sessionId, after, 2)).map(({ turnId }) => turnId),
+    );
+    assert.deepEqual(walked, ids);
+  });
+
+  it('PANEL-10: judged answers by week and version: accepted, corrections, what was left of edits', () => {
+    const store = given();
+    // 2026-01-05 is a Monday; T0 is at ten on it.
+    const monday = T0 - 10 * 3_600_000;
+    const week = 7 * 24 * 3_600_000;
+    const judge = (createdAtMs: number, score: 1 | -1) => {
+      const turnId = answeredTurn(store, { createdAtMs });
+      const verdict = corrected(turnId, 'feat: other');
+      store.recordVerdict(
+        score === -1 ? verdict : { ...verdict, score, evidence: [], hint: null, decidedBy: 'votes' },
+        null,
+      );
+      return turnId;
+    };
+    judge(monday - 1, 1);
+    const edited = judge(monday, 1);
+    judge(monday + week - 1, -1);
+    judge(monday + week, -1);
+    answeredTurn(store, { createdAtMs: T0 });
+    for (const survival of [1, 0.5]) {
+      const seen = userEdit(edited, survival);
+      store.addObservation(seen, T0);
+      store.attach(seen.observationId, edited, 'user_edit', T0, T0);
+    }
+    const version = store.serving();
+    const none = { edits: 0, survival: 0, version };
+    assert.deepEqual(store.answerGroups(100), [
+      { week: '2025-12-29', answers: 1, accepted: 1, corrections: 0, ...none },
+      { week: '2026-01-05', answers: 2, accepted: 1, corrections: 1, edits: 1, survival: 0.5, version },
+      { week: '2026-01-12', answers: 1, accepted: 0, corrections: 1, ...none },
+    ]);
+    assert.equal(store.answerGroups(1).length, 1, 'the newest verdicts only');
+  });
+}
+
+/** Everything that is come by piece by piece. */
+function walk<T>(next: (after: T | null) => T[]): T[] {
+  const all: T[] = [];
+  for (let piece = next(null); piece.length > 0; piece = next(piece.at(-1) ?? null)) all.push(...piece);
+  return all;
+}
+
+function userEdit(turnId: TurnId, survival: number): UserEditObservation {
+  return {
+    kind: 'user_edit',
+    observationId: newObservationId(),
+    observedAt: new Date(T0).toISOString(),
+    turnId,
+    moment: '30s',
+    text: null,
+    survival,
+  };
 }
 
 function manifestOf(store: Store, batchId: BatchId, sampleId: SampleId): BatchManifest {
