@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { BackOff } from '../agent-server/protocol/back-off.ts';
 import {
   type EditsProposed,
+  type ExportProgress,
   editorNotifications,
   editorRequests,
   type LearningState,
@@ -58,11 +59,13 @@ export class AgentServerClient implements Disposable {
   readonly #onDidChange = new EventEmitter<void>();
   readonly #onActionText = new EventEmitter<{ requestId: string; text: string }>();
   readonly #onEditsProposed = new EventEmitter<EditsProposed>();
+  readonly #onExportProgress = new EventEmitter<ExportProgress>();
   /** Connection, learning state or snapshot has changed; read them from the getters. */
   readonly onDidChange = this.#onDidChange.event;
   readonly onActionText = this.#onActionText.event;
   /** An agent's answer, by the gateway, that does something to files. */
   readonly onEditsProposed = this.#onEditsProposed.event;
+  readonly onExportProgress = this.#onExportProgress.event;
 
   /** `launch` is read anew at every attempt, so that changed settings count. `name` is how the server logs this window. */
   constructor(launch: () => ServerLaunch, name: string, judge: WindowJudge, log: LogOutputChannel) {
@@ -138,6 +141,7 @@ export class AgentServerClient implements Disposable {
     this.#onDidChange.dispose();
     this.#onActionText.dispose();
     this.#onEditsProposed.dispose();
+    this.#onExportProgress.dispose();
   }
 
   async #keepConnected(signal: AbortSignal): Promise<void> {
@@ -210,8 +214,10 @@ export class AgentServerClient implements Disposable {
     this.#judge.answer(serverRequests.judge.params.parse(params), signal);
 
   #handlers(): Record<string, (params: unknown) => void> {
-    const { actionText, editsProposed, panelChanged, learningChanged } = editorNotifications;
+    const { actionText, editsProposed, exportProgress, panelChanged, learningChanged } = editorNotifications;
     return {
+      [exportProgress.method]: (params) =>
+        this.#parsed(exportProgress.params, params, (value) => this.#onExportProgress.fire(value)),
       [editsProposed.method]: (params) =>
         this.#parsed(editsProposed.params, params, (value) => this.#onEditsProposed.fire(value)),
       [actionText.method]: (params) =>

@@ -16,8 +16,11 @@ import { turnLine } from './turn-line.ts';
 
 const SESSIONS_A_PIECE = 50;
 const TURNS_A_PIECE = 50;
-/** A conversation is one line in ATIF, and held as a whole: of a longer one the newest turns. */
-const MAX_TRAJECTORY_TURNS = 2_000;
+/**
+ * A session's turns are held together to find their paths. Of a longer one, what comes after so many begins new
+ * trajectories: its requests hold the messages before them, so nothing is lost.
+ */
+const MAX_TRAJECTORY_TURNS = 500;
 
 export type ExportStore = Pick<
   Store,
@@ -103,26 +106,29 @@ function* turnLines(store: ExportStore): Generator<Piece> {
 
 function* trajectoryLines(store: ExportStore): Generator<Piece> {
   for (const sessionId of sessions(store)) {
-    const turns: Turn[] = [];
-    for (const piece of pieces(store, sessionId)) turns.push(...piece);
-    const exported = turns.slice(-MAX_TRAJECTORY_TURNS).flatMap((turn) =>
-      turn.response === null
-        ? []
-        : [
-            {
-              turn,
-              response: turn.response,
-              nextStates: store.nextStates(turn.turnId),
-              verdict: store.verdict(turn.turnId),
-            },
-          ],
-    );
-    const client = store.session(sessionId)?.client ?? null;
-    // Of other agents only the name is told.
-    const agent =
-      client === null ? { name: 'apprentice', version: VERSION } : { name: client, version: 'unknown' };
-    yield { lines: trajectories(exported, agent), turns: turns.length };
+    let block: Turn[] = [];
+    for (const piece of pieces(store, sessionId)) {
+      block.push(...piece);
+      if (block.length < MAX_TRAJECTORY_TURNS) continue;
+      yield trajectoriesOf(store, sessionId, block);
+      block = [];
+    }
+    if (block.length > 0) yield trajectoriesOf(store, sessionId, block);
   }
+}
+
+function trajectoriesOf(store: ExportStore, sessionId: SessionId, turns: readonly Turn[]): Piece {
+  const exported = turns.flatMap((turn) => {
+    if (turn.response === null) return [];
+    const { turnId } = turn;
+    const nextStates = store.nextStates(turnId);
+    return [{ turn, response: turn.response, nextStates, verdict: store.verdict(turnId) }];
+  });
+  const client = store.session(sessionId)?.client ?? null;
+  // Of other agents only the name is told.
+  const agent =
+    client === null ? { name: 'apprentice', version: VERSION } : { name: client, version: 'unknown' };
+  return { lines: trajectories(exported, agent), turns: turns.length };
 }
 
 function* sessions(store: ExportStore): Generator<SessionId> {

@@ -201,6 +201,7 @@ export const editorNotifications = {
   learningChanged: { method: 'apprentice/learningChanged', params: z.object({ state: LearningState }) },
 } as const;
 
+export type ExportProgress = z.infer<typeof editorNotifications.exportProgress.params>;
 export type EditsProposed = z.infer<typeof editorNotifications.editsProposed.params>;
 
 /** What the server asks of an editor that offered it. */

@@ -3,6 +3,7 @@
  * time, and answers questions about what a view has no room for; the webview keeps only what is open or focused.
  */
 import { z } from 'zod';
+import { AnswerGroup, ExportFormat, Stored } from '../../agent-server/protocol/data.ts';
 import { MAX_TEXT_CHARS } from '../../agent-server/protocol/observations.ts';
 import { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
 import { TurnDetail, TurnPage, TurnQuery } from '../../agent-server/protocol/turns.ts';
@@ -26,12 +27,16 @@ export type PanelView = z.infer<typeof PanelView>;
 export const Question = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('turns'), query: TurnQuery }),
   z.object({ kind: z.literal('turn'), turnId: z.uuid() }),
+  z.object({ kind: z.literal('answerGroups') }),
+  z.object({ kind: z.literal('stored') }),
 ]);
 export type Question = z.infer<typeof Question>;
 
 export const Answer = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('turns'), page: TurnPage }),
   z.object({ kind: z.literal('turn'), detail: TurnDetail }),
+  z.object({ kind: z.literal('answerGroups'), answerGroups: z.array(AnswerGroup) }),
+  z.object({ kind: z.literal('stored'), stored: Stored }),
 ]);
 export type Answer = z.infer<typeof Answer>;
 
@@ -66,6 +71,9 @@ export const FromWebview = z.discriminatedUnion('type', [
   z.object({ type: z.literal('deleteTurn'), turnId: z.uuid() }),
   z.object({ type: z.literal('serveVersion'), version: z.string() }),
   z.object({ type: z.literal('forget') }),
+  z.object({ type: z.literal('export'), format: ExportFormat }),
+  z.object({ type: z.literal('exportAdapter'), version: z.string() }),
+  z.object({ type: z.literal('deleteEverything') }),
   z.object({ type: z.literal('setUpRuntime') }),
   z.object({ type: z.literal('retry') }),
   z.object({ type: z.literal('copyGatewayUrl') }),

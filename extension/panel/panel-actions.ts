@@ -1,13 +1,14 @@
 /** What the panel shows and what its buttons do, in terms of the extension's parts. */
 import { commands, l10n, window, workspace } from 'vscode';
 import { editorRequests } from '../../agent-server/protocol/editor.ts';
-import { TurnId } from '../../agent-server/protocol/ids.ts';
+import { TurnId, WeightVersion } from '../../agent-server/protocol/ids.ts';
 import type { ObservationSpool } from '../capture/observation-spool.ts';
 import type { AgentServerClient, ConnectionState } from '../client.ts';
 import type { Consent } from '../consent.ts';
 import type { Thumbs } from '../feedback/thumbs.ts';
 import type { RuntimeSetup } from '../runtime-setup.ts';
 import { readSettings } from '../settings.ts';
+import { exportAdapter, exportData } from './exports.ts';
 import type { PanelView } from './messages.ts';
 import type { PanelActions } from './panel-host.ts';
 
@@ -46,6 +47,15 @@ export function panelActions(parts: PanelParts): PanelActions {
           const turnId = TurnId.parse(question.turnId);
           return { kind: 'turn', detail: await client.request(editorRequests.turn, { turnId }, { signal }) };
         }
+        case 'answerGroups': {
+          const { kind } = question;
+          return { kind, answerGroups: await client.request(editorRequests.answerGroups, {}, { signal }) };
+        }
+        case 'stored':
+          return {
+            kind: 'stored',
+            stored: await client.request(editorRequests.stored, {}, { ...LOADING, signal }),
+          };
       }
     },
     act: async (message) => {
@@ -79,6 +89,12 @@ export function panelActions(parts: PanelParts): PanelActions {
           }
           case 'forget':
             return await forget(client);
+          case 'export':
+            return await exportData(client, message.format);
+          case 'exportAdapter':
+            return await exportAdapter(client, WeightVersion.parse(message.version));
+          case 'deleteEverything':
+            return await deleteEverything(client);
           case 'setUpRuntime':
             return await setUp();
           case 'retry':
@@ -113,6 +129,13 @@ async function forget(client: AgentServerClient): Promise<void> {
   );
   if (await confirmed(l10n.t('Forget what was taken back?'), detail, l10n.t('Forget')))
     await client.request(editorRequests.forget, {}, LOADING);
+}
+
+async function deleteEverything(client: AgentServerClient): Promise<void> {
+  const detail =
+    'All turns, what was said of them, lessons and trained versions go from the disk for good; the base model answers again. Settings stay. Exports that you made are yours to delete.';
+  if (await confirmed('Delete everything that Apprentice has stored?', detail, 'Delete Everything'))
+    await client.request(editorRequests.deleteEverything, {}, LOADING);
 }
 
 async function confirmed(question: string, detail: string, yes: string): Promise<boolean> {

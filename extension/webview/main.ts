@@ -5,22 +5,26 @@ import type { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
 import type { PanelView } from '../panel/messages.ts';
 import './acceptance-curve.ts';
 import './consent-view.ts';
+import './data-page.ts';
 import './gateway-section.ts';
 import { keep, kept, onView, type Page, send } from './host.ts';
 import './lesson-list.ts';
 import './loop-diagram.ts';
 import './notices.ts';
 import './page-tabs.ts';
+import './progress-section.ts';
 import './serving-section.ts';
 import { sharedStyles } from './styles.ts';
 import './turns-page.ts';
 import './version-lineage.ts';
+import './version-list.ts';
 
 const TABS: readonly { id: Page; title: string }[] = [
   { id: 'now', title: 'Now' },
   { id: 'turns', title: 'Turns' },
   { id: 'lessons', title: 'Lessons' },
   { id: 'versions', title: 'Versions' },
+  { id: 'data', title: 'Data' },
 ];
 
 /** "3 minutes ago" has to go on counting while nothing else happens. */
@@ -102,15 +106,17 @@ export class ApprenticePanel extends LitElement {
         return html`<apprentice-serving .snapshot=${snapshot}></apprentice-serving>
           <apprentice-loops .loops=${snapshot.loops}></apprentice-loops>
           <apprentice-curve .points=${snapshot.curve}></apprentice-curve>
+          <apprentice-progress .changedAt=${at}></apprentice-progress>
           <apprentice-gateway .url=${snapshot.gateway.url}></apprentice-gateway>`;
       case 'turns':
         return html`<apprentice-turns .versions=${versions} .now=${this.now} .changedAt=${at}></apprentice-turns>`;
       case 'lessons':
         return html`<apprentice-lessons .lessons=${snapshot.lessons} .now=${this.now}></apprentice-lessons>`;
       case 'versions':
-        return html`<apprentice-lineage .versions=${versions} .serving=${serving} .now=${this.now}></apprentice-lineage>`;
+        return html`<apprentice-lineage .versions=${versions} .serving=${serving} .now=${this.now}></apprentice-lineage>
+          <apprentice-versions .versions=${versions} .serving=${serving} .now=${this.now}></apprentice-versions>`;
       case 'data':
-        return html``;
+        return html`<apprentice-data .changedAt=${at}></apprentice-data>`;
     }
   }
 

@@ -1,6 +1,14 @@
 /** A list of cards, a page at a time. What is in it, and what stands above it, are the lists that extend this. */
 import '@vscode-elements/elements/dist/vscode-button/index.js';
-import { css, html, LitElement, nothing, type PropertyDeclarations, type TemplateResult } from 'lit';
+import {
+  type CSSResult,
+  css,
+  html,
+  LitElement,
+  nothing,
+  type PropertyDeclarations,
+  type TemplateResult,
+} from 'lit';
 import { sharedStyles } from './styles.ts';
 
 export abstract class PagedList extends LitElement {
@@ -8,7 +16,7 @@ export abstract class PagedList extends LitElement {
   declare now: Date;
   declare shown: number;
 
-  static override styles = [
+  static override styles: CSSResult[] = [
     sharedStyles,
     css`
       ul { list-style: none; margin: 0 0 8px; padding: 0; display: grid; gap: 10px; }

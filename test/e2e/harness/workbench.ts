@@ -141,6 +141,16 @@ export class Workbench {
     await this.page.keyboard.press('ControlOrMeta+Enter');
   }
 
+  /** Answers VS Code's simple file dialog with an absolute path. */
+  async answerPath(path: string): Promise<void> {
+    const dialog = this.page.locator('.quick-input-widget');
+    const input = dialog.locator('input').first();
+    await input.waitFor();
+    await input.fill(path);
+    await input.press('Enter');
+    await dialog.waitFor({ state: 'hidden' });
+  }
+
   /** Opens a file of the workspace, at a line: `src/a.ts:3`. */
   async openFile(name: string): Promise<void> {
     await this.page.keyboard.press('ControlOrMeta+P');

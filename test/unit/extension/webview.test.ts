@@ -1,9 +1,11 @@
 /** The panel's arithmetic: the curve, the comparison of two texts, words about time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AnswerGroup } from '../../../agent-server/protocol/data.ts';
 import { CurvePoint } from '../../../agent-server/protocol/panel.ts';
+import { groupRows } from '../../../extension/webview/answer-groups.ts';
 import { acceptedShares } from '../../../extension/webview/curve.ts';
-import { count, timeAgo } from '../../../extension/webview/format.ts';
+import { bytes, count, timeAgo } from '../../../extension/webview/format.ts';
 import { wordDiff } from '../../../extension/webview/word-diff.ts';
 
 const point = (version: number, accepted: boolean) =>
@@ -60,5 +62,39 @@ test('a count of one is said in the singular', () => {
   assert.deepEqual(
     [0, 1, 2].map((n) => count(n, 'sample')),
     ['0 samples', '1 sample', '2 samples'],
+  );
+});
+
+test('a size is told in the unit that leaves one to three digits', () => {
+  assert.deepEqual([0, 999, 1_500, 123_456_789, 4e12].map(bytes), [
+    '0 B',
+    '999 B',
+    '1.5 KB',
+    '123 MB',
+    '4.0 TB',
+  ]);
+});
+
+test('PANEL-10: groups add up over versions of a week and over weeks of a version, newest first', () => {
+  const group = (week: string, version: string, answers: number, accepted: number, edits = 0, survival = 0) =>
+    AnswerGroup.parse({ week, version, answers, accepted, corrections: answers - accepted, edits, survival });
+  const groups = [
+    group('2026-01-05', 'policy@v9', 4, 1),
+    group('2026-01-05', 'policy@v10', 4, 3, 2, 1.5),
+    group('2026-01-12', 'policy@v10', 1, 1),
+  ];
+  assert.deepEqual(
+    groupRows(groups, 'week').map((row) => [row.key, row.answers, row.accepted, row.survival, row.versions]),
+    [
+      ['2026-01-12', 1, 1, null, 'v10'],
+      ['2026-01-05', 8, 0.5, 0.75, 'v9 to v10'],
+    ],
+  );
+  assert.deepEqual(
+    groupRows(groups, 'version').map((row) => [row.key, row.answers, row.correctionsPerAnswer]),
+    [
+      ['policy@v10', 5, 0.2],
+      ['policy@v9', 4, 0.75],
+    ],
   );
 });

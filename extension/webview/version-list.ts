@@ -1,0 +1,68 @@
+/** Each version with what it was trained on, what the gate measured, and what can be done with it. Newest first. */
+import '@vscode-elements/elements/dist/vscode-button/index.js';
+import { css, html, nothing, type TemplateResult } from 'lit';
+import type { PanelVersion } from '../../agent-server/protocol/panel.ts';
+import { learntFrom, shortVersion, timeAgo } from './format.ts';
+import './gate-report.ts';
+import { send } from './host.ts';
+import { PagedList } from './paged-list.ts';
+
+const PAGE = 5;
+
+export class VersionList extends PagedList {
+  static override properties = { versions: { attribute: false }, serving: {} };
+  declare versions: PanelVersion[];
+  declare serving: string;
+
+  static override styles = [
+    ...PagedList.styles,
+    css`
+      article { border: 1px solid var(--vscode-panel-border, #8884); border-radius: 6px; padding: 8px 10px; }
+      article[data-serving='true'] { border-color: var(--vscode-focusBorder); }
+      dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 10px; margin: 6px 0; font-size: 0.92em; }
+      dt { color: var(--vscode-descriptionForeground); }
+      dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+      .buttons { margin-top: 8px; }
+    `,
+  ];
+
+  constructor() {
+    super(PAGE);
+  }
+
+  override render(): TemplateResult | typeof nothing {
+    const trained = this.versions.filter(({ parent }) => parent !== null);
+    if (trained.length === 0) return nothing;
+    return html`<section aria-labelledby="reports-title">
+      <h2 id="reports-title">What was measured</h2>
+      ${this.paged(trained, (version) => this.#card(version))}
+    </section>`;
+  }
+
+  #card(version: PanelVersion): TemplateResult {
+    const { metrics, figures, reason, tainted, parent, state, kept } = version;
+    const serves = version.version === this.serving;
+    return html`<article aria-labelledby="title-${version.version}" data-serving=${serves}>
+      <h3 id="title-${version.version}">${version.version} · ${serves ? 'serving' : state}</h3>
+      <dl>
+        <dt>Learnt from</dt><dd>${learntFrom(version)}, on top of ${shortVersion(parent ?? '')}, ${timeAgo(version.createdAt, this.now)}</dd>
+        ${reason === null ? nothing : html`<dt>Decision</dt><dd>${reason}</dd>`}
+        ${tainted === null ? nothing : html`<dt>Taken back</dt><dd>learnt from something ${tainted} since</dd>`}
+        ${
+          metrics === null
+            ? nothing
+            : html`<dt>Step</dt><dd>loss ${metrics.loss.toFixed(3)}, gradient norm ${metrics.gradNorm.toFixed(2)}, ${metrics.trainedTokens} tokens in ${metrics.seconds.toFixed(1)} s</dd>`
+        }
+      </dl>
+      ${figures === null ? nothing : html`<apprentice-gate-report .figures=${figures}></apprentice-gate-report>`}
+      ${kept && state !== 'training' ? this.#buttons(version.version) : nothing}
+    </article>`;
+  }
+
+  #buttons(version: string): TemplateResult {
+    return html`<div class="row buttons">
+      <vscode-button secondary aria-label="Export ${version}…" @click=${() => send({ type: 'exportAdapter', version })}>Export…</vscode-button>
+    </div>`;
+  }
+}
+customElements.define('apprentice-versions', VersionList);
