@@ -6,6 +6,8 @@ import './lesson-card.ts';
 import { PagedList } from './paged-list.ts';
 
 const PAGE = 5;
+/** As many as a view brings. */
+const MAX_LISTED = 50;
 
 export class LessonList extends PagedList {
   static override properties = { lessons: { attribute: false } };
@@ -30,8 +32,9 @@ export class LessonList extends PagedList {
 function summary(lessons: readonly PanelLesson[]): string {
   if (lessons.length === 0)
     return 'None yet. What you correct stands as an example before your next requests, until the model has learnt it.';
+  const newest = lessons.length < MAX_LISTED ? '' : `Of the newest ${MAX_LISTED}: `;
   const active = lessons.filter(({ state }) => state === 'active').length;
   const learnt = lessons.filter(({ state }) => state === 'retired').length;
-  return `${count(active, 'lesson')} may stand before a request like theirs${learnt > 0 ? `; ${learnt} learnt, needed no more` : ''}.`;
+  return `${newest}${count(active, 'lesson')} may stand before a request like theirs${learnt > 0 ? `; ${learnt} learnt, needed no more` : ''}.`;
 }
 customElements.define('apprentice-lessons', LessonList);

@@ -25,6 +25,7 @@ export class ProgressSection extends LitElement {
         border-radius: 3px; padding: 2px 8px; cursor: pointer;
       }
       .choice button[aria-pressed='true'] { border-color: var(--vscode-focusBorder); font-weight: 600; background: var(--vscode-editorWidget-background); }
+      .scroll { overflow-x: auto; }
       table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
       caption { text-align: left; margin-bottom: 4px; }
       th { text-align: left; font-weight: 600; vertical-align: bottom; }
@@ -61,14 +62,14 @@ export class ProgressSection extends LitElement {
     return html`<div class="choice" role="group" aria-label="Grouped">
         ${this.#choice('week', 'By week')} ${this.#choice('version', 'By version')}
       </div>
-      <table>
+      <div class="scroll"><table>
         <thead><tr>
           <th scope="col">${this.by === 'week' ? 'Week of' : 'Version'}</th><th scope="col">Accepted</th>
           <th scope="col">Corrections an answer</th><th scope="col">Edits left</th>
           <th scope="col" class="wide">Answers</th>${this.by === 'week' ? html`<th scope="col" class="wide">Versions</th>` : ''}
         </tr></thead>
         <tbody>${rows.slice(0, SHOWN).map((row) => this.#row(row))}</tbody>
-      </table>
+      </table></div>
       ${rows.length > SHOWN ? html`<p class="muted">The newest ${SHOWN} of ${rows.length}.</p>` : ''}`;
   }
 
@@ -82,7 +83,7 @@ export class ProgressSection extends LitElement {
 
   #row({ key, answers, accepted, correctionsPerAnswer, survival, versions }: GroupRow): TemplateResult {
     return html`<tr>
-      <th scope="row">${this.by === 'week' ? html`<time datetime=${key}>${date(key)}</time>` : shortVersion(key)}</th>
+      <th scope="row">${this.by === 'week' ? html`<time datetime=${key} title=${key}>${date(key)}</time>` : shortVersion(key)}</th>
       <td><span class="bar" aria-hidden="true"><span .style=${`width: ${Math.round(accepted * 100)}%`}></span></span>${percent(accepted)}</td>
       <td>${correctionsPerAnswer.toFixed(2)}</td>
       <td>${survival === null ? '–' : percent(survival)}</td>
@@ -92,8 +93,9 @@ export class ProgressSection extends LitElement {
   }
 }
 
-/** "5 Jan 2026"; a week's Monday is a date, not a moment. */
+/** "5 Jan"; a week's Monday is a date, not a moment. Its year stands in the tooltip. */
 function date(iso: string): string {
-  return new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(iso));
+  const format = { day: 'numeric', month: 'short', timeZone: 'UTC' } as const;
+  return new Intl.DateTimeFormat('en-GB', format).format(new Date(iso));
 }
 customElements.define('apprentice-progress', ProgressSection);

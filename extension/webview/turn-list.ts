@@ -69,6 +69,7 @@ export class TurnList extends LitElement {
       this.#refresh ??= window.setTimeout(() => {
         this.#refresh = undefined;
         this.#pages.changed();
+        this.error = null;
         this.#look();
       }, REFRESH_MS);
     }

@@ -6,7 +6,7 @@ import { OUTCOMES, shortVersion, TAKEN_FOR } from './format.ts';
 import { type Kept, keep, kept } from './host.ts';
 import { sharedStyles } from './styles.ts';
 import './turn-detail.ts';
-import './turn-list.ts';
+import { TurnList } from './turn-list.ts';
 
 /** A search begins when the typing stops for so long. */
 const TYPING_MS = 250;
@@ -57,7 +57,12 @@ export class TurnsPage extends LitElement {
     const before = changed.get('kept');
     if (before?.turnId != null && this.kept.turnId === null) {
       const to = this.#scrolledTo;
-      requestAnimationFrame(() => window.scrollTo(0, to));
+      requestAnimationFrame(() => {
+        window.scrollTo(0, to);
+        // It did not look while it was hidden.
+        const list = this.renderRoot.querySelector('apprentice-turn-list');
+        if (list instanceof TurnList) list.requestUpdate();
+      });
     }
   }
 

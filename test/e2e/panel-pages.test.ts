@@ -22,7 +22,7 @@ const EXPORT_LIMIT_MS = 120_000;
 /** Both terms, so that a token is pushed up or down by what a teacher would have said. */
 const LEARNING = { method: 'hybrid-union+demonstration', teacherCheck: 'never' };
 const PAGES = ['Now', 'Turns', 'Lessons', 'Versions', 'Data'] as const;
-const THEMES = { dark: 'Default Dark Modern', 'high-contrast': 'Default High Contrast' } as const;
+const THEMES = { dark: 'Dark Modern', 'high-contrast': 'Dark High Contrast' } as const;
 
 describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () => {
   let agent: ScriptedAgent;
@@ -34,7 +34,7 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
       agent = await ScriptedAgent.start(profile.apprenticeHome, LEARNING);
       await agent.correct(await agent.ask('Say hello', 'Hello, dear user!'), 'hello');
       await agent.ask('Say goodbye', 'Farewell, dear user!');
-      useTheme(profile, 'dark');
+      typedDialogs(profile);
     });
     await till.workbench.answerTrust('trust');
   });
@@ -108,7 +108,7 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
       .waitFor();
     await panel.getByRole('button', { name: 'Export turns…' }).click();
     const file = join(profile.root, 'turns.jsonl');
-    await workbench.answerPath(file);
+    await workbench.answerPath(file, 'Export');
     await workbench.notice(/Exported 100,002 lines/).waitFor({ timeout: EXPORT_LIMIT_MS });
     const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
     assert.equal(lines.length, MANY_TURNS + 2);
@@ -120,35 +120,35 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
 
     await workbench.openPage('Versions');
     await panel.getByRole('button', { name: 'Export policy@v1…' }).click();
-    await workbench.answerPath(profile.root);
+    await workbench.answerPath(profile.root, 'Export Here');
     await workbench.notice(/Exported policy@v1 to/).waitFor();
     assert.ok(existsSync(join(profile.root, 'apprentice-policy-v1', 'adapter_model.safetensors')));
   });
 
   for (const theme of ['dark', 'high-contrast'] as const) {
     it(`PANEL-11: no page has a violation of axe’s rules (${theme})`, async () => {
-      const { workbench, profile } = till;
-      useTheme(profile, theme);
+      const { workbench } = till;
+      await workbench.useTheme(THEMES[theme]);
       const panel = workbench.webview();
       await panel.locator(`body.vscode-${theme}`).waitFor();
       for (const page of PAGES) {
         await workbench.openPage(page);
         await panel.locator('[role="status"]', { hasText: 'Loading' }).waitFor({ state: 'detached' });
         await workbench.screenshot(`panel-${page.toLowerCase()}-${theme}`);
-        assert.deepEqual(await violations(panel), [], `${page}, ${theme}`);
+        assert.deepEqual(await violations(panel, 'sideBar'), [], `${page}, ${theme}`);
       }
       await workbench.openPage('Turns');
       await workbench.openTurn(1);
       await panel.locator('apprentice-tokens').first().waitFor();
       await workbench.screenshot(`panel-turn-${theme}`);
-      assert.deepEqual(await violations(panel), [], `a turn, ${theme}`);
+      assert.deepEqual(await violations(panel, 'sideBar'), [], `a turn, ${theme}`);
       await panel.getByRole('button', { name: 'Back to all turns' }).click();
     });
   }
 
   it('PANEL-11: the pages stand in an editor, for more room', async () => {
-    const { workbench, profile } = till;
-    useTheme(profile, 'dark');
+    const { workbench } = till;
+    await workbench.useTheme(THEMES.dark);
     await workbench.openSourceControl();
     await workbench.runCommand('Apprentice: Open Agent Improvement in an Editor');
     for (const page of PAGES) {
@@ -159,21 +159,14 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
         .waitFor({ state: 'detached' });
       await workbench.screenshot(`panel-${page.toLowerCase()}-editor`);
     }
-    assert.deepEqual(await violations(workbench.webview()), []);
+    assert.deepEqual(await violations(workbench.webview(), 'editor'), []);
   });
 });
 
-/** VS Code follows its settings file. */
-function useTheme(profile: Profile, theme: keyof typeof THEMES): void {
+/** Has VS Code ask for files in a box that a test can type into, on every system. Before the window opens. */
+function typedDialogs(profile: Profile): void {
   const file = join(profile.userData, 'User', 'settings.json');
   const settings: unknown = JSON.parse(readFileSync(file, 'utf8'));
   assert.ok(typeof settings === 'object' && settings !== null);
-  const changed = {
-    ...settings,
-    'workbench.colorTheme': THEMES[theme],
-    'window.autoDetectHighContrast': false,
-    // The dialogs that a test can type into, on every system.
-    'files.simpleDialog.enable': true,
-  };
-  writeFileSync(file, JSON.stringify(changed, null, 2));
+  writeFileSync(file, JSON.stringify({ ...settings, 'files.simpleDialog.enable': true }, null, 2));
 }

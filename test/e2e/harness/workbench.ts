@@ -141,14 +141,30 @@ export class Workbench {
     await this.page.keyboard.press('ControlOrMeta+Enter');
   }
 
-  /** Answers VS Code's simple file dialog with an absolute path. */
-  async answerPath(path: string): Promise<void> {
+  /** Answers VS Code's simple file dialog with an absolute path, by the button that it offers. */
+  async answerPath(path: string, button: string): Promise<void> {
     const dialog = this.page.locator('.quick-input-widget');
     const input = dialog.locator('input').first();
-    await input.waitFor();
+    // It writes a path of its own first, and would write over one that comes earlier.
+    await this.page.waitForFunction(
+      () =>
+        document.querySelector<HTMLInputElement>('.quick-input-widget input')?.value.includes('/') === true,
+    );
     await input.fill(path);
-    await input.press('Enter');
+    await dialog.getByRole('button', { name: button, exact: true }).click();
     await dialog.waitFor({ state: 'hidden' });
+  }
+
+  /** Chooses a colour theme by its name, as a user does. */
+  async useTheme(name: string): Promise<void> {
+    await this.runCommand('Preferences: Color Theme');
+    const picker = this.page.locator('.quick-input-widget');
+    await picker.locator('input').first().fill(name);
+    await picker
+      .getByRole('option', { name: new RegExp(`^${name}`) })
+      .first()
+      .click();
+    await picker.waitFor({ state: 'hidden' });
   }
 
   /** Opens a file of the workspace, at a line: `src/a.ts:3`. */
