@@ -28,7 +28,7 @@ export function dataQueries(db: Database): DataQueries {
       db.get(
         Counts,
         `SELECT (SELECT count(*) FROM sessions) AS sessions,
-           (SELECT count(*) FROM turns WHERE state IN ('open', 'settled')) AS turns,
+           (SELECT value FROM counters WHERE name = 'answered') AS turns,
            (SELECT count(*) FROM next_states) AS nextStates, (SELECT count(*) FROM verdicts) AS verdicts,
            (SELECT count(*) FROM samples) AS samples,
            (SELECT count(*) FROM lessons WHERE state <> 'deleted') AS lessons,

@@ -1,7 +1,15 @@
 /** Format 3: what the panel's pages ask for. */
 export const MIGRATION_3 = `
-  -- Answered turns, counted without reading a turn.
-  CREATE INDEX turns_answered ON turns(kind) WHERE state IN ('open', 'settled');
+  -- Answered turns that there are, counted as they come and go. An index over their state would do it too, but would
+  -- be taken for lists that are by age.
+  INSERT INTO counters VALUES ('answered', (SELECT count(*) FROM turns WHERE state IN ('open', 'settled')));
+  CREATE TRIGGER count_answered AFTER UPDATE OF state ON turns
+    WHEN OLD.state NOT IN ('open', 'settled') AND NEW.state IN ('open', 'settled')
+    BEGIN UPDATE counters SET value = value + 1 WHERE name = 'answered'; END;
+  CREATE TRIGGER count_imported AFTER INSERT ON turns WHEN NEW.state IN ('open', 'settled')
+    BEGIN UPDATE counters SET value = value + 1 WHERE name = 'answered'; END;
+  CREATE TRIGGER count_forgotten AFTER DELETE ON turns WHEN OLD.state IN ('open', 'settled')
+    BEGIN UPDATE counters SET value = value - 1 WHERE name = 'answered'; END;
 
   -- What the last training step of a sample was told of each token; the batch's folder is deleted after the step.
   CREATE TABLE token_advantages (

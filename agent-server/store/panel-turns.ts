@@ -90,8 +90,7 @@ export function panelTurnQueries(db: Database): PanelTurnQueries {
          FROM (SELECT rowid AS seq FROM turns WHERE rowid < ? ORDER BY rowid DESC LIMIT ${MAX_SEARCHED})`,
         from,
       );
-      const total =
-        db.get(CountRow, `SELECT count(*) AS n FROM turns WHERE state IN ('open', 'settled')`)?.n ?? 0;
+      const total = db.get(CountRow, `SELECT value AS n FROM counters WHERE name = 'answered'`)?.n ?? 0;
       if (walk === undefined || walk.oldest === null) return { turns: [], next: null, searched: 0, total };
       const rows = db.all(
         SeqRow,

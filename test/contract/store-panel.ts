@@ -56,6 +56,10 @@ export function panelRules(given: () => Store): void {
     assert.deepEqual(found({ subject: 'chat' }), [second]);
     assert.deepEqual(found({ version: store.serving() }), [third, second, first]);
     assert.equal(store.panelTurn(first)?.correction, 'feat: parse a list');
+    store.deleteTurn(second);
+    assert.equal(store.turnPage(TurnQuery.parse({})).total, 2, 'what is deleted is counted no more');
+    store.deleteEverything(T0);
+    assert.equal(store.turnPage(TurnQuery.parse({})).total, 0);
   });
 
   it('PANEL-6: what a step was told of each token is kept with its sample, the last step for the one before, and goes with it', () => {

@@ -108,7 +108,7 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
       .waitFor();
     await panel.getByRole('button', { name: 'Export turns…' }).click();
     const file = join(profile.root, 'turns.jsonl');
-    await workbench.answerPath(file, 'Export');
+    await workbench.answerPath(file);
     await workbench.notice(/Exported 100,002 lines/).waitFor({ timeout: EXPORT_LIMIT_MS });
     const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
     assert.equal(lines.length, MANY_TURNS + 2);
@@ -120,7 +120,7 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
 
     await workbench.openPage('Versions');
     await panel.getByRole('button', { name: 'Export policy@v1…' }).click();
-    await workbench.answerPath(profile.root, 'Export Here');
+    await workbench.answerPath(`${profile.root}/`);
     await workbench.notice(/Exported policy@v1 to/).waitFor();
     assert.ok(existsSync(join(profile.root, 'apprentice-policy-v1', 'adapter_model.safetensors')));
   });

@@ -5,6 +5,8 @@ import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { repositoryRoot } from '../../fixtures/runtime.ts';
 
 const READY_LIMIT_MS = 90_000;
+/** In which a file dialog has looked at the path that was typed. */
+const DIALOG_STEP_MS = 4_000;
 
 export class Workbench {
   readonly page: Page;
@@ -141,8 +143,8 @@ export class Workbench {
     await this.page.keyboard.press('ControlOrMeta+Enter');
   }
 
-  /** Answers VS Code's simple file dialog with an absolute path, by the button that it offers. */
-  async answerPath(path: string, button: string): Promise<void> {
+  /** Answers VS Code's simple file dialog with an absolute path; a folder's ends with a slash. */
+  async answerPath(path: string): Promise<void> {
     const dialog = this.page.locator('.quick-input-widget');
     const input = dialog.locator('input').first();
     // It writes a path of its own first, and would write over one that comes earlier.
@@ -150,9 +152,20 @@ export class Workbench {
       () =>
         document.querySelector<HTMLInputElement>('.quick-input-widget input')?.value.includes('/') === true,
     );
-    await input.fill(path);
-    await dialog.getByRole('button', { name: button, exact: true }).click();
-    await dialog.waitFor({ state: 'hidden' });
+    // The first Enter may only take the dialog to the folder.
+    for (let left = 4; left >= 0; left -= 1) {
+      if ((await input.inputValue()) !== path) await input.fill(path);
+      await input.press('Enter');
+      const closed = dialog.waitFor({ state: 'hidden', timeout: DIALOG_STEP_MS });
+      if (left === 0) await closed;
+      else if (
+        await closed.then(
+          () => true,
+          () => false,
+        )
+      )
+        return;
+    }
   }
 
   /** Chooses a colour theme by its name, as a user does. */
