@@ -3,7 +3,7 @@
  * configuration that names the base model and no path of this machine, and a model card. Lineage stays here: it names
  * samples.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
@@ -49,9 +49,8 @@ export async function exportAdapter(
   const target = join(folder, `apprentice-${version.replace('@', '-')}`);
   if (!isAbsolute(folder) || (await exists(target)))
     throw new ApprenticeError('invalid_request', `${target} is there already.`, 'Choose another folder.');
-  const unfinished = `${target}.part`;
+  const unfinished = `${target}.${randomUUID()}.part`;
   try {
-    await rm(unfinished, { recursive: true, force: true });
     await mkdir(unfinished, { mode: 0o700 });
     const lineage = Lineage.parse(JSON.parse(await readFile(join(source, 'lineage.json'), 'utf8')));
     const base = await parts.baseModel();

@@ -2,6 +2,7 @@
  * Writes an export to the file that the user chose: beside it first, so that what lies there is replaced by a whole
  * export or not at all. Works through sessions in pieces and lets the process do its other work in between.
  */
+import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { setImmediate as otherWork } from 'node:timers/promises';
@@ -47,11 +48,11 @@ export async function writeExport(
 ): Promise<Exported> {
   if (!isAbsolute(file))
     throw new ApprenticeError('invalid_request', `${file} is not absolute.`, 'Choose a file.');
-  const part = `${file}.part`;
+  const part = `${file}.${randomUUID()}.part`;
   const lines = format === 'turns' ? turnLines(store) : trajectoryLines(store);
   try {
     // It holds what the user asked and was answered: nobody else's to read.
-    const handle = await open(part, 'w', 0o600);
+    const handle = await open(part, 'wx', 0o600);
     try {
       const written = await writeLines(handle, lines, store.storedCounts().turns, onProgress, signal);
       await handle.sync();

@@ -30,7 +30,7 @@ export const sharedStyles = css`
   input::placeholder { color: var(--vscode-input-placeholderForeground); }
   h3 { font-size: 1em; font-weight: 600; margin: 0 0 4px; overflow-wrap: anywhere; }
   pre {
-    margin: 0; padding: 6px 8px; white-space: pre-wrap; overflow-wrap: anywhere; border-radius: 4px;
+    margin: 0; padding: 6px 8px; border: 1px solid var(--vscode-contrastBorder, transparent); white-space: pre-wrap; overflow-wrap: anywhere; border-radius: 4px;
     background: var(--vscode-textCodeBlock-background); font-family: var(--vscode-editor-font-family);
     font-size: var(--vscode-editor-font-size, 12px);
   }

@@ -24,7 +24,7 @@ export class TokenAdvantages extends LitElement {
     css`
       :host { margin-bottom: 12px; }
       .text {
-        padding: 6px 8px; border-radius: 4px; line-height: 1.9; white-space: pre-wrap; overflow-wrap: anywhere; cursor: default;
+        padding: 6px 8px; border: 1px solid var(--vscode-contrastBorder, transparent); border-radius: 4px; line-height: 1.9; white-space: pre-wrap; overflow-wrap: anywhere; cursor: default;
         background: var(--vscode-textCodeBlock-background); font-family: var(--vscode-editor-font-family);
         font-size: var(--vscode-editor-font-size, 12px); max-height: 24em; overflow-y: auto;
       }
