@@ -31,6 +31,7 @@ import { createEditorService } from './lsp/editor-service.ts';
 import { createPanelFeed } from './lsp/panel-feed.ts';
 import { panelSnapshot, serveStatus, trainingStatus } from './lsp/panel-snapshot.ts';
 import { type LspServer, socketPlace, startLspServer } from './lsp/server.ts';
+import { tokenTexts } from './lsp/turn-detail.ts';
 import { commitMessageWriter } from './lsp/write-commit-message.ts';
 import { openVersions } from './promotion/open-versions.ts';
 import type { Discovery } from './protocol/discovery.ts';
@@ -67,9 +68,6 @@ export type Started = RunningServer | { kind: 'elsewhere'; discovery: Discovery 
 const TURNS_PER_SLOT = 2;
 /** Cancelled turns write their end into the store before it closes. */
 const DRAIN_LIMIT_MS = 2_000;
-
-/** A person waits for the page; the tokenizer is fetched once. */
-const TOKENIZER_LIMIT_MS = 5_000;
 
 type Undo = (() => Promise<void> | void)[];
 
@@ -225,11 +223,7 @@ async function start(
     store,
     writeCommitMessage: commitMessageWriter({ turns, prompts, serving }),
     panel: snapshot,
-    tokenTexts: async (signal) => {
-      if (!link.status.connected) return null;
-      return (await prompts.get(AbortSignal.any([signal, AbortSignal.timeout(TOKENIZER_LIMIT_MS)])))
-        .tokenizer;
-    },
+    tokenTexts: (signal) => tokenTexts(prompts, link.status.connected, signal),
     data: dataExports({ home, store, model: modelFolder(home, config, env) }),
     versions: versions.keeper,
     comparison: versions.comparison,

@@ -32,6 +32,25 @@ export type TurnDetailStore = Pick<
 /** Names a token by its text, or null while the model's tokenizer is not to be had. */
 export type TokenTexts = Pick<ChatPrompt['tokenizer'], 'tokenText'> | null;
 
+/** A person waits for the page; the tokenizer is fetched once. */
+const TOKENIZER_LIMIT_MS = 5_000;
+
+/** Null while the model that it comes with is not `running`, or does not answer. Throws after `signal`. */
+export async function tokenTexts(
+  prompts: { get(signal: AbortSignal): Promise<Pick<ChatPrompt, 'tokenizer'>> },
+  running: boolean,
+  signal: AbortSignal,
+): Promise<TokenTexts> {
+  if (!running) return null;
+  const limit = AbortSignal.timeout(TOKENIZER_LIMIT_MS);
+  try {
+    return (await prompts.get(AbortSignal.any([signal, limit]))).tokenizer;
+  } catch (error) {
+    if (limit.aborted && !signal.aborted) return null;
+    throw error;
+  }
+}
+
 export function listed(page: TurnPage): TurnPage {
   return { ...page, turns: page.turns.map(shortened) };
 }
@@ -104,7 +123,7 @@ function advantages(
         ? 'They are kept for the latest steps only, and this one was before.'
         : 'No batch was built of it yet.',
     );
-  if (tokens === null) return unknown('The tokenizer comes with the model, which is not running.');
+  if (tokens === null) return unknown('The tokenizer comes with the model, which is not running, or busy.');
   return { kind: 'known', rows: kept.map((row) => named(row, tokens)) };
 }
 

@@ -3,7 +3,7 @@
  * axe without a violation in a dark theme and in high contrast.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { TurnLine } from '../../agent-server/export/turn-line.ts';
@@ -120,9 +120,12 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
 
     await workbench.openPage('Versions');
     await panel.getByRole('button', { name: 'Export policy@v1…' }).click();
-    await workbench.answerPath(`${profile.root}/`);
+    // Without folders in it: the dialog would go into the first of them.
+    const folder = join(profile.root, 'exports');
+    mkdirSync(folder);
+    await workbench.answerPath(`${folder}/`);
     await workbench.notice(/Exported policy@v1 to/).waitFor();
-    assert.ok(existsSync(join(profile.root, 'apprentice-policy-v1', 'adapter_model.safetensors')));
+    assert.ok(existsSync(join(folder, 'apprentice-policy-v1', 'adapter_model.safetensors')));
   });
 
   for (const theme of ['dark', 'high-contrast'] as const) {
