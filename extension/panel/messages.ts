@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { AnswerGroup, ExportFormat, Stored } from '../../agent-server/protocol/data.ts';
 import { MAX_TEXT_CHARS } from '../../agent-server/protocol/observations.ts';
-import { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
+import { PanelLesson, PanelSnapshot } from '../../agent-server/protocol/panel.ts';
 import { TurnDetail, TurnPage, TurnQuery } from '../../agent-server/protocol/turns.ts';
 
 export const PanelView = z.object({
@@ -29,6 +29,7 @@ export const Question = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('turn'), turnId: z.uuid() }),
   z.object({ kind: z.literal('answerGroups') }),
   z.object({ kind: z.literal('stored') }),
+  z.object({ kind: z.literal('lessons') }),
 ]);
 export type Question = z.infer<typeof Question>;
 
@@ -37,6 +38,7 @@ export const Answer = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('turn'), detail: TurnDetail }),
   z.object({ kind: z.literal('answerGroups'), answerGroups: z.array(AnswerGroup) }),
   z.object({ kind: z.literal('stored'), stored: Stored }),
+  z.object({ kind: z.literal('lessons'), lessons: z.array(PanelLesson) }),
 ]);
 export type Answer = z.infer<typeof Answer>;
 

@@ -51,6 +51,11 @@ export function panelActions(parts: PanelParts): PanelActions {
           const { kind } = question;
           return { kind, answerGroups: await client.request(editorRequests.answerGroups, {}, { signal }) };
         }
+        case 'lessons':
+          return {
+            kind: 'lessons',
+            lessons: await client.request(editorRequests.lessons, {}, { signal }),
+          };
         case 'stored':
           return {
             kind: 'stored',

@@ -18,6 +18,11 @@ export class Asking<T> implements ReactiveController {
     host.addController(this);
   }
 
+  /** Null until there is an answer. */
+  get value(): T | null {
+    return this.#value;
+  }
+
   hostConnected(): void {
     void this.#ask();
   }

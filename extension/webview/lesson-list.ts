@@ -1,28 +1,42 @@
 /** The user's lessons: corrections that act at once, in the prompt. Each can be worded anew, switched off, deleted. */
-import { html, type TemplateResult } from 'lit';
+import { html, type PropertyValues, type TemplateResult } from 'lit';
 import type { PanelLesson } from '../../agent-server/protocol/panel.ts';
+import { Asking } from './asking.ts';
 import { count } from './format.ts';
+import { ask } from './host.ts';
 import './lesson-card.ts';
 import { PagedList } from './paged-list.ts';
 
 const PAGE = 5;
-/** As many as a view brings. */
-const MAX_LISTED = 50;
+/** As many as a view brings; the older ones are asked for. */
+const IN_VIEW = 50;
 
 export class LessonList extends PagedList {
-  static override properties = { lessons: { attribute: false } };
+  static override properties = { lessons: { attribute: false }, changedAt: { attribute: false } };
+  /** The newest, as a view brings them. */
   declare lessons: PanelLesson[];
+  declare changedAt: string;
+  readonly #all = new Asking(this, async () =>
+    this.lessons.length < IN_VIEW ? [] : (await ask({ kind: 'lessons' })).lessons,
+  );
 
   constructor() {
     super(PAGE);
   }
 
+  override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.get('changedAt') !== undefined) this.#all.changed();
+  }
+
   override render(): TemplateResult {
+    const oldest = this.lessons.at(-1)?.lessonId ?? 0;
+    const older = (this.#all.value ?? []).filter(({ lessonId }) => lessonId < oldest);
+    const lessons = [...this.lessons, ...older];
     return html`<section aria-labelledby="lessons-title">
       <h2 id="lessons-title">Lessons</h2>
-      <p class="muted" id="lessons-summary">${summary(this.lessons)}</p>
+      <p class="muted" id="lessons-summary">${summary(lessons)}</p>
       ${this.paged(
-        this.lessons,
+        lessons,
         (lesson) => html`<apprentice-lesson .lesson=${lesson} .now=${this.now}></apprentice-lesson>`,
       )}
     </section>`;
@@ -32,9 +46,8 @@ export class LessonList extends PagedList {
 function summary(lessons: readonly PanelLesson[]): string {
   if (lessons.length === 0)
     return 'None yet. What you correct stands as an example before your next requests, until the model has learnt it.';
-  const newest = lessons.length < MAX_LISTED ? '' : `Of the newest ${MAX_LISTED}: `;
   const active = lessons.filter(({ state }) => state === 'active').length;
   const learnt = lessons.filter(({ state }) => state === 'retired').length;
-  return `${newest}${count(active, 'lesson')} may stand before a request like theirs${learnt > 0 ? `; ${learnt} learnt, needed no more` : ''}.`;
+  return `${count(active, 'lesson')} may stand before a request like theirs${learnt > 0 ? `; ${learnt} learnt, needed no more` : ''}.`;
 }
 customElements.define('apprentice-lessons', LessonList);

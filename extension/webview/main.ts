@@ -111,7 +111,7 @@ export class ApprenticePanel extends LitElement {
       case 'turns':
         return html`<apprentice-turns .versions=${versions} .now=${this.now} .changedAt=${at}></apprentice-turns>`;
       case 'lessons':
-        return html`<apprentice-lessons .lessons=${snapshot.lessons} .now=${this.now}></apprentice-lessons>`;
+        return html`<apprentice-lessons .lessons=${snapshot.lessons} .changedAt=${at} .now=${this.now}></apprentice-lessons>`;
       case 'versions':
         return html`<apprentice-lineage .versions=${versions} .serving=${serving} .now=${this.now}></apprentice-lineage>
           <apprentice-versions .versions=${versions} .serving=${serving} .now=${this.now}></apprentice-versions>`;

@@ -102,6 +102,15 @@ describe('Turns over the editor’s socket', () => {
     );
   });
 
+  it('PANEL-5: a list tells how a long answer begins, the turn itself tells all of it', async () => {
+    const long = `heliotrope ${'and so on '.repeat(40)}`;
+    const turnId = await agent.ask('Go on', long);
+    const { turns } = await editor.request(editorRequests.turns, { filter: { text: 'heliotrope' } });
+    assert.deepEqual([turns.length, turns[0]?.proposal], [1, long.slice(0, 300)]);
+    const whole = await editor.request(editorRequests.turn, { turnId: TurnId.parse(turnId) });
+    assert.equal(whole.turn.proposal, long);
+  });
+
   it('names a turn that is not there', async () => {
     await assert.rejects(editor.request(editorRequests.turn, { turnId: TurnId.parse(crypto.randomUUID()) }), {
       code: 'not_found',

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { it } from 'node:test';
 import { environmentWork } from '../../../agent-server/loops/environment-loop.ts';
 import { weightVersion } from '../../../agent-server/protocol/ids.ts';
+import { TurnQuery } from '../../../agent-server/protocol/turns.ts';
 import { MIGRATIONS } from '../../../agent-server/store/schema.ts';
 import { openStore } from '../../../agent-server/store/sqlite-store.ts';
 import { temporaryFolder } from '../../fixtures/home.ts';
@@ -97,6 +98,7 @@ it('STORE-6: what format 1 kept is all there, and learning goes on from it', asy
   assert.deepEqual(store.doneCounts(), { serve: 3, environment: 0, judge: 2, train: 1 });
   assert.equal(store.queueLengths(T0).observations, 1);
   assert.equal(store.panelTurns(10).length, 3);
+  assert.equal(store.turnPage(TurnQuery.parse({})).total, 3);
   assert.equal(store.panelVersions(10)[0]?.sampleCount, 1);
   assert.equal(store.curve(10).length, 2);
 
