@@ -30,10 +30,10 @@ export class ConsentView extends LitElement {
         <dt>What is captured</dt>
         <dd>
           The staged diff you asked about (known kinds of secrets are cut out), what Apprentice proposed, the
-          message and id of the commit that follows, and your thumbs. Of an agent that you point at Apprentice:
-          what it asks and is answered, how much of its edits you keep (a share, never the text), and what is
-          run in the same workspace folder in the half hour after they arrive: commands and tasks with what the
-          terminal shows, test reports, and errors in the lines of the edits; also of their last run before.
+          message and id of the commit that follows, and your thumbs and hints. Of an agent that you point at
+          Apprentice: what it asks and is answered, how much of its edits you keep (a share, never the text), and
+          what is run in the same workspace folder in the half hour after they arrive: commands and tasks with what
+          the terminal shows, test reports, and errors in the lines of the edits; also of their last run before.
           Nothing else from your files, terminals or other repositories.
         </dd>
         <dt>Where it goes</dt>

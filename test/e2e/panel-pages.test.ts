@@ -3,7 +3,7 @@
  * axe without a violation in a dark theme and in high contrast.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { TurnLine } from '../../agent-server/export/turn-line.ts';
@@ -107,10 +107,10 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
       .getByText((MANY_TURNS + 2).toLocaleString('en'))
       .waitFor();
     await panel.getByRole('button', { name: 'Export turns…' }).click();
-    const file = join(profile.root, 'turns.jsonl');
-    await workbench.answerPath(file);
+    await workbench.takeProposedPath('/home/apprentice-turns.jsonl');
     await workbench.notice(/Exported 100,002 lines/).waitFor({ timeout: EXPORT_LIMIT_MS });
-    const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+    const folder = join(profile.root, 'home');
+    const lines = readFileSync(join(folder, 'apprentice-turns.jsonl'), 'utf8').trimEnd().split('\n');
     assert.equal(lines.length, MANY_TURNS + 2);
     const last = TurnLine.strict().parse(JSON.parse(lines.at(-1) ?? ''));
     assert.deepEqual(
@@ -120,10 +120,7 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
 
     await workbench.openPage('Versions');
     await panel.getByRole('button', { name: 'Export policy@v1…' }).click();
-    // Without folders in it: the dialog would go into the first of them.
-    const folder = join(profile.root, 'exports');
-    mkdirSync(folder);
-    await workbench.answerPath(`${folder}/`);
+    await workbench.takeProposedPath('/home/');
     await workbench.notice(/Exported policy@v1 to/).waitFor();
     assert.ok(existsSync(join(folder, 'apprentice-policy-v1', 'adapter_model.safetensors')));
   });
@@ -163,6 +160,17 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
       await workbench.screenshot(`panel-${page.toLowerCase()}-editor`);
     }
     assert.deepEqual(await violations(workbench.webview(), 'editor'), []);
+  });
+
+  it('PANEL-4, FORGET-7: everything is deleted when the user says so twice', async () => {
+    const { workbench } = till;
+    const panel = workbench.webview();
+    await panel.getByRole('button', { name: 'Delete everything…' }).click();
+    await workbench.answerDialog('Delete Everything');
+    await panel.locator('#count-turns', { hasText: /^0$/ }).waitFor({ timeout: EXPORT_LIMIT_MS });
+    await workbench.openPage('Turns');
+    await panel.getByText('Nothing yet.').waitFor();
+    await workbench.screenshot('panel-turns-empty');
   });
 });
 

@@ -5,7 +5,7 @@ import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { repositoryRoot } from '../../fixtures/runtime.ts';
 
 const READY_LIMIT_MS = 90_000;
-/** In which a file dialog has looked at the path that was typed. */
+/** In which a file dialog has looked at its folder. */
 const DIALOG_STEP_MS = 4_000;
 
 export class Workbench {
@@ -143,19 +143,17 @@ export class Workbench {
     await this.page.keyboard.press('ControlOrMeta+Enter');
   }
 
-  /** Answers VS Code's simple file dialog with an absolute path; a folder's ends with a slash. */
-  async answerPath(path: string): Promise<void> {
-    const dialog = this.page.locator('.quick-input-widget');
-    const input = dialog.locator('input').first();
-    // It writes a path of its own first, and would write over one that comes earlier.
+  /** Takes the path that VS Code's simple file dialog proposes, once it ends with `ending`. */
+  async takeProposedPath(ending: string): Promise<void> {
     await this.page.waitForFunction(
-      () =>
-        document.querySelector<HTMLInputElement>('.quick-input-widget input')?.value.includes('/') === true,
+      (end) =>
+        document.querySelector<HTMLInputElement>('.quick-input-widget input')?.value.endsWith(end) === true,
+      ending,
     );
-    // The first Enter may only take the dialog to the folder.
+    const dialog = this.page.locator('.quick-input-widget');
+    // While it is still looking at the folder an Enter is not heard.
     for (let left = 4; left >= 0; left -= 1) {
-      if ((await input.inputValue()) !== path) await input.fill(path);
-      await input.press('Enter');
+      await dialog.locator('input').first().press('Enter');
       const closed = dialog.waitFor({ state: 'hidden', timeout: DIALOG_STEP_MS });
       if (left === 0) await closed;
       else if (
