@@ -65,7 +65,7 @@ export function activate(context: ExtensionContext): void {
   };
   const hunks = new HunkCapture(client, spool, (path) => ignored.mayCapture(path));
   context.subscriptions.push(spool, captureRuns(client, spool, hunks, { scrub, ignored }, log));
-  const thumbs = new Thumbs(client, spool, latest);
+  const thumbs = new Thumbs(client, spool, latest, scrub);
   const statusBar = new StatusBar(client);
   const walkthrough = new Walkthrough();
 

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { l10n, window, workspace } from 'vscode';
 import { Observation } from '../../agent-server/protocol/observations.ts';
 import type { ObservationSpool } from '../capture/observation-spool.ts';
+import type { Scrub } from '../capture/scrub/scrub.ts';
 import type { AgentServerClient } from '../client.ts';
 import type { LatestProposals } from '../commit/latest-proposals.ts';
 import { rootOf } from '../commit/pick-repository.ts';
@@ -21,11 +22,13 @@ export class Thumbs {
   readonly #client: AgentServerClient;
   readonly #spool: ObservationSpool;
   readonly #latest: LatestProposals;
+  readonly #scrub: Scrub;
 
-  constructor(client: AgentServerClient, spool: ObservationSpool, latest: LatestProposals) {
+  constructor(client: AgentServerClient, spool: ObservationSpool, latest: LatestProposals, scrub: Scrub) {
     this.#client = client;
     this.#spool = spool;
     this.#latest = latest;
+    this.#scrub = scrub;
   }
 
   /** Rates the last proposal of the clicked repository, or of all. */
@@ -62,8 +65,8 @@ export class Thumbs {
         observedAt: new Date().toISOString(),
         turnId,
         value,
-        rewrite,
-        words,
+        rewrite: rewrite && (await this.#scrub(rewrite)),
+        words: words && (await this.#scrub(words)),
       }),
     );
     this.#latest.rated(turnId);

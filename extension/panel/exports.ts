@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { type CancellationToken, commands, ProgressLocation, Uri, window } from 'vscode';
+import { type CancellationToken, commands, l10n, ProgressLocation, Uri, window } from 'vscode';
 import type { ExportFormat } from '../../agent-server/protocol/data.ts';
 import { editorRequests } from '../../agent-server/protocol/editor.ts';
 import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
@@ -12,23 +12,23 @@ import type { AgentServerClient } from '../client.ts';
 /** A million turns on a slow disk. */
 const EXPORT_LIMIT_MS = 60 * 60_000;
 
-const FILES = {
-  turns: { title: 'Export Turns', name: 'apprentice-turns.jsonl' },
-  trajectories: { title: 'Export Trajectories', name: 'apprentice-trajectories.jsonl' },
-} as const satisfies Record<ExportFormat, { title: string; name: string }>;
+const FILES: Record<ExportFormat, string> = {
+  turns: 'apprentice-turns.jsonl',
+  trajectories: 'apprentice-trajectories.jsonl',
+};
 
 /** Throws what the agent-server throws; a dialog that is closed and a cancelled export are no error. */
 export async function exportData(client: AgentServerClient, format: ExportFormat): Promise<void> {
-  const { title, name } = FILES[format];
+  const title = format === 'turns' ? l10n.t('Export Turns') : l10n.t('Export Trajectories');
   const chosen = await window.showSaveDialog({
     title,
-    defaultUri: Uri.file(join(homedir(), name)),
+    defaultUri: Uri.file(join(homedir(), FILES[format])),
     filters: { 'JSON lines': ['jsonl'] },
-    saveLabel: 'Export',
+    saveLabel: l10n.t('Export'),
   });
   if (chosen === undefined) return;
   const requestId = randomUUID();
-  const exported = await withProgress(`${title} to ${chosen.fsPath}`, async (report, signal) => {
+  const exported = await withProgress(l10n.t('{0} to {1}', title, chosen.fsPath), async (report, signal) => {
     const told = client.onExportProgress((progress) => {
       if (progress.requestId === requestId) report(progress.done, progress.total);
     });
@@ -40,31 +40,33 @@ export async function exportData(client: AgentServerClient, format: ExportFormat
     }
   });
   if (exported === null) return;
-  offer(`Exported ${exported.lines.toLocaleString()} lines to ${chosen.fsPath}.`, 'Open', () =>
-    commands.executeCommand('vscode.open', chosen),
-  );
+  const done = l10n.t('Exported {0} lines to {1}.', exported.lines.toLocaleString(), chosen.fsPath);
+  offer(done, l10n.t('Open'), () => commands.executeCommand('vscode.open', chosen));
 }
 
 /** Throws as `exportData` does. */
 export async function exportAdapter(client: AgentServerClient, version: WeightVersion): Promise<void> {
   const [folder] =
     (await window.showOpenDialog({
-      title: `Export ${version}`,
+      title: l10n.t('Export {0}', version),
       defaultUri: Uri.file(homedir()),
       canSelectFiles: false,
       canSelectFolders: true,
-      openLabel: 'Export Here',
+      openLabel: l10n.t('Export Here'),
     })) ?? [];
   if (folder === undefined) return;
-  const exported = await withProgress(`Export ${version} to ${folder.fsPath}`, (_report, signal) =>
-    client.request(
-      editorRequests.exportAdapter,
-      { version, folder: folder.fsPath },
-      { timeoutMs: EXPORT_LIMIT_MS, signal },
-    ),
+  const exported = await withProgress(
+    l10n.t('Export {0} to {1}', version, folder.fsPath),
+    (_report, signal) =>
+      client.request(
+        editorRequests.exportAdapter,
+        { version, folder: folder.fsPath },
+        { timeoutMs: EXPORT_LIMIT_MS, signal },
+      ),
   );
   if (exported === null) return;
-  offer(`Exported ${version} to ${exported.folder}.`, 'Open Model Card', () =>
+  const done = l10n.t('Exported {0} to {1}.', version, exported.folder);
+  offer(done, l10n.t('Open Model Card'), () =>
     commands.executeCommand('vscode.open', Uri.joinPath(Uri.file(exported.folder), 'README.md')),
   );
 }
@@ -81,7 +83,7 @@ async function withProgress<R>(
       const percent = total === 0 ? 100 : (100 * done) / total;
       progress.report({
         increment: percent - before,
-        message: `${done.toLocaleString()} of ${total.toLocaleString()}`,
+        message: l10n.t('{0} of {1}', done.toLocaleString(), total.toLocaleString()),
       });
       before = percent;
     };

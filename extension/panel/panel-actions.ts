@@ -137,9 +137,11 @@ async function forget(client: AgentServerClient): Promise<void> {
 }
 
 async function deleteEverything(client: AgentServerClient): Promise<void> {
-  const detail =
-    'All turns, what was said of them, lessons and trained versions go from the disk for good; the base model answers again. Settings stay. Exports that you made are yours to delete.';
-  if (await confirmed('Delete everything that Apprentice has stored?', detail, 'Delete Everything'))
+  const detail = l10n.t(
+    'All turns, what was said of them, lessons and trained versions go from the disk for good; the base model answers again. Settings stay. Exports that you made are yours to delete.',
+  );
+  const question = l10n.t('Delete everything that Apprentice has stored?');
+  if (await confirmed(question, detail, l10n.t('Delete Everything')))
     await client.request(editorRequests.deleteEverything, {}, LOADING);
 }
 
