@@ -40,6 +40,7 @@ function turnOf(seq: number): PanelTurn {
     createdAt: '2026-01-01T00:00:00Z',
     subject: 'Chat',
     repository: null,
+    client: null,
     version: 'policy@v0',
     proposal: `answer ${seq}`,
     outcome: 'pending',
