@@ -1,7 +1,8 @@
 /**
  * Do the weights do without a lesson by now? Asked in idle time of each version that serves, by scoring alone, with
  * no generation. Two things must hold:
- *  - On the newest accepted answers that were given with lessons (to other requests, and not trained on): the version
+ *  - On the newest answers since the last correction that were given with lessons and accepted (to other requests, and
+ *    not trained on): the version
  *    finds them without lessons nearly as likely as they were when generated with them. The mean difference,
  *    log pi(y | lessons) - log pi_v(y), is an estimate of KL(with lessons || version without) in nats a token.
  *  - The lesson's own rewrite is at least as likely under the version without lessons as under the base with the
@@ -13,7 +14,6 @@ import type { Serving } from '../engine/serving.ts';
 import type { ChatPrompt } from '../gateway/chat-template.ts';
 import type { PromptSource } from '../gateway/prompt-source.ts';
 import { audienceOf, type LessonBook } from '../hindsight/lesson-book.ts';
-import { isKeptForChecks } from '../judge/accepted-with-lessons.ts';
 import { BASE_VERSION, type WeightVersion } from '../protocol/ids.ts';
 import type { Lesson } from '../store/lesson-types.ts';
 import type { Store } from '../store/store.ts';
@@ -28,8 +28,11 @@ export interface LessonCheckParts {
   lessons: Pick<LessonBook, 'teach'>;
 }
 
-/** Accepted answers that must each pass. */
-export const CHECK_ANSWERS = 2;
+/**
+ * Accepted answers that must each pass. With two, lessons retired on luck: on one of three seeds the user who wants
+ * friendly reviews was right in 0.92 of held-out answers with lessons, and in 0.67 after they had retired.
+ */
+export const CHECK_ANSWERS = 4;
 /** Lessons asked about per version: a scoring each, some seconds of the default model on two cores. */
 export const CHECKS_PER_VERSION = 8;
 /** Accepted answers that are looked through for those to the same agent. */
@@ -69,8 +72,6 @@ async function isLearnt(
     const prompt = await prompts.get(signal);
     const turns = store
       .turnsWithLessons(lesson, LOOKED_THROUGH)
-      // The others were trained on, or passed over because they would pass.
-      .filter(({ turnId }) => isKeptForChecks(turnId))
       .filter((turn) => audienceOf(turn.subject, turn.messages).systemOpening === lesson.systemOpening)
       .slice(0, CHECK_ANSWERS);
     if (turns.length < CHECK_ANSWERS) return false;

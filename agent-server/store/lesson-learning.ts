@@ -13,22 +13,23 @@ type LessonLearningQueries = Pick<
 /** Answers given with lessons that are looked through for accepted ones. */
 const RECENT_ANSWERS = 64;
 
+/** In SQL what isKeptForChecks (judge/accepted-with-lessons.ts) says of a turn that was answered with lessons. */
+const KEPT_FOR_CHECKS = `(t.lesson_ids <> '[]' AND substr(t.turn_id, -1) IN ('0', '2', '4', '6', '8', 'a', 'c', 'e'))`;
+
 /**
- * The newest answers given with lessons to requests of a kind and workspace since a time, of these those that the
- * user took as they were and that no version was trained on.
+ * The newest answers given with lessons to requests of a kind and workspace since the last correction there, of these
+ * those kept for checks that the user took as they were and that no version was trained on.
  */
-function acceptedWithLessons(kind: string, workspace: string, sinceMs: string): string {
+function acceptedWithLessons(kind: string, workspace: string): string {
+  const corrected = `SELECT max(created_at_ms) FROM lessons c WHERE c.kind = ${kind} AND c.workspace IS ${workspace}`;
   return `FROM (SELECT rowid AS seq FROM turns WHERE lesson_ids <> '[]' AND subject_kind = ${kind}
-      AND repository_root IS ${workspace} AND created_at_ms >= ${sinceMs}
+      AND repository_root IS ${workspace} AND created_at_ms >= (${corrected})
       ORDER BY created_at_ms DESC LIMIT ${RECENT_ANSWERS}) n
     JOIN turns t ON t.rowid = n.seq JOIN verdicts v ON v.turn_id = t.turn_id
-    WHERE v.score = 1 AND t.kind = 'main' AND t.learnable = 1
+    WHERE v.score = 1 AND t.kind = 'main' AND t.learnable = 1 AND ${KEPT_FOR_CHECKS}
       AND NOT EXISTS (SELECT 1 FROM samples s WHERE s.turn_id = t.turn_id AND s.state <> 'held')
       AND NOT EXISTS (SELECT 1 FROM batch_turns b WHERE b.turn_id = t.turn_id AND b.role = 'request')`;
 }
-
-/** In SQL what isKeptForChecks (judge/accepted-with-lessons.ts) says of a turn that was answered with lessons. */
-const KEPT_FOR_CHECKS = `(t.lesson_ids <> '[]' AND substr(t.turn_id, -1) IN ('0', '2', '4', '6', '8', 'a', 'c', 'e'))`;
 
 /** Distillation looks no further back, so that its query costs the same in a large store. */
 const RECENT_TURNS = 5_000;
@@ -47,7 +48,7 @@ export function lessonLearningQueries(db: Database): LessonLearningQueries {
         `SELECT * FROM lessons l WHERE state = 'active' AND checked_by IS NOT ?1
            AND lesson_id IN (SELECT lesson_id FROM lessons WHERE state = 'active' ORDER BY lesson_id DESC LIMIT ${MAX_SEARCHED_LESSONS})
            AND (SELECT count(*) FROM
-                 (SELECT 1 ${acceptedWithLessons('l.kind', 'l.workspace', 'l.created_at_ms')} LIMIT ?2)) = ?2
+                 (SELECT 1 ${acceptedWithLessons('l.kind', 'l.workspace')} LIMIT ?2)) = ?2
          ORDER BY lesson_id LIMIT 1`,
         version,
         answers,
@@ -57,11 +58,10 @@ export function lessonLearningQueries(db: Database): LessonLearningQueries {
     turnsWithLessons: (of, limit) =>
       db.all(
         TurnRow,
-        `SELECT t.* ${acceptedWithLessons('?1', '?2', '?3')}
-         ORDER BY t.created_at_ms DESC, t.rowid DESC LIMIT ?4`,
+        `SELECT t.* ${acceptedWithLessons('?1', '?2')}
+         ORDER BY t.created_at_ms DESC, t.rowid DESC LIMIT ?3`,
         of.kind,
         of.workspace,
-        of.createdAtMs,
         limit,
       ),
 

@@ -225,5 +225,16 @@ function lessonFollows(db: Database, verdict: Verdict, hints: readonly HintCandi
     said ?? null,
     verdict.decidedAtMs,
   );
+  if (changed > 0) bringBack(db, turnId);
   return changed > 0;
+}
+
+/** What the user corrects again the weights had not learnt: what retired of its kind acts again. */
+function bringBack(db: Database, turnId: TurnId): void {
+  db.run(
+    `UPDATE lessons SET state = 'active', retired_by = NULL, checked_by = NULL
+     WHERE state = 'retired' AND (kind, workspace, system_opening) IS
+       (SELECT kind, workspace, system_opening FROM lessons WHERE turn_id = ?)`,
+    turnId,
+  );
 }

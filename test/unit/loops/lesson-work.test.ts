@@ -16,7 +16,7 @@ import { batchFolders } from '../../../agent-server/loops/batch-folder.ts';
 import { Distillation } from '../../../agent-server/loops/distillation.ts';
 import { distillationBuilder } from '../../../agent-server/loops/distillation-builder.ts';
 import { whenIdle } from '../../../agent-server/loops/idle-work.ts';
-import { lessonChecks } from '../../../agent-server/loops/lesson-checks.ts';
+import { CHECK_ANSWERS, lessonChecks } from '../../../agent-server/loops/lesson-checks.ts';
 import type { LoopWork } from '../../../agent-server/loops/loop.ts';
 import type { IdleTask, TrainItem } from '../../../agent-server/loops/train-items.ts';
 import { trainWork } from '../../../agent-server/loops/train-loop.ts';
@@ -45,6 +45,7 @@ import {
   readySample,
   response,
   sample,
+  T0,
   turn,
 } from '../../fixtures/records.ts';
 
@@ -143,9 +144,10 @@ function ask(request: string): TurnId {
   });
 }
 
-function teach(request: string): { turnId: TurnId; lessonId: LessonId } {
+function teach(request: string, decidedAtMs?: number): { turnId: TurnId; lessonId: LessonId } {
   const turnId = ask(request);
-  store.recordVerdict(corrected(turnId, 'fix: greet politely'), null);
+  const verdict = corrected(turnId, 'fix: greet politely');
+  store.recordVerdict({ ...verdict, decidedAtMs: decidedAtMs ?? verdict.decidedAtMs }, null);
   const [lesson] = store.lessons(1);
   assert.ok(lesson);
   return { turnId, lessonId: lesson.lessonId };
@@ -156,6 +158,7 @@ function acceptWith(
   lessonId: LessonId,
   behaviour: number,
   use: 'kept for checks' | 'demonstrates' = 'kept for checks',
+  afterMs = 100_000,
 ): SampleId {
   const turnId = TurnId.parse(newTurnId().slice(0, -1) + (use === 'kept for checks' ? '0' : '1'));
   const begun = turn({ turnId, subject: { kind: 'chat' }, messages: [{ role: 'user', content: 'Wave' }] });
@@ -170,7 +173,7 @@ function acceptWith(
     tools: [],
     lessonIds: [lessonId],
   };
-  store.beginTurn({ ...begun, createdAtMs: begun.createdAtMs + 100_000 }, context);
+  store.beginTurn({ ...begun, createdAtMs: begun.createdAtMs + afterMs }, context);
   store.finishTurn(begun.turnId, response({ behaviourLogprobs: [behaviour, behaviour] }));
   const judged = sample(turnId, { score: 1, hint: null, state: 'held' });
   store.recordVerdict(
@@ -188,33 +191,52 @@ function serveVersion(n: number): WeightVersion {
   return version;
 }
 
-test('LESSON-9: a lesson retires by the version that finds two accepted answers, and its rewrite, likely without', async () => {
+test('LESSON-9: a lesson retires by the version that finds four accepted answers, and its rewrite, likely without', async () => {
   const { lessonId } = teach('Say hello');
   const version = serveVersion(1);
-  acceptWith(lessonId, -0.45);
+  for (const _ of [1, 2, 3]) acceptWith(lessonId, -0.45);
   const work = start('checks only');
   await drain(work);
-  assert.equal(store.lesson(lessonId)?.state, 'active', 'one accepted answer is not enough');
+  assert.equal(store.lesson(lessonId)?.state, 'active', 'three accepted answers are not enough');
   acceptWith(lessonId, -0.45);
   await drain(work);
   assert.deepEqual([store.lesson(lessonId)?.state, store.lesson(lessonId)?.retiredBy], ['retired', version]);
 });
 
+test('LESSON-15: a correction brings back what retired of its kind, until it is accepted anew', async () => {
+  const { lessonId } = teach('Say hello');
+  serveVersion(1);
+  for (const _ of [1, 2, 3, 4]) acceptWith(lessonId, -0.45);
+  const work = start('checks only');
+  await drain(work);
+  assert.equal(store.lesson(lessonId)?.state, 'retired');
+  const again = teach('Say good evening', T0 + 200_000);
+  assert.equal(store.lesson(lessonId)?.state, 'active');
+  await drain(work);
+  assert.equal(
+    store.lesson(lessonId)?.state,
+    'active',
+    'what was accepted before the correction counts no more',
+  );
+  for (const _ of [1, 2, 3, 4]) acceptWith(again.lessonId, -0.45, 'kept for checks', 300_000);
+  await drain(work);
+  assert.equal(store.lesson(lessonId)?.state, 'retired');
+});
+
 test('LESSON-10: what the version does not yet do without stays, and is asked once of a version', async () => {
   const { lessonId } = teach('Say hello');
-  acceptWith(lessonId, -0.1);
-  acceptWith(lessonId, -0.1);
+  for (const _ of [1, 2, 3, 4]) acceptWith(lessonId, -0.1);
   const version = serveVersion(1);
   const work = start('checks only');
   await drain(work);
   assert.equal(store.lesson(lessonId)?.state, 'active');
-  assert.equal(store.nextLessonCheck(version, { answers: 2, limit: 8 }), undefined);
+  assert.equal(store.nextLessonCheck(version, { answers: CHECK_ANSWERS, limit: 8 }), undefined);
   // The next version finds the answers likely, and its rewrite still less so than the base does with the lessons.
   const next = serveVersion(2);
   engine.likelihood = (_taught, by) => (by === BASE_VERSION ? -0.05 : -0.18);
   await drain(work);
   assert.equal(store.lesson(lessonId)?.state, 'active');
-  assert.equal(store.nextLessonCheck(next, { answers: 2, limit: 8 }), undefined);
+  assert.equal(store.nextLessonCheck(next, { answers: CHECK_ANSWERS, limit: 8 }), undefined);
 });
 
 test('LESSON-14: an answer accepted with lessons makes no step when the weights give it without them already', async () => {
