@@ -41,7 +41,7 @@ describe('The edits of an agent, in VS Code', { skip: await missingVSCode() }, (
   it('CAPTURE-2: are followed on the disk and in the editor, and what survives is told after 30 s and at the commit', async () => {
     const { workbench, repository, profile } = till;
     await workbench.openAgentImprovement();
-    await workbench.webview().getByText('Last turns').waitFor({ timeout: CONNECT_LIMIT_MS });
+    await workbench.webview().getByText('The four loops').waitFor({ timeout: CONNECT_LIMIT_MS });
     const ignoredTurn = await agent.ask('Round our own total.', answerFor(IGNORED));
     repository.write(IGNORED, `// Ours.\n${AFTER}\n`);
     const turnId = await agent.ask('Round the total.', answerFor(FILE));

@@ -26,7 +26,7 @@ describe('Chat with Apprentice, in VS Code', { skip: await missingVSCode() }, ()
     );
     await till.workbench.answerTrust('trust');
     await till.workbench.openAgentImprovement();
-    await till.workbench.webview().getByText('Last turns').waitFor({ timeout: CONNECT_LIMIT_MS });
+    await till.workbench.webview().getByText('The four loops').waitFor({ timeout: CONNECT_LIMIT_MS });
   });
   after(async () => {
     // Before the home that it serves is removed.

@@ -54,7 +54,7 @@ describe('Connecting another agent, in VS Code', { skip: await missingVSCode() }
   it('CONNECT-1: the snippet that is opened works as it stands, and the turn is shown as that agent’s', async () => {
     const { workbench } = till;
     await workbench.openAgentImprovement();
-    await workbench.webview().getByText('Last turns').waitFor({ timeout: CONNECT_LIMIT_MS });
+    await workbench.webview().getByText('The four loops').waitFor({ timeout: CONNECT_LIMIT_MS });
     await workbench.runCommand('Apprentice: Connect Another Agent…');
     await workbench.page.locator('.quick-input-widget').getByRole('option', { name: 'Codex CLI' }).waitFor();
     await workbench.screenshot('connect-pick');
@@ -80,7 +80,9 @@ describe('Connecting another agent, in VS Code', { skip: await missingVSCode() }
       body: JSON.stringify({ model: 'apprentice', input: 'How does it stand?' }),
     });
     assert.equal(answer.status, 200, await answer.text());
-    await workbench.webview().getByText('Codex CLI').first().waitFor({ timeout: LIMIT_MS });
+    await workbench.openPage('Turns');
+    const turn = await workbench.openTurn(0);
+    await turn.getByText('Codex CLI', { exact: true }).waitFor({ timeout: LIMIT_MS });
   });
 
   it('MENU-1: the status bar opens a menu that pauses learning and resumes it', async () => {

@@ -67,7 +67,7 @@ describe('What is run after the edits of an agent, in VS Code', { skip: await mi
     const { workbench } = till;
     await workbench.answerTrust('trust');
     await workbench.openAgentImprovement();
-    await workbench.webview().getByText('Last turns').waitFor({ timeout: CONNECT_LIMIT_MS });
+    await workbench.webview().getByText('The four loops').waitFor({ timeout: CONNECT_LIMIT_MS });
   });
   after(async () => {
     // Before the home that it serves is removed.
