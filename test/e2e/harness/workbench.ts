@@ -127,6 +127,8 @@ export class Workbench {
     await this.page.mouse.move(width / 2, height / 2);
     await this.page.locator('.context-view .hover-contents').first().waitFor({ state: 'hidden' });
     await this.commitInput().click();
+    // A key that is pressed before the box has the focus goes elsewhere.
+    await this.page.locator('.scm-editor .monaco-editor.focused').waitFor();
   }
 
   /** Replaces what stands in the commit message box. */
