@@ -27,6 +27,7 @@ import { votesFrom } from './loops/vote-loop.ts';
 import type { Progress } from './loops/worker-link.ts';
 import { WorkerLink } from './loops/worker-link.ts';
 import { WorkerProcess } from './loops/worker-process.ts';
+import { selectionEditor } from './lsp/edit-selection.ts';
 import { createEditorService } from './lsp/editor-service.ts';
 import { createPanelFeed } from './lsp/panel-feed.ts';
 import { panelSnapshot, serveStatus, trainingStatus } from './lsp/panel-snapshot.ts';
@@ -222,6 +223,7 @@ async function start(
   const service = createEditorService({
     store,
     writeCommitMessage: commitMessageWriter({ turns, prompts, serving }),
+    editSelection: selectionEditor({ turns, prompts, serving }),
     panel: snapshot,
     tokenTexts: (signal) => tokenTexts(prompts, link.status.connected, signal),
     data: dataExports({ home, store, model: modelFolder(home, config, env) }),

@@ -4,7 +4,10 @@ import { sameTokens } from './plain-tokens.ts';
 import { RANK, type Reading } from './reading.ts';
 import { wordsOf } from './words.ts';
 
-/** Accepted: +1. Rejected: -1 with the comment. Edited: -1 with rewrite and comment, formatting alone is none. */
+/**
+ * Accepted: +1. Rejected: -1 with the comment. Edited: -1 with rewrite and comment, formatting alone is none. A
+ * decision on one hunk gives its comment and no score: what the whole is worth is said when the review has ended.
+ */
 export function readPatchReview(review: PatchReviewObservation, proposal: string): Reading {
   const reading = (score: Reading['score'], detail: string, rewrite: string | null): Reading => ({
     source: 'patch_review',
@@ -14,6 +17,10 @@ export function readPatchReview(review: PatchReviewObservation, proposal: string
     rewrite,
     words: score === 1 ? null : wordsOf(review.comment),
   });
+  if (review.hunk !== null) {
+    const { index, count } = review.hunk;
+    return reading(null, `Hunk ${index + 1} of ${count} ${review.decision} in review.`, null);
+  }
   switch (review.decision) {
     case 'accepted':
       return reading(1, 'Accepted in review.', null);

@@ -64,11 +64,18 @@ export function teachingHints(hint: Hint, ofTurn: readonly HintCandidate[]): Hin
 /** Next states that show the user's own wording; a thumb does where it brings one. */
 const WORDINGS: ReadonlySet<Reading['source']> = new Set(['commit', 'user_edit', 'patch_review']);
 
+/**
+ * The last that brings a wording, or takes one back by leaving the answer as it was; not by a lesser witness: that the
+ * agent's lines survive a review that reworded them says nothing against the rewording.
+ */
 function lastWording(readings: readonly Reading[]): Reading | undefined {
-  return readings.findLast(
-    ({ source, score, rewrite }) =>
-      score !== null && (WORDINGS.has(source) || (source === 'thumb' && rewrite !== null)),
-  );
+  return readings.reduce<Reading | undefined>((last, reading) => {
+    const { source, score, rewrite, rank } = reading;
+    const words = WORDINGS.has(source) || (source === 'thumb' && rewrite !== null);
+    if (!words || score === null) return last;
+    if (rewrite !== null) return reading;
+    return score === 1 && rank >= (last?.rank ?? 0) ? reading : last;
+  }, undefined);
 }
 
 const WORDS_SOURCE = {

@@ -5,7 +5,7 @@
  */
 import type { PlainMessage, TakenFor, ToolDefinition } from '../protocol/gateway.ts';
 import type { LessonId, SessionId, TurnId } from '../protocol/ids.ts';
-import type { TurnSubject } from '../protocol/observations.ts';
+import { repositoryOf, type TurnSubject } from '../protocol/observations.ts';
 import type { Lesson } from '../store/lesson-types.ts';
 import { MAX_SEARCHED_LESSONS, systemOpening } from '../store/lessons.ts';
 import type { Store } from '../store/store.ts';
@@ -114,8 +114,11 @@ export class LessonBook {
 
 /** Whose request it is. */
 export function audienceOf(subject: TurnSubject, messages: readonly PlainMessage[]): Audience {
-  const workspace = subject.kind === 'commit_message' ? subject.repositoryRoot : null;
-  return { kind: subject.kind, workspace, systemOpening: systemOpening(messages) };
+  return {
+    kind: subject.kind,
+    workspace: repositoryOf(subject),
+    systemOpening: systemOpening(messages),
+  };
 }
 
 function without({ messages }: LessonRequest): LessonPrompt {

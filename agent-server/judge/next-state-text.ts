@@ -42,7 +42,13 @@ function bodyOf(observation: Observation): string {
         observation.text,
       );
     case 'patch_review':
-      return lines(observation.decision, observation.comment, observation.text);
+      return lines(
+        observation.hunk === null
+          ? observation.decision
+          : `hunk ${observation.hunk.index + 1} of ${observation.hunk.count}: ${observation.decision}`,
+        observation.comment,
+        observation.text,
+      );
     case 'terminal':
       return lines(`$ ${observation.commandLine}`, exit(observation.exitCode), observation.output);
     case 'task':

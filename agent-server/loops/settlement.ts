@@ -26,9 +26,13 @@ const WINDOW_MS = {
 /** The first look at an edit finds the user in the middle of it; the next one is five minutes after the answer. */
 const FIRST_LOOK_WINDOW_MS = 6 * 60 * 1000;
 
+/** A decision on one hunk: the review goes on. */
+const REVIEW_WINDOW_MS = 10 * 60 * 1000;
+
 /** How long a turn may wait after this next state. */
 export function settleWindowMs(observation: NextStateObservation): number {
   if (observation.kind === 'user_edit' && observation.moment === '30s') return FIRST_LOOK_WINDOW_MS;
+  if (observation.kind === 'patch_review' && observation.hunk !== null) return REVIEW_WINDOW_MS;
   return WINDOW_MS[observation.kind];
 }
 

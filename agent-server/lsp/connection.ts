@@ -128,6 +128,9 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
   on(editorRequests.writeCommitMessage, ({ requestId, change }, signal) =>
     service.writeCommitMessage(change, (text) => notify(actionText, { requestId, text }), signal),
   );
+  on(editorRequests.editSelection, ({ requestId, selection }, signal) =>
+    service.editSelection(selection, (text) => notify(actionText, { requestId, text }), signal),
+  );
   on(editorRequests.openProposals, ({ repositoryRoot }) => service.openProposals(repositoryRoot));
   on(editorRequests.panel, () => service.panel());
   on(editorRequests.turns, (query) => service.turns(query));

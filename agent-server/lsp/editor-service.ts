@@ -5,7 +5,14 @@ import { MAX_CANDIDATES, PROPOSAL_LIFETIME_MS } from '../loops/settlement.ts';
 import type { BetterForMe } from '../promotion/better-for-me.ts';
 import type { VersionKeeper } from '../promotion/version-keeper.ts';
 import type { AnswerGroup } from '../protocol/data.ts';
-import type { LearningState, OpenProposal, Proposal, StagedChange } from '../protocol/editor.ts';
+import type {
+  EditProposal,
+  LearningState,
+  OpenProposal,
+  Proposal,
+  SelectedCode,
+  StagedChange,
+} from '../protocol/editor.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { LessonId, TurnId } from '../protocol/ids.ts';
 import type { Observation } from '../protocol/observations.ts';
@@ -30,10 +37,18 @@ export type WriteCommitMessage = (
   signal: AbortSignal,
 ) => Promise<Proposal>;
 
+/** The same for an inline edit; `answer_unusable` when its answer is none. */
+export type EditSelection = (
+  selection: SelectedCode,
+  onText: (text: string) => void,
+  signal: AbortSignal,
+) => Promise<EditProposal>;
+
 export interface EditorService {
   /** Durable when it resolves. Throws `consent_required` unless learning is on, `queue_full`, `disk_full`: then nothing is kept. */
   observe(observation: Observation): Promise<{ duplicate: boolean }>;
   writeCommitMessage: WriteCommitMessage;
+  editSelection: EditSelection;
   openProposals(repositoryRoot: string): OpenProposal[];
   panel(): PanelSnapshot;
   turns(query: TurnQuery): TurnPage;
@@ -58,6 +73,7 @@ export interface EditorService {
 export interface EditorServiceOptions {
   store: Store;
   writeCommitMessage: WriteCommitMessage;
+  editSelection: EditSelection;
   panel(): PanelSnapshot;
   /** The model's tokenizer, or null while there is none. */
   tokenTexts(signal: AbortSignal): Promise<TokenTexts>;
@@ -85,6 +101,7 @@ export function createEditorService(options: EditorServiceOptions): EditorServic
       return { duplicate: (await intake(observation, now())) === 'duplicate' };
     },
     writeCommitMessage: options.writeCommitMessage,
+    editSelection: options.editSelection,
     openProposals: (repositoryRoot) =>
       store
         .proposals(repositoryRoot, now() - PROPOSAL_LIFETIME_MS, MAX_CANDIDATES)

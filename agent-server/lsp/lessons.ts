@@ -1,12 +1,10 @@
 /** Lessons as an editor lists and changes them. What a lesson does is hindsight/'s. */
-import type { PanelLesson } from '../protocol/panel.ts';
+import { type PanelLesson, SUBJECT_TITLES } from '../protocol/panel.ts';
 import type { Lesson } from '../store/lesson-types.ts';
 import type { Store } from '../store/store.ts';
 
 /** Of a request, what a list has room for. */
 const EXCERPT_CHARS = 300;
-
-const SUBJECTS = { commit_message: 'Commit message', chat: 'Chat' } as const;
 
 /** Newest first. */
 export function panelLessons(store: Pick<Store, 'lessons'>, limit: number): PanelLesson[] {
@@ -17,7 +15,7 @@ export function panelLesson(lesson: Lesson): PanelLesson {
   return {
     lessonId: lesson.lessonId,
     turnId: lesson.turnId,
-    subject: SUBJECTS[lesson.kind],
+    subject: SUBJECT_TITLES[lesson.kind],
     repository: lesson.workspace,
     request: lesson.request.slice(0, EXCERPT_CHARS),
     rewrite: lesson.rewrite,

@@ -30,6 +30,24 @@ export const StagedChange = z.object({
 });
 export type StagedChange = z.infer<typeof StagedChange>;
 
+/** What an inline edit is asked for: whole lines of a document. All text in it is data. */
+export const SelectedCode = z.object({
+  repositoryRoot: z.string().min(1).max(4096).nullable(),
+  documentSha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** VS Code's language id. */
+  language: z.string().regex(/^[\w.+#-]{1,50}$/),
+  /** Its base name: where it lies is nobody's business. */
+  fileName: z.string().min(1).max(255),
+  /** What the user wants. */
+  instruction: z.string().trim().min(1).max(2_000),
+  /** The selected lines, LF between them; '' for a place where something is to be inserted. */
+  code: z.string().max(65_536),
+  /** Lines around them, for orientation. */
+  before: z.string().max(8_192),
+  after: z.string().max(8_192),
+});
+export type SelectedCode = z.infer<typeof SelectedCode>;
+
 export const Proposal = z.object({
   turnId: TurnId,
   text: z.string(),
@@ -37,6 +55,10 @@ export const Proposal = z.object({
   finishReason: z.enum(['stop', 'length', 'abort']),
 });
 export type Proposal = z.infer<typeof Proposal>;
+
+/** `replacement`: the lines in place of the selected ones, LF between them, with the indentation of the document. */
+export const EditProposal = Proposal.extend({ replacement: z.string() });
+export type EditProposal = z.infer<typeof EditProposal>;
 
 export const OpenProposal = z.object({
   turnId: TurnId,
@@ -66,6 +88,12 @@ export const editorRequests = {
     method: 'apprentice/writeCommitMessage',
     params: z.object({ requestId: z.uuid(), change: StagedChange }),
     result: Proposal,
+  },
+  /** Streams as above. Throws `answer_unusable` when no code can be read off the answer. */
+  editSelection: {
+    method: 'apprentice/editSelection',
+    params: z.object({ requestId: z.uuid(), selection: SelectedCode }),
+    result: EditProposal,
   },
   openProposals: {
     method: 'apprentice/openProposals',

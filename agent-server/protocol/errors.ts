@@ -26,6 +26,7 @@ export const ErrorCode = z.enum([
   'aborted',
   'consent_required',
   'nothing_staged',
+  'answer_unusable',
   'store_unavailable',
   'disk_full',
   'setup_failed',

@@ -102,9 +102,15 @@ export const UserEditObservation = z.object({
 });
 export type UserEditObservation = z.infer<typeof UserEditObservation>;
 
+/** A decision on one hunk of a patch under review, or on the whole: what the review came to. */
 export const PatchReviewObservation = z.object({
   kind: z.literal('patch_review'),
   ...ofTurn,
+  /** Which hunk of how many, from 0; null: the whole patch. */
+  hunk: z
+    .object({ index: z.number().int().min(0), count: z.number().int().min(1) })
+    .nullable()
+    .default(null),
   decision: z.enum(['accepted', 'rejected', 'edited']),
   comment: Text.nullable(),
   /** What the user made of it, for `edited`. */
@@ -225,6 +231,20 @@ export const TurnSubject = z.discriminatedUnion('kind', [
     /** HEAD at the time; null in a repository without commits. */
     head: z.string().nullable(),
   }),
+  z.object({
+    kind: z.literal('inline_edit'),
+    /** The workspace folder, where the document lies in one. */
+    repositoryRoot: z.string().nullable(),
+    /** VS Code's language id. */
+    language: z.string(),
+    /** Of the document's URI: tells two edits of one document, and not where it lies. */
+    documentSha256: z.string(),
+  }),
   z.object({ kind: z.literal('chat') }),
 ]);
 export type TurnSubject = z.infer<typeof TurnSubject>;
+
+/** The repository or workspace that a subject belongs to; null where it has none. */
+export function repositoryOf(subject: TurnSubject): string | null {
+  return subject.kind === 'chat' ? null : subject.repositoryRoot;
+}

@@ -3,8 +3,16 @@ import { z } from 'zod';
 import { TakenFor } from './gateway.ts';
 import { BatchId, LessonId, TurnId, WeightVersion } from './ids.ts';
 import { ProcessState } from './link.ts';
+import type { TurnSubject } from './observations.ts';
 import { GateFigures } from './promotion.ts';
 import { TrainMetrics } from './training.ts';
+
+/** What a turn was for, as a title. */
+export const SUBJECT_TITLES = {
+  commit_message: 'Commit message',
+  inline_edit: 'Inline edit',
+  chat: 'Chat',
+} as const satisfies Record<TurnSubject['kind'], string>;
 
 export const LoopName = z.enum(['serve', 'environment', 'judge', 'train']);
 export type LoopName = z.infer<typeof LoopName>;

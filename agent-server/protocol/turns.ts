@@ -11,7 +11,7 @@ export const TurnFilter = z.object({
   /** Stands in the answer, in what the user wrote instead or said, or in the repository's path. '' finds all. */
   text: z.string().max(200).default(''),
   outcome: TurnOutcome.nullable().default(null),
-  subject: z.enum(['commit_message', 'chat']).nullable().default(null),
+  subject: z.enum(['commit_message', 'inline_edit', 'chat']).nullable().default(null),
   version: WeightVersion.nullable().default(null),
   takenFor: TakenFor.nullable().default(null),
 });

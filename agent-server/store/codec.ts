@@ -47,6 +47,9 @@ export function json<S extends z.ZodType>(shape: S) {
 
 const Score = z.union([z.literal(1), z.literal(0), z.literal(-1)]);
 const Messages = z.array(PlainMessage);
+/** Of a turn or a lesson. */
+export const SubjectKind = z.enum(TurnSubject.options.map(({ shape }) => shape.kind.value));
+
 const HintKind = z.enum(['rewrite', 'words']);
 
 export const TurnRow = z

@@ -6,8 +6,9 @@ import { z } from 'zod';
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { PlainMessage } from '../protocol/gateway.ts';
 import { LessonId, TurnId, WeightVersion } from '../protocol/ids.ts';
+import { repositoryOf } from '../protocol/observations.ts';
 import { MAX_LESSON_CHARS } from '../protocol/panel.ts';
-import { TurnRow } from './codec.ts';
+import { SubjectKind, TurnRow } from './codec.ts';
 import type { Database } from './database.ts';
 import type { Lesson } from './lesson-types.ts';
 import type { Store } from './store.ts';
@@ -33,7 +34,7 @@ export const LessonRow = z
   .object({
     lesson_id: LessonId,
     turn_id: TurnId,
-    kind: z.enum(['commit_message', 'chat']),
+    kind: SubjectKind,
     workspace: z.string().nullable(),
     system_opening: z.string(),
     request: z.string(),
@@ -218,7 +219,7 @@ function lessonFollows(db: Database, verdict: Verdict, hints: readonly HintCandi
      WHERE edited = 0 AND state <> 'deleted' AND (rewrite, hint) IS NOT (excluded.rewrite, excluded.hint)`,
     turnId,
     turn.subject.kind,
-    turn.subject.kind === 'commit_message' ? turn.subject.repositoryRoot : null,
+    repositoryOf(turn.subject),
     systemOpening(turn.messages),
     request,
     rewrite,

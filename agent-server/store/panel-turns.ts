@@ -7,8 +7,9 @@
 import { z } from 'zod';
 import { TakenFor } from '../protocol/gateway.ts';
 import { BatchId, TurnId, WeightVersion } from '../protocol/ids.ts';
-import { type PanelTurn, TurnOutcome } from '../protocol/panel.ts';
+import { type PanelTurn, SUBJECT_TITLES, TurnOutcome } from '../protocol/panel.ts';
 import type { TurnFilter } from '../protocol/turns.ts';
+import { SubjectKind } from './codec.ts';
 import type { Database } from './database.ts';
 import type { Store } from './store.ts';
 
@@ -24,7 +25,7 @@ const PanelTurnRow = z.object({
   created_at_ms: z.number(),
   kind: z.enum(['main', 'side']),
   side_reason: TakenFor.nullable(),
-  subject_kind: z.enum(['commit_message', 'chat']),
+  subject_kind: SubjectKind,
   repository_root: z.string().nullable(),
   client: z.string().nullable(),
   answered_by: WeightVersion,
@@ -44,8 +45,6 @@ const PanelTurnRow = z.object({
 const SeqRow = PanelTurnRow.extend({ seq: z.number() });
 const CountRow = z.object({ n: z.number() });
 const WalkRow = z.object({ oldest: z.number().nullable(), n: z.number() });
-
-const SUBJECTS = { commit_message: 'Commit message', chat: 'Chat' } as const;
 
 /** A TurnOutcome of a turn t and its verdict v. */
 const OUTCOME = `CASE WHEN t.kind = 'side' THEN 'side'
@@ -129,7 +128,7 @@ function panelTurn(row: z.infer<typeof PanelTurnRow>): PanelTurn {
   return {
     turnId: row.turn_id,
     createdAt: new Date(row.created_at_ms).toISOString(),
-    subject: SUBJECTS[row.subject_kind],
+    subject: SUBJECT_TITLES[row.subject_kind],
     repository: row.repository_root,
     version: row.answered_by,
     proposal: row.text,

@@ -15,7 +15,7 @@ type Choice = readonly [value: string, title: string];
 const ANY: Choice = ['', 'Any'];
 const CHOICES: Record<'outcome' | 'subject' | 'takenFor', readonly Choice[]> = {
   outcome: [ANY, ...Object.entries(OUTCOMES)],
-  subject: [ANY, ['commit_message', 'Commit message'], ['chat', 'Chat']],
+  subject: [ANY, ['commit_message', 'Commit message'], ['inline_edit', 'Inline edit'], ['chat', 'Chat']],
   takenFor: [ANY, ['main', 'main work'], ...Object.entries(TAKEN_FOR)],
 };
 

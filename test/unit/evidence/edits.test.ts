@@ -89,6 +89,12 @@ it('EVID-16: accepted +1, rejected -1 with its comment, edited -1 with rewrite a
   assert.equal(review('accepted', null, null).score, 1);
   const rejected = review('rejected', '  Use the\n  existing helper. ', null);
   assert.deepEqual([rejected.score, rejected.words], [-1, 'Use the existing helper.']);
+  const hunk = { kind: 'patch_review', decision: 'rejected', comment: 'Too clever.', text: null };
+  const one = read({ ...hunk, hunk: { index: 1, count: 3 } }, { proposal: 'f();' });
+  assert.deepEqual(
+    [one.score, one.words, one.detail],
+    [null, 'Too clever.', 'Hunk 2 of 3 rejected in review.'],
+  );
   const edited = review('edited', 'Wrong name', 'g("a")');
   assert.deepEqual([edited.score, edited.words, edited.rewrite], [-1, 'Wrong name', 'g("a")']);
   assert.deepEqual(
