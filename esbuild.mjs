@@ -34,7 +34,12 @@ const englishOnly = {
 };
 
 /** Bundles of their own, loaded when they are first needed, so that activation does not pay for them. */
-const LAZY = { session: 'session', screen: 'screen', 'library-rules': 'secrets' };
+const LAZY = {
+  session: 'session',
+  screen: 'screen',
+  'inline-edits': 'inline-edits',
+  'library-rules': 'secrets',
+};
 const lazyParts = {
   name: 'lazy-parts',
   setup(build) {
@@ -81,6 +86,14 @@ const bundles = {
     ...node,
     format: 'cjs',
     target: 'node20',
+  },
+  'inline-edits': {
+    entryPoints: ['extension/review/inline-edits.ts'],
+    outfile: 'inline-edits.cjs',
+    ...node,
+    format: 'cjs',
+    target: 'node20',
+    external: ['vscode'],
   },
   webview: {
     entryPoints: ['extension/webview/main.ts'],

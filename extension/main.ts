@@ -7,6 +7,7 @@ import { onCommit } from './capture/hunks/commit-events.ts';
 import { HunkCapture } from './capture/hunks/hunk-capture.ts';
 import { CaptureIgnore } from './capture/ignore/capture-ignore.ts';
 import { ObservationSpool } from './capture/observation-spool.ts';
+import { ReviewCapture } from './capture/review-capture.ts';
 import { captureRuns } from './capture/runs/run-capture.ts';
 import { Scrubber } from './capture/scrub/scrubber.ts';
 import { ApprenticeModels, VENDOR } from './chat/model-provider.ts';
@@ -20,10 +21,12 @@ import { LatestProposals } from './commit/latest-proposals.ts';
 import { CommitMessageWriter } from './commit/write-commit-message.ts';
 import { connectAgent } from './connect/connect-agent.ts';
 import { Consent } from './consent.ts';
+import { ThumbLenses } from './feedback/thumb-lenses.ts';
 import { Thumbs } from './feedback/thumbs.ts';
 import { LanguageModelJudge } from './judge/language-model.ts';
 import { panelActions } from './panel/panel-actions.ts';
 import { PANEL_VIEW_ID, PanelHost } from './panel/panel-host.ts';
+import { InlineEditCommands } from './review/inline-edit-commands.ts';
 import { RuntimeSetup } from './runtime-setup.ts';
 import { readSettings, serverEnvironment } from './settings.ts';
 import { showQuickMenu } from './status/quick-menu.ts';
@@ -102,6 +105,15 @@ export function activate(context: ExtensionContext): void {
     }
     return state === 'ready';
   };
+  const edits = new InlineEditCommands({
+    client,
+    reviews: new ReviewCapture(client, spool, { scrub, mayCapture: (path) => ignored.mayCapture(path) }, log),
+    hunks,
+    scrub,
+    ready,
+    askConsent: () => consent.ask(),
+    showError,
+  });
   let writer: CommitMessageWriter | null = null;
   const gitParts = whenGitIsThere((git) => {
     gitBinary = git.git.path;
@@ -168,7 +180,8 @@ export function activate(context: ExtensionContext): void {
       await showError(error);
     }
   };
-  const commandHandlers: Record<string, (argument: unknown) => unknown> = {
+  const commandHandlers: Record<string, (...args: unknown[]) => unknown> = {
+    ...edits.handlers,
     'apprentice.writeCommitMessage': write,
     'apprentice.stopWriting': () => writer?.stop(),
     'apprentice.thumbUp': (argument) => thumbs.rateLatest(argument, 1),
@@ -190,6 +203,8 @@ export function activate(context: ExtensionContext): void {
     hunks,
     ignored,
     scrubber,
+    edits,
+    new ThumbLenses(hunks, thumbs),
     statusBar,
     gitParts,
     panel,

@@ -1,10 +1,11 @@
 /**
- * Inline edits: selected lines as a request, and the lines to put in their place read off the answer. Pure. The editor
- * words what the user made of an answer with `inlineEditAnswer`, so that it has the form in which the model answers.
+ * Inline edits: selected lines as a request, and the lines to put in their place read off the answer. Pure. How code is
+ * shown and answered is code-block.ts.
  */
 import type { SelectedCode } from '../protocol/editor.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { PlainMessage } from '../protocol/gateway.ts';
+import { dedented, fenced, indented } from './code-block.ts';
 
 /** Code wants to be right more than it wants to be new; above 0, so that asking again is worth it. */
 export const INLINE_EDIT_TEMPERATURE = 0.3;
@@ -66,11 +67,6 @@ export function inlineEditRequest(
   };
 }
 
-/** The answer that would have given this code: one block, without the indentation that its place in the file gives it. */
-export function inlineEditAnswer(code: string, language: string): string {
-  return fenced(dedented(code).text, language);
-}
-
 /**
  * The lines in place of `code`, LF between them, as deep in the file as those were. '' takes them all away. Throws
  * `answer_unusable` when the answer was cut off, or has no code in it.
@@ -122,36 +118,6 @@ const SENTENCE = /^(?:[-*] |\d+\. )?["'(]?[A-Z][\w'’]* [^={}<>;]*[.:!?]["')]?$
 /** Small models forget the fence. */
 function looksLikeCode(answer: string): boolean {
   return answer.trim() !== '' && !answer.split('\n').some((line) => SENTENCE.test(line.trim()));
-}
-
-function fenced(code: string, language: string): string {
-  const longest = Math.max(2, ...[...code.matchAll(/`+/g)].map(([run]) => run.length));
-  const fence = '`'.repeat(longest + 1);
-  return `${fence}${language}\n${code}${code === '' ? '' : '\n'}${fence}`;
-}
-
-/** The code without the blanks that all its lines begin with. */
-function dedented(code: string): { text: string; indent: string } {
-  const lines = code.split('\n');
-  const blanks = lines.filter((line) => line.trim() !== '').map((line) => /^[ \t]*/.exec(line)?.[0] ?? '');
-  const [first = ''] = blanks;
-  const shared = blanks.reduce((common, one) => {
-    let length = 0;
-    while (length < common.length && common[length] === one[length]) length++;
-    return common.slice(0, length);
-  }, first);
-  return { text: lines.map((line) => withoutIndent(line, shared)).join('\n'), indent: shared };
-}
-
-function withoutIndent(line: string, indent: string): string {
-  return line.startsWith(indent) ? line.slice(indent.length) : line.trim() === '' ? '' : line;
-}
-
-function indented(code: string, indent: string): string {
-  return code
-    .split('\n')
-    .map((line) => (line.trim() === '' ? '' : `${indent}${line}`))
-    .join('\n');
 }
 
 function withoutBlankEnds(text: string): string {

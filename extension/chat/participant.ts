@@ -36,7 +36,7 @@ export interface ChatParts {
   askConsent(): Promise<boolean>;
   /** Writes a message into the box of Source Control; what stands there then. Null: nothing was written. */
   writeCommitMessage(): Promise<string | null>;
-  rate(turnId: string, value: ThumbValue): Promise<void>;
+  rate(turnId: string, value: ThumbValue): Promise<unknown>;
   /** Takes secrets out of what is asked (capture/scrub). */
   scrub(text: string): Promise<string>;
   /** May this file be shown to the model, and kept (capture/ignore)? */

@@ -43,13 +43,14 @@ export class Thumbs {
     await this.rate(proposal.turnId, value);
   }
 
-  /** Rates any turn. Says so when nothing may be recorded. */
-  async rate(turnId: string, value: ThumbValue): Promise<void> {
-    if (!(await this.label({ turnId, value, rewrite: null, words: null }))) return;
+  /** Rates any turn. False, and the user is told, when nothing may be recorded. */
+  async rate(turnId: string, value: ThumbValue): Promise<boolean> {
+    if (!(await this.label({ turnId, value, rewrite: null, words: null }))) return false;
     window.setStatusBarMessage(
       value === 1 ? l10n.t('Apprentice: thumbs up noted') : l10n.t('Apprentice: thumbs down noted'),
       3_000,
     );
+    return true;
   }
 
   /** The user's own label, with how it should have been where they say so. False when nothing may be recorded. */

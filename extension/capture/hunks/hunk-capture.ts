@@ -19,7 +19,7 @@ import { Observation } from '../../../agent-server/protocol/observations.ts';
 import type { AgentServerClient } from '../../client.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
 import { ExpectedEdits } from './expected-edits.ts';
-import { HunkTracker } from './hunk-tracker.ts';
+import { type Hunk, HunkTracker, type Place } from './hunk-tracker.ts';
 import { HunkWatch, type Look } from './hunk-watch.ts';
 import type { Change, Span } from './span.ts';
 
@@ -50,6 +50,9 @@ export class HunkCapture implements Disposable {
   readonly #mayCaptureFile: (path: string) => Promise<boolean>;
   readonly #subscriptions: Disposable[];
   readonly #onDidArrive = new EventEmitter<ArrivedEdit>();
+  readonly #onDidChangeHunks = new EventEmitter<void>();
+  /** A hunk is followed from now on, or some are no more. */
+  readonly onDidChangeHunks = this.#onDidChangeHunks.event;
   #timer: NodeJS.Timeout | undefined;
   /** Told within the event that brought it. */
   readonly onDidArrive = this.#onDidArrive.event;
@@ -86,6 +89,22 @@ export class HunkCapture implements Disposable {
   committed(paths: ReadonlySet<string>): void {
     this.#catchUpWithDisk();
     this.#report(this.#watch.committed(paths));
+    this.#onDidChangeHunks.fire();
+  }
+
+  /** An edit of a turn that this window made itself, and the user took: `proposed` stands, or stood, at `span`. */
+  accepted(
+    document: TextDocument,
+    { turnId, index, proposed, span }: { turnId: string; index: number; proposed: string; span: Span },
+  ): void {
+    if (!this.#mayCapture() || !isOurs(document)) return;
+    this.#follow({ id: `${turnId}/${index}`, turnId, proposed }, { document: document.uri.fsPath, span });
+    this.#arm();
+  }
+
+  /** The agents' hunks in a document that are not committed yet. */
+  placesIn(document: TextDocument): readonly { readonly hunk: Hunk; readonly span: Span }[] {
+    return isOurs(document) ? this.#tracker.placesIn(document.uri.fsPath) : [];
   }
 
   /** Where the turn's edits are in this document now. */
@@ -99,6 +118,7 @@ export class HunkCapture implements Disposable {
 
   dispose(): void {
     clearTimeout(this.#timer);
+    this.#onDidChangeHunks.dispose();
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
 
@@ -158,13 +178,8 @@ export class HunkCapture implements Disposable {
     const nowMs = Date.now();
     const arrived = this.#expected.arrived(path, changes, text, nowMs);
     for (const { turnId, index, edit, span } of arrived) {
-      const id = `${turnId}/${index}`;
-      const hunk = { id, turnId, proposed: edit.after };
-      const letGo = this.#tracker.add(hunk, { document: path, span });
-      if (letGo !== undefined) this.#watch.forget(letGo.turnId);
-      this.#watch.arrived(turnId, id, nowMs);
+      this.#follow({ id: `${turnId}/${index}`, turnId, proposed: edit.after }, { document: path, span });
       this.#onDidArrive.fire({ turnId, document: path, span, brought });
-      void this.#letGoIfIgnored(path);
     }
     this.#arm();
     return arrived.length > 0;
@@ -174,6 +189,15 @@ export class HunkCapture implements Disposable {
   async #letGoIfIgnored(path: string): Promise<void> {
     if (await this.#mayCaptureFile(path)) return;
     for (const hunkId of this.#tracker.removeIn(path)) this.#watch.removed(hunkId);
+    this.#onDidChangeHunks.fire();
+  }
+
+  #follow(hunk: Hunk, place: Place): void {
+    const letGo = this.#tracker.add(hunk, place);
+    if (letGo !== undefined) this.#watch.forget(letGo.turnId);
+    this.#watch.arrived(hunk.turnId, hunk.id, Date.now());
+    this.#onDidChangeHunks.fire();
+    void this.#letGoIfIgnored(place.document);
   }
 
   #arm(): void {

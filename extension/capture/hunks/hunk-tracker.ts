@@ -67,6 +67,15 @@ export class HunkTracker {
     return [...this.#tracked.values()].map(({ hunk }) => hunk);
   }
 
+  /** Those of a document that are in it, as far as is known without reading it. */
+  placesIn(document: string): { readonly hunk: Hunk; readonly span: Span }[] {
+    return [...this.#tracked.values()].flatMap((tracked) =>
+      tracked.place?.document === document && !isMissing(tracked)
+        ? [{ hunk: tracked.hunk, span: tracked.place.span }]
+        : [],
+    );
+  }
+
   /** Those in which something is followed. */
   documents(): string[] {
     return [...new Set([...this.#tracked.values()].map(({ document }) => document))];

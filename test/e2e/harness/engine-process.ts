@@ -19,12 +19,27 @@ function processes(): Process[] {
 /** Stops the engine's process where it is. Returns what lets it go on. */
 export function holdEngine(home: string): () => void {
   const all = processes();
-  const workers = all.filter(({ command }) => command.includes(`--home ${home} `));
-  const engine = all.find(
-    ({ parent, command }) =>
-      workers.some(({ pid }) => pid === parent) && command.includes('apprentice_worker.engine'),
+  const workers = workersOf(home, all);
+  return hold(
+    all.find(
+      ({ parent, command }) =>
+        workers.some(({ pid }) => pid === parent) && command.includes('apprentice_worker.engine'),
+    ),
+    home,
   );
-  assert.ok(engine, `no engine runs for ${home}`);
-  process.kill(engine.pid, 'SIGSTOP');
-  return () => process.kill(engine.pid, 'SIGCONT');
+}
+
+/** The same of the gpu-worker's own process: the fake one has no other. */
+export function holdWorker(home: string): () => void {
+  return hold(workersOf(home, processes())[0], home);
+}
+
+function workersOf(home: string, all: readonly Process[]): Process[] {
+  return all.filter(({ command }) => command.includes(`--home ${home} `));
+}
+
+function hold(found: Process | undefined, home: string): () => void {
+  assert.ok(found, `no engine runs for ${home}`);
+  process.kill(found.pid, 'SIGSTOP');
+  return () => process.kill(found.pid, 'SIGCONT');
 }

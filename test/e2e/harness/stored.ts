@@ -171,6 +171,44 @@ export function storedText(home: string): string {
     .join('\n');
 }
 
+const InlineEdit = z.object({
+  turn_id: z.string(),
+  score: z.number().nullable(),
+  decided_by: z.string().nullable(),
+  hint_kind: z.string().nullable(),
+  hint_text: z.string().nullable(),
+});
+
+/** Inline edits that were answered, oldest first. */
+export function inlineEdits(home: string): z.infer<typeof InlineEdit>[] {
+  return rowsOf(
+    home,
+    InlineEdit,
+    `SELECT t.turn_id, v.score, v.decided_by, h.kind AS hint_kind, h.text AS hint_text
+     FROM turns t LEFT JOIN verdicts v USING (turn_id) LEFT JOIN hints h USING (turn_id)
+     WHERE t.subject_kind = 'inline_edit' AND t.state IN ('open', 'settled') ORDER BY t.rowid`,
+  );
+}
+
+const Review = z.object({
+  hunk: z.number().nullable(),
+  decision: z.string(),
+  comment: z.string().nullable(),
+  text: z.string().nullable(),
+});
+
+/** The decisions that were reported of a turn, in their order. */
+export function reviews(home: string, turnId: string): z.infer<typeof Review>[] {
+  return rowsOf(
+    home,
+    Review,
+    `SELECT body ->> '$.hunk.index' AS hunk, body ->> '$.decision' AS decision, body ->> '$.comment' AS comment,
+       body ->> '$.text' AS text FROM observations
+     WHERE kind = 'patch_review' AND body ->> '$.turnId' = ? ORDER BY seq`,
+    turnId,
+  );
+}
+
 /** None while there is no store. */
 function rowsOf<S extends z.ZodType>(home: string, row: S, sql: string, ...values: string[]): z.infer<S>[] {
   const file = join(home, 'store.sqlite');

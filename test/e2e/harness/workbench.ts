@@ -42,6 +42,28 @@ export class Workbench {
     await this.page.locator('.quick-input-widget').getByRole('option', { name: label }).click();
   }
 
+  /** Answers an input box with this title; '' leaves it empty. */
+  async answerInput(title: string, text: string): Promise<void> {
+    const box = this.page.locator('.quick-input-widget').filter({ hasText: title });
+    await box.locator('input').first().fill(text);
+    await this.page.keyboard.press('Enter');
+    await box.waitFor({ state: 'hidden' });
+  }
+
+  async chooseTheme(name: string): Promise<void> {
+    await this.runCommand('Preferences: Color Theme');
+    const list = this.page.locator('.quick-input-widget');
+    await list.locator('input').first().fill(name);
+    await list.getByRole('option', { name }).first().waitFor();
+    await this.page.keyboard.press('Enter');
+    await list.waitFor({ state: 'hidden' });
+  }
+
+  /** Links above the lines of an editor. */
+  lens(name: string): Locator {
+    return this.page.locator('.codelens-decoration a').filter({ hasText: new RegExp(`^\\s*${name}$`) });
+  }
+
   async openSourceControl(): Promise<void> {
     const tab = this.page.locator('.part.activitybar').getByRole('tab', { name: /^Source Control/ });
     if ((await tab.getAttribute('aria-selected')) !== 'true') await tab.click();
@@ -193,14 +215,18 @@ export class Workbench {
     await this.page.locator('.editor-instance .monaco-editor.focused').waitFor();
   }
 
+  async save(): Promise<void> {
+    await this.page.keyboard.press('ControlOrMeta+S');
+    await this.page.locator('.tab.active.dirty').waitFor({ state: 'detached' });
+  }
+
   /** Types over the line that the cursor is in, and saves the file. */
   async replaceLine(text: string): Promise<void> {
     await this.page.keyboard.press('End');
     await this.page.keyboard.press('Shift+Home');
     await this.page.keyboard.press('Shift+Home');
     await this.page.keyboard.insertText(text);
-    await this.page.keyboard.press('ControlOrMeta+S');
-    await this.page.locator('.tab.active.dirty').waitFor({ state: 'detached' });
+    await this.save();
   }
 
   /** Types a command line into a new terminal. What it does is for the caller to wait for. */

@@ -1,8 +1,8 @@
 /** The request for an inline edit and the reading of its answer. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inlineEditAnswer } from '../../../agent-server/environment/code-block.ts';
 import {
-  inlineEditAnswer,
   inlineEditRequest,
   MAX_CODE_TOKENS,
   readInlineEditAnswer,
@@ -76,6 +76,7 @@ test('EDIT-2: the code of an answer is its first block, as deep as the lines tha
   assert.equal(read('```js\n\n a();\n\n'), '  a();');
   assert.equal(read('~~~\na();\n~~~', '\treturn;'), '\ta();');
   assert.equal(read('```js\n```'), '', 'all of it goes');
+  assert.equal(read('```js\na();\n```', '    '), '    a();', 'into an indented empty line');
 });
 
 test('EDIT-2: code without a fence is taken as code; prose, nothing and half an answer are refused', () => {

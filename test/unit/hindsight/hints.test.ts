@@ -43,8 +43,8 @@ test('HIND-4: the last wording of the user counts, and one that came back to the
   assert.equal(hintsOf([first, reading('commit', { rewrite: 'done' })], [])[0]?.text, 'done');
   assert.equal(hintsOf([first, unknown], [])[0]?.text, 'half done');
   assert.deepEqual(hintsOf([first, reading('commit', { score: 1 })], []), []);
-  const reviewed = reading('patch_review', { rewrite: 'as reviewed' });
-  const survived = reading('user_edit', { score: 1, rewrite: null });
+  const reviewed = reading('patch_review', { rank: 180, rewrite: 'as reviewed' });
+  const survived = reading('user_edit', { rank: 100, score: 1 });
   assert.equal(hintsOf([reviewed, survived], [])[0]?.text, 'as reviewed');
   assert.equal(rewriteHint(' \n'), null);
 });

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Config } from '../../../agent-server/config.ts';
-import { inlineEditAnswer } from '../../../agent-server/environment/inline-edit.ts';
+import { inlineEditAnswer } from '../../../agent-server/environment/code-block.ts';
 import { createLog } from '../../../agent-server/log.ts';
 import { WorkerProcess } from '../../../agent-server/loops/worker-process.ts';
 import { connectEditorClient, type EditorClient } from '../../../agent-server/lsp/client.ts';
