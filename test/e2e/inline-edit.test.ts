@@ -74,7 +74,7 @@ describe('An inline edit in VS Code', { skip: await missingVSCode() }, () => {
     });
     await till.workbench.answerTrust('trust');
     await till.workbench.openAgentImprovement();
-    await till.workbench.webview().getByText('Last turns').waitFor({ timeout: CONNECT_LIMIT_MS });
+    await till.workbench.webview().getByText('The four loops').waitFor({ timeout: CONNECT_LIMIT_MS });
   });
   after(async () => {
     // Before the home that it serves is removed.
@@ -246,7 +246,11 @@ describe('An inline edit in VS Code', { skip: await missingVSCode() }, () => {
     await workbench.page.keyboard.press('ControlOrMeta+Z');
     assert.ok(await eventually(() => said().length === 5, LIMIT_MS), JSON.stringify(said()));
     await savedIs(crlf(code(LOOP, LOGGED, LOOSE)), OTHER);
+    // Nothing of the agent's is left to rate.
+    await workbench.lens('Good edit').first().waitFor({ state: 'detached', timeout: LIMIT_MS });
     await workbench.openAgentImprovement();
-    await workbench.webview().getByText('Inline edit').first().waitFor();
+    await workbench.openPage('Turns');
+    const turn = await workbench.openTurn(0);
+    await turn.getByText('Inline edit').waitFor();
   });
 });

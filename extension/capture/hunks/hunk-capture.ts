@@ -10,6 +10,7 @@ import { sep } from 'node:path';
 import {
   type Disposable,
   EventEmitter,
+  Range,
   type TextDocument,
   type TextDocumentChangeEvent,
   workspace,
@@ -21,6 +22,7 @@ import type { ObservationSpool } from '../observation-spool.ts';
 import { ExpectedEdits } from './expected-edits.ts';
 import { type Hunk, HunkTracker, type Place } from './hunk-tracker.ts';
 import { HunkWatch, type Look } from './hunk-watch.ts';
+import { survival } from './locate.ts';
 import type { Change, Span } from './span.ts';
 
 /** A larger file is no source that an agent edits. */
@@ -102,9 +104,13 @@ export class HunkCapture implements Disposable {
     this.#arm();
   }
 
-  /** The agents' hunks in a document that are not committed yet. */
+  /** The agents' hunks in a document that are not committed yet, and of which something is left. */
   placesIn(document: TextDocument): readonly { readonly hunk: Hunk; readonly span: Span }[] {
-    return isOurs(document) ? this.#tracker.placesIn(document.uri.fsPath) : [];
+    if (!isOurs(document)) return [];
+    return this.#tracker.placesIn(document.uri.fsPath).filter(({ hunk, span: { start, end } }) => {
+      const range = new Range(document.positionAt(start), document.positionAt(end));
+      return survival(hunk.proposed, document.getText(range)) > 0;
+    });
   }
 
   /** Where the turn's edits are in this document now. */

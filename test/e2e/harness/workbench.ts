@@ -241,6 +241,7 @@ export class Workbench {
     const terminal = this.page.locator('.terminal-wrapper.active .xterm').first();
     await terminal.waitFor();
     await terminal.click();
+    await this.page.locator('.terminal-wrapper.active .xterm.focus').first().waitFor();
     await this.page.keyboard.type(commandLine);
     await this.page.keyboard.press('Enter');
   }
