@@ -18,6 +18,7 @@ import { EditorJudge } from './judge/editor-judge.ts';
 import type { Lock } from './lock.ts';
 import type { Log } from './log.ts';
 import { batchFolders } from './loops/batch-folder.ts';
+import { configuredWorker } from './loops/configured-worker.ts';
 import { watchEngine } from './loops/engine-watch.ts';
 import { startEnvironmentLoop } from './loops/environment-loop.ts';
 import { startJudgeLoop } from './loops/judge-loop.ts';
@@ -26,7 +27,7 @@ import { startTrainLoop } from './loops/train-loop.ts';
 import { votesFrom } from './loops/vote-loop.ts';
 import type { Progress } from './loops/worker-link.ts';
 import { WorkerLink } from './loops/worker-link.ts';
-import { WorkerProcess } from './loops/worker-process.ts';
+import type { WorkerProcess } from './loops/worker-process.ts';
 import { selectionEditor } from './lsp/edit-selection.ts';
 import { createEditorService } from './lsp/editor-service.ts';
 import { createPanelFeed } from './lsp/panel-feed.ts';
@@ -107,7 +108,7 @@ async function start(
   const interrupted = store.failInterruptedTurns();
   if (interrupted > 0) log.info(`Turns that had been interrupted and are failed: ${interrupted}.`);
 
-  const worker = given ?? workerProcess(home, config, env, log);
+  const worker = given ?? configuredWorker(home, config, env, log);
   undo.push(() => worker.stop());
   const engine = new HttpEngine(worker.endpoint);
   const prompts = new PromptSource(engine);
@@ -267,21 +268,6 @@ async function start(
   link.connect();
   log.info(`Serving ${store.serving()} at ${gateway.url}.`);
   return { kind: 'running', discovery, store, stop, stopped: stopped.promise };
-}
-
-function workerProcess(home: string, config: Config, env: NodeJS.ProcessEnv, log: Log): WorkerProcess {
-  const venv = join(home, 'runtime', 'venv');
-  return new WorkerProcess({
-    home,
-    model: modelFolder(home, config, env),
-    python:
-      env['APPRENTICE_PYTHON'] ??
-      config.worker.python ??
-      join(venv, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python'])),
-    threads: config.worker.threads,
-    maxRunning: config.worker.maxRunning,
-    log: log.info,
-  });
 }
 
 /** Tells of the user's choice, not of every other setting. */

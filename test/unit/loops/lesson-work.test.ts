@@ -4,7 +4,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { Scored } from '../../../agent-server/engine/engine.ts';
 import { Serving } from '../../../agent-server/engine/serving.ts';
 import { PromptSource } from '../../../agent-server/gateway/prompt-source.ts';
 import { LessonBook } from '../../../agent-server/hindsight/lesson-book.ts';
@@ -22,7 +21,6 @@ import type { IdleTask, TrainItem } from '../../../agent-server/loops/train-item
 import { trainWork } from '../../../agent-server/loops/train-loop.ts';
 import { PromotionConfig } from '../../../agent-server/promotion/config.ts';
 import { Gate } from '../../../agent-server/promotion/gate.ts';
-import type { GenerateRequestInput, GenerateResponse } from '../../../agent-server/protocol/engine.ts';
 import {
   BASE_VERSION,
   type LessonId,
@@ -34,8 +32,9 @@ import {
 import { openStore } from '../../../agent-server/store/sqlite-store.ts';
 import type { Store } from '../../../agent-server/store/store.ts';
 import type { TurnContext } from '../../../agent-server/store/types.ts';
-import { InProcessEngine, realTokenizerFiles } from '../../fakes/in-process-engine.ts';
+import { realTokenizerFiles } from '../../fakes/in-process-engine.ts';
 import { PublishedBatches } from '../../fakes/published-batches.ts';
+import { hasLessons, TaughtEngine } from '../../fakes/taught-engine.ts';
 import {
   answeredTurn,
   beginBatch,
@@ -48,35 +47,6 @@ import {
   T0,
   turn,
 } from '../../fixtures/records.ts';
-
-/** `<|im_start|>`: one a message, and one where the answer begins. */
-const MESSAGE_BEGINS = 1;
-/** The template's own system message, the user's, the answer's. */
-const WITHOUT_LESSONS = 3;
-
-const hasLessons = (ids: readonly number[]): boolean =>
-  ids.filter((id) => id === MESSAGE_BEGINS).length > WITHOUT_LESSONS;
-
-/** Answers one thing with lessons in the prompt and another without; finds answers as likely as it is told. */
-class TaughtEngine extends InProcessEngine {
-  taught = 'fix: greet';
-  untaught = 'Here is your message, I hope that it helps you: greeting';
-  likelihood: (taught: boolean, version: WeightVersion) => number = () => -0.5;
-
-  override generate(input: GenerateRequestInput, signal: AbortSignal): AsyncGenerator<GenerateResponse> {
-    this.reply = hasLessons(input.input_ids ?? []) ? this.taught : this.untaught;
-    return super.generate(input, signal);
-  }
-
-  override async score(
-    request: Parameters<InProcessEngine['score']>[0],
-    signal: AbortSignal,
-  ): Promise<Scored> {
-    const scored = await super.score(request, signal);
-    const logprob = this.likelihood(hasLessons(request.promptIds), request.version);
-    return { ...scored, logprobs: scored.logprobs.map(() => logprob) };
-  }
-}
 
 const files = realTokenizerFiles();
 const never = new AbortController().signal;
