@@ -55,6 +55,11 @@ export interface TrainStepsParts {
 const REPLAY_POOL = 512;
 /** A step takes seconds; one that takes this long hangs. */
 const TRAIN_LIMIT_MS = 30 * 60_000;
+/**
+ * Steps made of accepted answers after a correction: they bring what the lesson did into the weights, and each drifts a
+ * little further from the base. What the weights then still lack the lesson goes on to do.
+ */
+const MAX_DEMONSTRATIONS = 4;
 /** Submissions of one batch, crashes of either side included, before it is given up. */
 export const MAX_SUBMISSIONS = 20;
 
@@ -121,13 +126,11 @@ export class TrainSteps {
   async #begin(samples: readonly Sample[], nowMs: number, signal: AbortSignal): Promise<void> {
     const { store, config } = this.#parts;
     const newSamples: SampleId[] = [];
-    for (const sample of samples)
-      if (await this.#isKnown(sample, signal))
-        store.holdSample(
-          sample.sampleId,
-          'The model says it without lessons already: no step is made of it.',
-        );
-      else newSamples.push(sample.sampleId);
+    for (const sample of samples) {
+      const passed = await this.#passedOver(sample, signal);
+      if (passed === null) newSamples.push(sample.sampleId);
+      else store.holdSample(sample.sampleId, passed);
+    }
     if (newSamples.length === 0) return;
     const pool = store
       .replaySamples(REPLAY_POOL, newSamples)
@@ -144,15 +147,19 @@ export class TrainSteps {
     });
   }
 
-  /** An answer accepted with lessons, and by now as likely without: another step would teach nothing. */
-  async #isKnown({ score, turnId }: Sample, signal: AbortSignal): Promise<boolean> {
+  /** Why no step is made of an answer that was accepted with lessons; null: one is, as of any other sample. */
+  async #passedOver({ score, turnId }: Sample, signal: AbortSignal): Promise<string | null> {
     const { store, serving, engine, prompts } = this.#parts;
     const turn = store.turn(turnId);
-    if (score !== 1 || turn === undefined || turn.lessonIds.length === 0) return false;
+    if (score !== 1 || turn === undefined || turn.lessonIds.length === 0) return null;
+    if (store.demonstrationsLearnt(turnId) >= MAX_DEMONSTRATIONS)
+      return 'Enough answers like it were learnt from since your last correction: no step is made of it.';
     const prompt = await prompts.get(signal);
     const lease = await serving.acquire(signal);
     try {
-      return await doesWithout(engine, turn, lease.version, prompt, signal);
+      return (await doesWithout(engine, turn, lease.version, prompt, signal))
+        ? 'The model says it without lessons already: no step is made of it.'
+        : null;
     } finally {
       lease.release();
     }

@@ -7,7 +7,12 @@ import type { Store } from './store.ts';
 
 type LessonLearningQueries = Pick<
   Store,
-  'nextLessonCheck' | 'turnsWithLessons' | 'recordLessonCheck' | 'turnsToDistil' | 'latestDistillations'
+  | 'nextLessonCheck'
+  | 'turnsWithLessons'
+  | 'demonstrationsLearnt'
+  | 'recordLessonCheck'
+  | 'turnsToDistil'
+  | 'latestDistillations'
 >;
 
 /** Answers given with lessons that are looked through for accepted ones. */
@@ -16,14 +21,17 @@ const RECENT_ANSWERS = 64;
 /** In SQL what isKeptForChecks (judge/accepted-with-lessons.ts) says of a turn that was answered with lessons. */
 const KEPT_FOR_CHECKS = `(t.lesson_ids <> '[]' AND substr(t.turn_id, -1) IN ('0', '2', '4', '6', '8', 'a', 'c', 'e'))`;
 
+function lastCorrection(kind: string, workspace: string): string {
+  return `SELECT max(created_at_ms) FROM lessons c WHERE c.kind = ${kind} AND c.workspace IS ${workspace}`;
+}
+
 /**
  * The newest answers given with lessons to requests of a kind and workspace since the last correction there, of these
  * those kept for checks that the user took as they were and that no version was trained on.
  */
 function acceptedWithLessons(kind: string, workspace: string): string {
-  const corrected = `SELECT max(created_at_ms) FROM lessons c WHERE c.kind = ${kind} AND c.workspace IS ${workspace}`;
   return `FROM (SELECT rowid AS seq FROM turns WHERE lesson_ids <> '[]' AND subject_kind = ${kind}
-      AND repository_root IS ${workspace} AND created_at_ms >= (${corrected})
+      AND repository_root IS ${workspace} AND created_at_ms >= (${lastCorrection(kind, workspace)})
       ORDER BY created_at_ms DESC LIMIT ${RECENT_ANSWERS}) n
     JOIN turns t ON t.rowid = n.seq JOIN verdicts v ON v.turn_id = t.turn_id
     WHERE v.score = 1 AND t.kind = 'main' AND t.learnable = 1 AND ${KEPT_FOR_CHECKS}
@@ -64,6 +72,17 @@ export function lessonLearningQueries(db: Database): LessonLearningQueries {
         of.workspace,
         limit,
       ),
+
+    demonstrationsLearnt: (turnId) =>
+      db.get(
+        CountRow,
+        `SELECT count(*) AS n FROM turns o JOIN turns t ON t.subject_kind = o.subject_kind
+           AND t.repository_root IS o.repository_root AND t.lesson_ids <> '[]'
+           AND t.created_at_ms >= (${lastCorrection('o.subject_kind', 'o.repository_root')})
+         JOIN samples s ON s.turn_id = t.turn_id
+         WHERE o.turn_id = ? AND s.score = 1 AND s.state IN ('batched', 'trained')`,
+        turnId,
+      )?.n ?? 0,
 
     recordLessonCheck: (lessonId, version, outcome) => {
       db.write(['lessons'], () => {

@@ -259,6 +259,11 @@ export interface Store {
   /** Accepted answers of the lesson's kind and workspace given with lessons since it was made, newest first. */
   turnsWithLessons(of: Pick<L.Lesson, 'kind' | 'workspace' | 'createdAtMs'>, limit: number): T.Turn[];
   /** learnt: the lesson retires. */
+  /**
+   * Accepted answers that a version has learnt from, or is learning from, since the last correction of the kind and in
+   * the repository of this turn.
+   */
+  demonstrationsLearnt(turnId: TurnId): number;
   recordLessonCheck(lessonId: LessonId, version: WeightVersion, outcome: 'learnt' | 'needed'): void;
   /** The user's latest requests that an active lesson of another turn serves, the least often distilled first. */
   turnsToDistil(limit: number): T.Turn[];

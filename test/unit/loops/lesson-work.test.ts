@@ -17,7 +17,7 @@ import { distillationBuilder } from '../../../agent-server/loops/distillation-bu
 import { whenIdle } from '../../../agent-server/loops/idle-work.ts';
 import { CHECK_ANSWERS, lessonChecks } from '../../../agent-server/loops/lesson-checks.ts';
 import type { LoopWork } from '../../../agent-server/loops/loop.ts';
-import type { IdleTask, TrainItem } from '../../../agent-server/loops/train-items.ts';
+import type { TrainItem } from '../../../agent-server/loops/train-items.ts';
 import { trainWork } from '../../../agent-server/loops/train-loop.ts';
 import { PromotionConfig } from '../../../agent-server/promotion/config.ts';
 import { Gate } from '../../../agent-server/promotion/gate.ts';
@@ -226,6 +226,22 @@ test('LESSON-14: an answer accepted with lessons makes no step when the weights 
   );
 });
 
+test('LESSON-16: of the answers accepted since the last correction four are learnt from', async () => {
+  const { lessonId } = teach('Say hello');
+  const steps = async (): Promise<number> => {
+    const sampleId = acceptWith(lessonId, -0.1, 'demonstrates', 100_000 + 10_000 * trainer.trained.length);
+    await drain(start('checks only'));
+    return store.sample(sampleId)?.state === 'trained' ? trainer.trained.length : Number.NaN;
+  };
+  assert.deepEqual([await steps(), await steps(), await steps(), await steps()], [1, 2, 3, 4]);
+  assert.ok(Number.isNaN(await steps()));
+  assert.equal(trainer.trained.length, 4);
+  teach('Say good evening', T0 + 900_000);
+  const after = acceptWith(lessonId, -0.1, 'demonstrates', 1_000_000);
+  await drain(start('checks only'));
+  assert.equal(store.sample(after)?.state, 'trained');
+});
+
 test('DISTIL-1: earlier requests that lessons help are distilled, without a sample, and told apart', async () => {
   const { turnId: source } = teach('Say hello');
   const asked = [ask('Say goodbye'), ask('Say good night')];
@@ -270,21 +286,4 @@ test('DISTIL-2: nothing is distilled from a teacher that answers no better, nor 
   store.updateLesson(lessonId, { state: 'off' });
   await drain(start('distils'));
   assert.deepEqual(trainer.trained, []);
-});
-
-test('DISTIL-3: idle work begins when no turn was made for a while, and not before', () => {
-  const task: IdleTask = { description: 'a task', run: async () => undefined, giveUp: () => undefined };
-  let nowMs = 1_000;
-  const idle = whenIdle([{ next: () => task, nextDueMs: () => undefined }], store, {
-    idleAfterMs: 500,
-    nowMs: () => nowMs,
-  });
-  open.push(idle);
-  assert.equal(idle.next(1_499), undefined);
-  assert.equal(idle.nextDueMs(), 1_500);
-  nowMs = 1_400;
-  ask('Say hello');
-  assert.equal(idle.next(1_500), undefined);
-  assert.equal(idle.nextDueMs(), 1_900);
-  assert.equal(idle.next(1_900), task);
 });
