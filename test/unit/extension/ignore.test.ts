@@ -13,23 +13,23 @@ import { sampleRepository, silentLog } from './repository.ts';
 
 test('CAP-10: lists are read as .gitignore is, each relative to its folder', () => {
   const lists = new IgnoreLists([
-    { folder: '/work/shop', patterns: '# keys\nsecrets/\n*.pem\n!public.pem\n/top.txt\n' },
-    { folder: '/work/shop', patterns: ['!secrets/', 'drafts/**'] },
+    { folder: '/projects/shop', patterns: '# keys\nsecrets/\n*.pem\n!public.pem\n/top.txt\n' },
+    { folder: '/projects/shop', patterns: ['!secrets/', 'drafts/**'] },
     { folder: '/other', patterns: ['*'] },
   ]);
   const named = [
-    '/work/shop/secrets/deep/a.ts',
-    '/work/shop/x/key.pem',
-    '/work/shop/top.txt',
-    '/work/shop/drafts/a/b',
+    '/projects/shop/secrets/deep/a.ts',
+    '/projects/shop/x/key.pem',
+    '/projects/shop/top.txt',
+    '/projects/shop/drafts/a/b',
   ];
   for (const path of named) assert.equal(lists.names(path), true, path);
   const free = [
-    '/work/shop/public.pem',
-    '/work/shop/x/top.txt',
-    '/work/shop',
-    '/work/shopping/secrets/a',
-    '/work/..a',
+    '/projects/shop/public.pem',
+    '/projects/shop/x/top.txt',
+    '/projects/shop',
+    '/projects/shopping/secrets/a',
+    '/projects/..a',
   ];
   for (const path of free) assert.equal(lists.names(path), false, path);
 });

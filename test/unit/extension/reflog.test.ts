@@ -18,29 +18,24 @@ import { sampleRepository, silentLog } from './repository.ts';
 const same = async (text: string): Promise<string> => text;
 const cleaning = { clean: same, scrub: same };
 
+const place = (root: string) => ({ root, binary: 'git', ...cleaning });
+const stagedIn = (root: string) => readStaged(place(root), AbortSignal.timeout(10_000), silentLog);
+const observed = (root: string, entry: Parameters<typeof commitObservation>[2]) =>
+  commitObservation(place(root), root, entry, 'terminal', new Date());
+
 test('CAP-1: what was staged and what was committed have the same tree and the same diff hash', async (t) => {
   const { root, git } = sampleRepository(t);
   writeFileSync(join(root, 'notes.txt'), 'one\ntwo\n');
   git('add', '.');
   const before = git('ls-files', '--stage', '--debug');
-  const staged = await readStaged(
-    { root, binary: 'git', ...cleaning },
-    AbortSignal.timeout(10_000),
-    silentLog,
-  );
+  const staged = await stagedIn(root);
   assert.equal(git('ls-files', '--stage', '--debug'), before, 'the index was touched');
   assert.match(staged.diff, /\+two/);
 
   git('commit', '-qm', 'docs: second line');
   const [entry] = await readReflog(gitIn({ root, binary: 'git' }));
   assert.ok(entry && isCommit(entry));
-  const observation = await commitObservation(
-    { root, binary: 'git', ...cleaning },
-    root,
-    entry,
-    'terminal',
-    new Date(),
-  );
+  const observation = await observed(root, entry);
   assert.equal(observation.tree, staged.stagedTree);
   assert.equal(observation.diffSha256, diffSha256(staged.diff));
   assert.equal(observation.parents[0], staged.head);
@@ -51,22 +46,12 @@ test('CAP-1: the first commit of a repository is read against nothing', async (t
   const { root, git } = sampleRepository(t, 'empty');
   writeFileSync(join(root, 'a.txt'), 'a\n');
   git('add', '.');
-  const staged = await readStaged(
-    { root, binary: 'git', ...cleaning },
-    AbortSignal.timeout(10_000),
-    silentLog,
-  );
+  const staged = await stagedIn(root);
   assert.equal(staged.head, null);
   git('commit', '-qm', 'feat: begin');
   const [entry] = await readReflog(gitIn({ root, binary: 'git' }));
   assert.ok(entry && isCommit(entry));
-  const observation = await commitObservation(
-    { root, binary: 'git', ...cleaning },
-    root,
-    entry,
-    'terminal',
-    new Date(),
-  );
+  const observation = await observed(root, entry);
   assert.equal(observation.diffSha256, diffSha256(staged.diff));
 });
 
@@ -84,13 +69,7 @@ test('CAP-2: an amend names what it replaces; checkouts and resets are no commit
   );
   const amended = entries[3];
   assert.ok(amended && isCommit(amended));
-  const observation = await commitObservation(
-    { root, binary: 'git', ...cleaning },
-    root,
-    amended,
-    'terminal',
-    new Date(),
-  );
+  const observation = await observed(root, amended);
   assert.equal(observation.replaces, first);
   assert.equal(observation.message, 'feat: begin well\n\nWith a body.');
 });
