@@ -1,4 +1,4 @@
-/** Format 3: what the panel's pages ask for. */
+/** Format 3: what the panel's pages ask for, and when a kind of request was corrected last. */
 export const MIGRATION_3 = `
   -- Answered turns that there are, counted as they come and go. An index over their state would do it too, but would
   -- be taken for lists that are by age.
@@ -21,4 +21,6 @@ export const MIGRATION_3 = `
     tokens TEXT NOT NULL,
     UNIQUE (sample_id, role)
   ) STRICT;
+
+  CREATE INDEX lessons_by_correction ON lessons(kind, workspace, created_at_ms);
   `;

@@ -17,6 +17,12 @@ import {
 
 /** `store` is asked for within a test: each has one of its own. */
 export function batchRules(store: () => Store): void {
+  it('LESSON-9, LESSON-16: where nothing was given with a lesson, nothing is to be checked and nothing was learnt of it', () => {
+    const turnId = answeredTurn(store());
+    assert.equal(store().demonstrationsLearnt(turnId), 0);
+    assert.equal(store().nextLessonCheck(BASE_VERSION, { answers: 1, limit: 1 }), undefined);
+  });
+
   it('SETTLE-6: a later verdict replaces a sample that waits; beside one in a batch it makes another', () => {
     const turnId = answeredTurn(store());
     store().recordVerdict(corrected(turnId, 'one'), sample(turnId));

@@ -33,12 +33,13 @@ storeContract('SQLite, noting its statements', () => ({
 
 /** A row for each turn or so; and what the queries call these tables for short. */
 const GROWING =
-  'turns|observations|next_states|verdicts|evidence|votes|hints|hint_candidates|samples|batch_samples|t|n|o';
+  'turns|observations|next_states|verdicts|evidence|votes|hints|hint_candidates|samples|batch_samples|t|n|o|c';
 
 /** Walks that end early: newest first with a limit, or within a few rows found before. */
 const ENDS_EARLY = [
   /^SELECT t\.turn_id.*ORDER BY t\.rowid DESC LIMIT \?$/s,
   /ORDER BY rowid DESC LIMIT \?\) v/,
+  /^SELECT \* FROM lessons l WHERE.*ORDER BY created_at_ms DESC LIMIT 64\) n/s,
 ];
 /** Deleting and forgetting: the user asks for it once, and it may take its time. */
 const ASKED_ONCE = [
@@ -59,7 +60,7 @@ describe('Statements of the store', () => {
       const plan = connection.prepare(`EXPLAIN QUERY PLAN ${sql}`).all();
       return plan
         .map((step) => String(step['detail']))
-        .filter((detail) => new RegExp(`^SCAN (${GROWING})\\b(?!.*USING)`).test(detail))
+        .filter((detail) => new RegExp(`^(?:SCAN|SEARCH) (${GROWING})\\b(?!.*USING)`).test(detail))
         .map((detail) => `${detail}: ${sql.replaceAll(/\s+/g, ' ')}`);
     });
     assert.deepEqual(walks, []);
