@@ -163,6 +163,8 @@ export class Workbench {
 
   /** Commits what is staged, as Ctrl+Enter in the box does. */
   async commit(): Promise<void> {
+    // Before VS Code has seen what is staged it finds nothing to commit.
+    await this.page.locator('.part.sidebar').getByText('Staged Changes').first().waitFor();
     await this.#enterCommitMessage();
     await this.page.keyboard.press('ControlOrMeta+Enter');
   }
