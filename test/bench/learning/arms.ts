@@ -81,7 +81,7 @@ export const ARMS: readonly Arm[] = [
   weights('opd', { ...PUBLISHED, method: 'opd' }),
   weights('binary-rl', { method: 'binary-rl', trainOnAccepted: true }),
   weights('combined', { ...PUBLISHED, method: 'combined' }),
-  arm('default, less what it shows itself', { learning: { demonstrateAccepted: 'never' } }),
+  arm('default less what it shows itself', { learning: { demonstrateAccepted: 'never' } }),
   weights('less replay', { replay: 0 }),
   weights('less the gate', {}),
   weights('less the rest on accepted answers', { trainOnAccepted: true }),

@@ -7,10 +7,12 @@ import { cpus } from 'node:os';
 import { dirname } from 'node:path';
 import { inspect, parseArgs } from 'node:util';
 import type { Anchor } from '../../../agent-server/store/version-types.ts';
+import { runtime } from '../../fixtures/runtime.ts';
 import { USERS } from '../../scenarios/users/index.ts';
 import { ARMS, PLOTTED } from './arms.ts';
 import { plotSvg } from './plot.ts';
 import { MAX_INTERACTIONS, type RunOptions, type RunResult, run } from './run.ts';
+import { SharedEngine } from './shared-engine.ts';
 import { rowsOf, tableText } from './table.ts';
 
 const FLAGS = `  --quick            one seed, two users, the main arms, 12 interactions
@@ -18,7 +20,7 @@ const FLAGS = `  --quick            one seed, two users, the main arms, 12 inter
   --arms A,B         only these
   --users A,B        only these, by the beginning or the end of their names
   --interactions N   fewer than ${MAX_INTERACTIONS}
-  --together N       runs at the same time, each with its share of the cores (2)
+  --together N       runs at the same time: one engine, a trainer for each (6)
   --json FILE        everything that was measured; runs that it holds already are not made again
   --svg FILE         the curves`;
 
@@ -41,7 +43,7 @@ function readOptions(argv: readonly string[]): Options {
       arms: { type: 'string' },
       users: { type: 'string' },
       interactions: { type: 'string' },
-      together: { type: 'string', default: '2' },
+      together: { type: 'string', default: '6' },
       json: { type: 'string' },
       svg: { type: 'string' },
     },
@@ -72,6 +74,9 @@ function readOptions(argv: readonly string[]): Options {
   };
 }
 
+/** The engine takes as many of a run's at once: held-out requests are asked six together. */
+const REQUESTS_PER_RUN = 3;
+
 /** The rest say the same, and cost more time than a quick look has. */
 const QUICK_USERS = ['code only', 'friendly reviews'];
 
@@ -92,11 +97,17 @@ async function main(argv: readonly string[]): Promise<void> {
   );
   const threads = Math.max(1, Math.floor(cpus().length / options.together));
   const anchors: Anchor[] = [];
+  const { python, model } = runtime();
+  const maxRunning = options.together * REQUESTS_PER_RUN;
+  const engine = await SharedEngine.start({ python, model, maxRunning });
   const startedAtMs = performance.now();
   const work = async (): Promise<void> => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
       abort.signal.throwIfAborted();
-      const result = await tried({ ...job, ...options, threads, anchors, onProgress: show }, abort.signal);
+      const result = await tried(
+        { ...job, ...options, python: engine.python, model, threads, anchors, onProgress: show },
+        abort.signal,
+      );
       if (result === undefined) continue;
       results.push(result);
       const share = result.checkpoints.map(({ heldOut }) => heldOut.toFixed(2)).join(' ');
@@ -108,7 +119,11 @@ async function main(argv: readonly string[]): Promise<void> {
       await save(options, results);
     }
   };
-  await Promise.all(Array.from({ length: options.together }, work));
+  try {
+    await Promise.all(Array.from({ length: options.together }, work));
+  } finally {
+    await engine.stop();
+  }
   await save(options, results);
   process.stdout.write(
     `\n${tableText(rowsOf(results))}\n${Math.round((performance.now() - startedAtMs) / 60_000)} minutes in all.\n`,

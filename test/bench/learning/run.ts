@@ -46,6 +46,9 @@ export interface RunOptions {
   user: SimulatedUser;
   seed: number;
   interactions: number;
+  /** As in SubjectOptions. */
+  python: string;
+  model: string;
   threads: number;
   /** The base's own, made once and shared by all runs. */
   anchors: Anchor[];
@@ -54,8 +57,11 @@ export interface RunOptions {
 
 /** Throws what the parts throw; everything it started has ended then. */
 export async function run(options: RunOptions, signal: AbortSignal): Promise<RunResult> {
-  const { arm, user, seed, threads, onProgress } = options;
-  const subject = await Subject.start({ config: arm.config, threads, log: onProgress }, signal);
+  const { arm, user, seed, python, model, threads, onProgress } = options;
+  const subject = await Subject.start(
+    { config: arm.config, python, model, threads, log: onProgress },
+    signal,
+  );
   try {
     return await meet(subject, options, signal);
   } catch (error) {

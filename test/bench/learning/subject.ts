@@ -15,10 +15,12 @@ import { ObservationId, type TurnId, type WeightVersion } from '../../../agent-s
 import { type RunningServer, startAgentServer } from '../../../agent-server/server.ts';
 import { MAX_SEARCHED_LESSONS } from '../../../agent-server/store/lessons.ts';
 import type { Store } from '../../../agent-server/store/store.ts';
-import { runtime } from '../../fixtures/runtime.ts';
 
 export interface SubjectOptions {
   config: Config;
+  python: string;
+  model: string;
+  /** Of the trainer. */
   threads: number;
   log: (line: string) => void;
 }
@@ -65,7 +67,7 @@ export class Subject {
   /** Resolves when the model answers. */
   static async start(options: SubjectOptions, signal: AbortSignal): Promise<Subject> {
     const home = await mkdtemp(join(tmpdir(), 'apprentice-learning-'));
-    const { python, model } = runtime();
+    const { python, model } = options;
     const log: Log = createLog('warn', options.log);
     const worker = new WorkerProcess({
       home,
