@@ -12,7 +12,7 @@ import { USERS } from '../../scenarios/users/index.ts';
 import { ARMS, PLOTTED } from './arms.ts';
 import { plotSvg } from './plot.ts';
 import { MAX_INTERACTIONS, type RunOptions, type RunResult, run } from './run.ts';
-import { SharedEngine } from './shared-engine.ts';
+import { SharedPython } from './shared-python.ts';
 import { rowsOf, tableText } from './table.ts';
 
 const FLAGS = `  --quick            one seed, two users, the main arms, 12 interactions
@@ -20,7 +20,7 @@ const FLAGS = `  --quick            one seed, two users, the main arms, 12 inter
   --arms A,B         only these
   --users A,B        only these, by the beginning or the end of their names
   --interactions N   fewer than ${MAX_INTERACTIONS}
-  --together N       runs at the same time: one engine, a trainer for each (6)
+  --together N       runs at the same time, over one engine and one trainer (12)
   --json FILE        everything that was measured; runs that it holds already are not made again
   --svg FILE         the curves`;
 
@@ -43,7 +43,7 @@ function readOptions(argv: readonly string[]): Options {
       arms: { type: 'string' },
       users: { type: 'string' },
       interactions: { type: 'string' },
-      together: { type: 'string', default: '6' },
+      together: { type: 'string', default: '12' },
       json: { type: 'string' },
       svg: { type: 'string' },
     },
@@ -74,8 +74,8 @@ function readOptions(argv: readonly string[]): Options {
   };
 }
 
-/** The engine takes as many of a run's at once: held-out requests are asked six together. */
-const REQUESTS_PER_RUN = 3;
+/** The engine takes as many of a run's at once, on average: held-out requests are asked six together. */
+const REQUESTS_PER_RUN = 2;
 
 /** The rest say the same, and cost more time than a quick look has. */
 const QUICK_USERS = ['code only', 'friendly reviews'];
@@ -95,17 +95,17 @@ async function main(argv: readonly string[]): Promise<void> {
       .flatMap((arm) => options.users.map((user) => ({ user, seed, arm })))
       .filter(({ user, arm }) => !has.has(keyOf({ user: user.name, seed, arm: arm.name }))),
   );
-  const threads = Math.max(1, Math.floor(cpus().length / options.together));
+  const threads = Math.max(1, Math.floor(cpus().length / 2));
   const anchors: Anchor[] = [];
   const { python, model } = runtime();
   const maxRunning = options.together * REQUESTS_PER_RUN;
-  const engine = await SharedEngine.start({ python, model, maxRunning });
+  const shared = await SharedPython.start({ python, model, threads, maxRunning });
   const startedAtMs = performance.now();
   const work = async (): Promise<void> => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
       abort.signal.throwIfAborted();
       const result = await tried(
-        { ...job, ...options, python: engine.python, model, threads, anchors, onProgress: show },
+        { ...job, ...options, python: shared.python, model, anchors, onProgress: show },
         abort.signal,
       );
       if (result === undefined) continue;
@@ -122,7 +122,7 @@ async function main(argv: readonly string[]): Promise<void> {
   try {
     await Promise.all(Array.from({ length: options.together }, work));
   } finally {
-    await engine.stop();
+    await shared.stop();
   }
   await save(options, results);
   process.stdout.write(

@@ -49,7 +49,6 @@ export interface RunOptions {
   /** As in SubjectOptions. */
   python: string;
   model: string;
-  threads: number;
   /** The base's own, made once and shared by all runs. */
   anchors: Anchor[];
   onProgress: (text: string) => void;
@@ -57,11 +56,8 @@ export interface RunOptions {
 
 /** Throws what the parts throw; everything it started has ended then. */
 export async function run(options: RunOptions, signal: AbortSignal): Promise<RunResult> {
-  const { arm, user, seed, python, model, threads, onProgress } = options;
-  const subject = await Subject.start(
-    { config: arm.config, python, model, threads, log: onProgress },
-    signal,
-  );
+  const { arm, user, seed, python, model, onProgress } = options;
+  const subject = await Subject.start({ config: arm.config, python, model, log: onProgress }, signal);
   try {
     return await meet(subject, options, signal);
   } catch (error) {

@@ -20,8 +20,6 @@ export interface SubjectOptions {
   config: Config;
   python: string;
   model: string;
-  /** Of the trainer. */
-  threads: number;
   log: (line: string) => void;
 }
 
@@ -73,7 +71,7 @@ export class Subject {
       home,
       python,
       model,
-      threads: options.threads,
+      threads: null,
       maxRunning: options.config.worker.maxRunning,
       log: () => undefined,
     });
