@@ -86,8 +86,7 @@ export function judgeWork(
     const made = { sampleId: SampleId.parse(randomUUID()), createdAtMs: nowMs };
     const degenerate = turn?.response ? degenerateReason(turn.response) : null;
     const judged = trainable ? sampleOf(verdict, learning, made, degenerate) : null;
-    const teaches = learning.demonstrateAccepted === 'with-lessons' && degenerate === null;
-    const sample = teaches ? demonstrateAccepted(judged, turn) : judged;
+    const sample = degenerate === null ? demonstrateAccepted(judged, turn, learning) : judged;
     store.recordVerdict(verdict, sample, hints);
   };
   return {

@@ -148,7 +148,7 @@ function acceptWith(
   const judged = sample(turnId, { score: 1, hint: null, state: 'held' });
   store.recordVerdict(
     { ...corrected(turnId, ''), score: 1, hint: null },
-    demonstrateAccepted(judged, store.turn(turnId)),
+    demonstrateAccepted(judged, store.turn(turnId), LearningConfig.parse({})),
   );
   return judged.sampleId;
 }
