@@ -1,6 +1,7 @@
 /**
  * How far a swap is felt: steady streams through the gateway, first undisturbed, then with 20 swaps in a row
- * under them. The largest gap between two tokens of an answer during swaps, over the median gap without.
+ * under them. The largest gap between two tokens of an answer during swaps, over the median gap without. After it,
+ * how long going back takes: to versions that have to be loaded first, and to one that still is.
  */
 import { weightVersion } from '../../agent-server/protocol/ids.ts';
 import { median, never, report, startRig, streamChat } from './rig.ts';
@@ -11,6 +12,7 @@ const QUIET_MS = 15_000;
 /** Swaps follow each other at this pace, so that each falls among tokens of its own. */
 const BETWEEN_SWAPS_MS = 500;
 const AIM = 5;
+const BACK_AIM_MS = 1_000;
 const fields = {
   messages: [{ role: 'user', content: 'Tell me a long story about a lighthouse.' }],
   max_tokens: 48,
@@ -47,6 +49,20 @@ for (let n = 2; n <= SWAPS + 1; n++) {
 const swapsToMs = performance.now();
 streaming = false;
 await Promise.all(streams);
+
+/** Going back to a version: from the call until new requests get it. */
+async function goBackMs(n: number): Promise<number> {
+  const startMs = performance.now();
+  await rig.serving.goTo(weightVersion(n), () => undefined, never);
+  return performance.now() - startMs;
+}
+const unloadedMs: number[] = [];
+const loadedMs: number[] = [];
+for (let n = 1; n <= SWAPS; n += 2) {
+  unloadedMs.push(await goBackMs(n));
+  await goBackMs(n + 1);
+  loadedMs.push(await goBackMs(n));
+}
 await rig.close();
 
 /** Gaps between tokens of one answer that began within the interval. */
@@ -78,6 +94,21 @@ await report(
       met: null,
     },
     { name: 'time of a swap, median', value: median(swapMs), unit: 'ms', aim: null, met: null },
+    {
+      name: 'going back to a version that has to be loaded, longest',
+      value: Math.max(...unloadedMs),
+      unit: 'ms',
+      aim: `under ${BACK_AIM_MS}`,
+      met: Math.max(...unloadedMs) < BACK_AIM_MS,
+    },
+    { name: 'the same, median', value: median(unloadedMs), unit: 'ms', aim: null, met: null },
+    {
+      name: 'going back to a loaded version, median',
+      value: median(loadedMs),
+      unit: 'ms',
+      aim: null,
+      met: null,
+    },
   ],
   {
     streams: STREAMS,
