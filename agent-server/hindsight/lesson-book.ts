@@ -9,7 +9,7 @@ import { repositoryOf, type TurnSubject } from '../protocol/observations.ts';
 import type { Lesson } from '../store/lesson-types.ts';
 import { MAX_SEARCHED_LESSONS, systemOpening } from '../store/lessons.ts';
 import type { Store } from '../store/store.ts';
-import { type Exchange, fitLessons, withLessons } from './lesson-prompt.ts';
+import { type Exchange, fewer, fitLessons, withLessons } from './lesson-prompt.ts';
 import { type Audience, LessonIndex } from './lesson-search.ts';
 import type { LessonsConfig } from './lessons-config.ts';
 
@@ -107,7 +107,7 @@ export class LessonBook {
     const { messages, tools, prompt } = request;
     let exchanges = fitLessons(lessons, this.#config, prompt.tokenizer.countTokens);
     while (exchanges.length > 0 && !hasRoom(withLessons(messages, exchanges), tools, prompt))
-      exchanges = exchanges.slice(1);
+      exchanges = fewer(exchanges);
     return exchanges.length === 0 ? without(request) : assembled(messages, exchanges);
   }
 }

@@ -14,6 +14,8 @@ export interface Exchange {
   request: string;
   rewrite: string;
   hint: string | null;
+  /** It stands in the prompt once or twice. */
+  times: number;
 }
 
 export interface LessonBudget {
@@ -23,6 +25,12 @@ export interface LessonBudget {
   maxTokens: number;
 }
 
+/**
+ * A small model takes an example for what was said, and the same example again for how to answer: the one lesson of the
+ * bench's user of reviews, shown once, carried 5 of 30 requests, shown twice 27; two lessons 26 and 30.
+ */
+const FEW_LESSONS = 2;
+const TIMES_OF_FEW = 2;
 /** What a template puts around a message: role, markers, line ends. */
 const MESSAGE_OVERHEAD_TOKENS = 5;
 /** Less of a request says nothing about it. */
@@ -61,6 +69,7 @@ export function fitLessons(
     chosen.push({ lesson, fixedTokens, requestTokens });
   }
   const limits = requestLimits(chosen, budget.maxTokens);
+  const times = timesOf(chosen, budget.maxTokens);
   return chosen
     .map(({ lesson: { lessonId, request, rewrite, hint } }): Exchange => {
       const limitTokens = limits.get(lessonId) ?? 0;
@@ -69,9 +78,23 @@ export function fitLessons(
         request: rewrite === '' ? '' : cutToTokens(request, limitTokens, countTokens),
         rewrite,
         hint,
+        times,
       };
     })
     .sort((a, b) => a.lessonId - b.lessonId);
+}
+
+/** Few exchanges stand twice where all of them fit twice. */
+function timesOf(chosen: readonly Candidate[], maxTokens: number): number {
+  const exchanges = chosen.filter(({ lesson }) => lesson.rewrite !== '');
+  const tokens = chosen.reduce((sum, one) => sum + one.fixedTokens + one.requestTokens, 0);
+  return exchanges.length <= FEW_LESSONS && tokens * TIMES_OF_FEW <= maxTokens ? TIMES_OF_FEW : 1;
+}
+
+/** The same lessons with less of them in the prompt: without the repetition, then without the oldest. */
+export function fewer(exchanges: readonly Exchange[]): Exchange[] {
+  if (exchanges.some(({ times }) => times > 1)) return exchanges.map((one) => ({ ...one, times: 1 }));
+  return exchanges.slice(1);
 }
 
 /** Tokens that each request may take. Shared by water-filling: what a short one leaves over goes to longer ones. */
@@ -96,7 +119,10 @@ function requestLimits(chosen: readonly Candidate[], maxTokens: number): Map<Les
 export function withLessons(messages: readonly PlainMessage[], lessons: readonly Exchange[]): PlainMessage[] {
   const begin = messages.findIndex(({ role }) => role !== 'system');
   const start = begin < 0 ? messages.length : begin;
-  const exchanges = lessons.filter(({ rewrite }) => rewrite !== '');
+  const once = lessons.filter(({ rewrite }) => rewrite !== '');
+  // One set after the other: what stands last weighs most, and it is not the same lesson twice.
+  const again = once.filter(({ times }) => times > 1);
+  const exchanges = [...once, ...again];
   const words = lessons.flatMap(({ rewrite, hint }) => (rewrite === '' && hint !== null ? [hint] : []));
   const conversation = messages.slice(start);
   const first = conversation.findIndex(({ role }) => role === 'user');

@@ -29,8 +29,8 @@ export interface Answered {
   version: WeightVersion;
 }
 
-/** A step takes seconds; a run that waits this long has failed. */
-const LEARN_LIMIT_MS = 10 * 60_000;
+/** A step takes seconds, and may wait for those of all other runs; a run that waits this long has failed. */
+const LEARN_LIMIT_MS = 30 * 60_000;
 const START_LIMIT_MS = 5 * 60_000;
 const POLL_MS = 50;
 /** Idle work may go on for as long as there are requests to try; then the next interaction comes, as in life. */

@@ -174,7 +174,7 @@ test('LESSON-6: the text of a lesson never becomes a control token', async () =>
   const { turn } = await runner().ask([user('Say goodbye')]);
   assert.deepEqual(turn.lessonIds, [1]);
   const ends = turn.promptIds.filter((id) => id === CHAT_END_ID);
-  assert.equal(ends.length, 3, 'one a message: request, rewrite, request');
+  assert.equal(ends.length, 5, 'one a message: request and rewrite, twice, and the request');
 });
 
 test('LESSON-8: what is switched off, deleted, or no work of the user stands in no prompt', async () => {

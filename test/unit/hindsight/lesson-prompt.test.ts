@@ -1,7 +1,7 @@
 /** Which lessons serve a request, how much of them fits, and where they stand in its prompt. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fitLessons, withLessons } from '../../../agent-server/hindsight/lesson-prompt.ts';
+import { fewer, fitLessons, withLessons } from '../../../agent-server/hindsight/lesson-prompt.ts';
 import { LessonIndex } from '../../../agent-server/hindsight/lesson-search.ts';
 import type { PlainMessage } from '../../../agent-server/protocol/gateway.ts';
 import { LessonId } from '../../../agent-server/protocol/ids.ts';
@@ -89,8 +89,14 @@ test('LESSON-6: exchanges stand after the system message, a hint under its marke
     { role: 'assistant', content: 'Answer' },
     { role: 'user', content: 'Second' },
   ];
-  const exchange = { lessonId: id(1), request: 'Earlier', rewrite: 'As you like it', hint: 'No chatter.' };
-  const said = { lessonId: id(2), request: '', rewrite: '', hint: 'Name the file.' };
+  const exchange = {
+    lessonId: id(1),
+    request: 'Earlier',
+    rewrite: 'As you like it',
+    hint: 'No chatter.',
+    times: 1,
+  };
+  const said = { lessonId: id(2), request: '', rewrite: '', hint: 'Name the file.', times: 1 };
   assert.deepEqual(withLessons(messages, [exchange, said]), [
     { role: 'system', content: 'You are terse.' },
     { role: 'user', content: 'Earlier\n\n[Hint from the user]\nNo chatter.' },
@@ -100,4 +106,28 @@ test('LESSON-6: exchanges stand after the system message, a hint under its marke
     { role: 'user', content: 'Second' },
   ]);
   assert.deepEqual(withLessons(messages, []), messages);
+});
+
+test('LESSON-17: one or two lessons stand twice where all fits twice, and are shortened to once first', () => {
+  const messages: PlainMessage[] = [{ role: 'user', content: 'Now' }];
+  const said = (budget: number, ...lessons: Lesson[]) =>
+    withLessons(messages, fitLessons(lessons, { max: 4, maxTokens: budget }, words)).map(
+      ({ content }) => content,
+    );
+  const [one, two] = [
+    ['request 1', 'rewrite 1'],
+    ['request 2', 'rewrite 2'],
+  ];
+  // Two words of request and two of rewrite, and five tokens around each.
+  assert.deepEqual(said(28, lesson(1)), [...one, ...one, 'Now']);
+  assert.deepEqual(said(27, lesson(1)), [...one, 'Now']);
+  assert.deepEqual(said(56, lesson(1), lesson(2)), [...one, ...two, ...one, ...two, 'Now']);
+  assert.deepEqual(said(55, lesson(1), lesson(2)), [...one, ...two, 'Now']);
+  assert.equal(said(99, lesson(1), lesson(2), lesson(3)).length, 7);
+  assert.deepEqual(said(99, lesson(1, { rewrite: '', hint: 'Be brief.' })), [
+    'Now\n\n[Hint from the user]\nBe brief.',
+  ]);
+  const twice = fitLessons([lesson(1)], { max: 4, maxTokens: 99 }, words);
+  assert.deepEqual(fewer(twice), [{ ...twice[0], times: 1 }]);
+  assert.deepEqual(fewer(fewer(twice)), []);
 });
