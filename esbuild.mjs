@@ -35,6 +35,7 @@ const englishOnly = {
 
 /** Bundles of their own, loaded when they are first needed, so that activation does not pay for them. */
 const LAZY = {
+  main: 'main',
   session: 'session',
   screen: 'screen',
   'inline-edits': 'inline-edits',
@@ -55,8 +56,17 @@ const node = { platform: 'node', target: 'node22', external: ['bufferutil', 'utf
 
 const bundles = {
   extension: {
-    entryPoints: ['extension/main.ts'],
+    entryPoints: ['extension/activate.ts'],
     outfile: 'extension.cjs',
+    ...node,
+    format: 'cjs',
+    target: 'node20',
+    external: ['vscode'],
+    plugins: [lazyParts],
+  },
+  main: {
+    entryPoints: ['extension/main.ts'],
+    outfile: 'main.cjs',
     ...node,
     format: 'cjs',
     target: 'node20',

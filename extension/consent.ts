@@ -1,13 +1,9 @@
-/**
- * Consent to learning. The answer lives in the agent-server; here only the question, and a copy of the last
- * answer by which a window knows at start whether there is anything to connect for.
- */
+/** Consent to learning: the question. The answer lives in the agent-server, a copy of it in consent-memory.ts. */
 import { commands, l10n, type Memento, window } from 'vscode';
-import { editorRequests, type LearningState } from '../agent-server/protocol/editor.ts';
+import { editorRequests } from '../agent-server/protocol/editor.ts';
 import type { AgentServerClient } from './client.ts';
-import { PANEL_VIEW_ID } from './panel/panel-host.ts';
-
-const KEY = 'apprentice.lastLearningState';
+import { rememberLearningState } from './consent-memory.ts';
+import { PANEL_VIEW_ID } from './manifest.ts';
 
 export class Consent {
   readonly #client: AgentServerClient;
@@ -18,14 +14,9 @@ export class Consent {
     this.#memory = memory;
   }
 
-  /** Has the user ever answered? Then a window connects at start; before that nothing runs by itself. */
-  get answered(): boolean {
-    return this.#memory.get<LearningState>(KEY, 'unasked') !== 'unasked';
-  }
-
   async remember(): Promise<void> {
     const state = this.#client.learning;
-    if (state !== null && state !== this.#memory.get(KEY)) await this.#memory.update(KEY, state);
+    if (state !== null) await rememberLearningState(this.#memory, state);
   }
 
   async set(state: 'on' | 'paused' | 'off'): Promise<void> {

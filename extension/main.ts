@@ -1,6 +1,21 @@
-/** Activation: makes each part once, names every command once, and gives all of it back on deactivation. */
+/**
+ * The window's parts: makes each once, says what every command does, and gives all of it back on deactivation. A bundle
+ * of its own: what VS Code must know before is in activate.ts, which loads this when something is first used.
+ */
 import { basename } from 'node:path';
-import { commands, type ExtensionContext, env, l10n, lm, Uri, window, workspace } from 'vscode';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type EventEmitter,
+  type ExtensionContext,
+  env,
+  type LogOutputChannel,
+  l10n,
+  lm,
+  Uri,
+  type WebviewViewProvider,
+  window,
+  workspace,
+} from 'vscode';
 import { editorRequests } from '../agent-server/protocol/editor.ts';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
 import { onCommit } from './capture/hunks/commit-events.ts';
@@ -10,9 +25,9 @@ import { ObservationSpool } from './capture/observation-spool.ts';
 import { ReviewCapture } from './capture/review-capture.ts';
 import { captureRuns } from './capture/runs/run-capture.ts';
 import { Scrubber } from './capture/scrub/scrubber.ts';
-import { ApprenticeModels, VENDOR } from './chat/model-provider.ts';
+import { ApprenticeModels } from './chat/model-provider.ts';
 import { openChat } from './chat/open-chat.ts';
-import { registerChat } from './chat/participant.ts';
+import { type ChatHandlers, chatHandlers } from './chat/participant.ts';
 import { AgentServerClient } from './client.ts';
 import { CommitWatcher } from './commit/commit-watcher.ts';
 import type { Cleaning } from './commit/git.ts';
@@ -24,17 +39,42 @@ import { Consent } from './consent.ts';
 import { ThumbLenses } from './feedback/thumb-lenses.ts';
 import { Thumbs } from './feedback/thumbs.ts';
 import { LanguageModelJudge } from './judge/language-model.ts';
+import { MENU_COMMAND } from './manifest.ts';
 import { panelActions } from './panel/panel-actions.ts';
-import { PANEL_VIEW_ID, PanelHost } from './panel/panel-host.ts';
+import { PanelHost } from './panel/panel-host.ts';
 import { InlineEditCommands } from './review/inline-edit-commands.ts';
 import { RuntimeSetup } from './runtime-setup.ts';
 import { readSettings, serverEnvironment } from './settings.ts';
 import { showQuickMenu } from './status/quick-menu.ts';
-import { MENU_COMMAND, StatusBar } from './status/status-bar.ts';
+import type { StatusBar } from './status/status-bar.ts';
 import { Walkthrough } from './walkthrough.ts';
 
-export function activate(context: ExtensionContext): void {
-  const log = window.createOutputChannel('Apprentice', { log: true });
+/** The Git extension starts with the window; one that takes longer than this is not there. */
+const GIT_LIMIT_MS = 10_000;
+
+/** What activate.ts has registered already. */
+export interface Registered {
+  log: LogOutputChannel;
+  statusBar: StatusBar;
+  /** Fired when VS Code should ask for the list of models again. */
+  modelsChanged: EventEmitter<void>;
+}
+
+/** What VS Code calls, by what activate.ts has registered. */
+export interface WindowParts {
+  /** By the ids in package.json. */
+  commandHandlers: Record<string, (...args: unknown[]) => unknown>;
+  panel: WebviewViewProvider;
+  models: ApprenticeModels;
+  chat: ChatHandlers;
+  /** Connects to the agent-server, starting it where none runs. */
+  connect(): void;
+}
+
+export function makeParts(
+  context: ExtensionContext,
+  { log, statusBar, modelsChanged }: Registered,
+): WindowParts {
   const launch = () => {
     const settings = readSettings();
     return {
@@ -69,7 +109,6 @@ export function activate(context: ExtensionContext): void {
   const hunks = new HunkCapture(client, spool, (path) => ignored.mayCapture(path));
   context.subscriptions.push(spool, captureRuns(client, spool, hunks, { scrub, ignored }, log));
   const thumbs = new Thumbs(client, spool, latest, scrub);
-  const statusBar = new StatusBar(client);
   const walkthrough = new Walkthrough();
 
   const setUp = async (): Promise<void> => {
@@ -136,6 +175,7 @@ export function activate(context: ExtensionContext): void {
     );
   }, log);
   const write = async (argument: unknown): Promise<void> => {
+    if (writer === null) await Promise.race([gitParts.looked, delay(GIT_LIMIT_MS)]);
     if (writer !== null) return writer.write(argument);
     void window.showWarningMessage(
       workspace.isTrusted
@@ -166,7 +206,7 @@ export function activate(context: ExtensionContext): void {
     if (client.state.kind === 'connected' && (await judge.changed())) await client.reconnect();
   };
   const render = (): void => {
-    statusBar.render();
+    statusBar.render(client);
     panel.render();
     walkthrough.tell(client, runtimeState());
   };
@@ -196,7 +236,6 @@ export function activate(context: ExtensionContext): void {
     'apprentice.copyGatewayKey': () => copy('key'),
   };
   context.subscriptions.push(
-    log,
     client,
     runtime,
     latest,
@@ -205,22 +244,10 @@ export function activate(context: ExtensionContext): void {
     scrubber,
     edits,
     new ThumbLenses(hunks, thumbs),
-    statusBar,
     gitParts,
     panel,
     models,
-    lm.registerLanguageModelChatProvider(VENDOR, models),
-    registerChat({
-      client,
-      ready,
-      askConsent: () => consent.ask(),
-      writeCommitMessage: writeFromChat,
-      rate: (turnId, value) => thumbs.rate(turnId, value),
-      scrub,
-      mayCapture: (path) => ignored.mayCapture(path),
-    }),
-    window.registerWebviewViewProvider(PANEL_VIEW_ID, panel),
-    ...Object.entries(commandHandlers).map(([id, handler]) => commands.registerCommand(id, handler)),
+    models.onDidChangeLanguageModelChatInformation(() => modelsChanged.fire()),
     runtime.onDidChange(render),
     workspace.onDidGrantWorkspaceTrust(render),
     workspace.onDidChangeConfiguration((event) => {
@@ -237,5 +264,14 @@ export function activate(context: ExtensionContext): void {
       if (client.state.kind === 'connected' && client.learning === 'on') void spool.flush();
     }),
   );
-  if (consent.answered) client.start();
+  const chat = chatHandlers({
+    client,
+    ready,
+    askConsent: () => consent.ask(),
+    writeCommitMessage: writeFromChat,
+    rate: (turnId, value) => thumbs.rate(turnId, value),
+    scrub,
+    mayCapture: (path) => ignored.mayCapture(path),
+  });
+  return { commandHandlers, panel, models, chat, connect: () => client.start() };
 }

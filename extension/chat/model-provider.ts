@@ -29,8 +29,6 @@ import {
   streamChat,
 } from './chat-stream.ts';
 
-/** As package.json declares it. */
-export const VENDOR = 'apprentice';
 /** Of the context, what an answer may take. */
 const ANSWER_SHARE = 0.25;
 /** Characters a token, where nobody is there to count: a little less than code has, so as not to promise room. */

@@ -1,7 +1,7 @@
 /** Opens the chat view so that it speaks to the model that learns: in Ask mode, with that model chosen. */
 import { commands, l10n, window } from 'vscode';
 import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
-import { VENDOR } from './model-provider.ts';
+import { VENDOR } from '../manifest.ts';
 
 /**
  * VS Code passes nothing on to a participant before a model is chosen, and lists in Agent mode only models that were

@@ -7,13 +7,12 @@ import {
   type CancellationToken,
   type ChatContext,
   type ChatRequest,
+  type ChatRequestHandler,
   type ChatResponseStream,
   ChatResponseTurn,
   type ChatResult,
   type ChatResultFeedback,
   ChatResultFeedbackKind,
-  chat,
-  type Disposable,
   Location,
   l10n,
   Uri,
@@ -43,7 +42,6 @@ export interface ChatParts {
   mayCapture(path: string): Promise<boolean>;
 }
 
-const PARTICIPANT_ID = 'apprentice.chat';
 const SYSTEM =
   'You are Apprentice, a coding assistant. Answer briefly, and with code where code is asked for.';
 /** As coding agents commonly ask. */
@@ -61,12 +59,18 @@ const Exchange = z.object({
 });
 type Exchange = z.infer<typeof Exchange>;
 
-export function registerChat(parts: ChatParts): Disposable {
-  const participant = chat.createChatParticipant(PARTICIPANT_ID, (request, context, stream, token) =>
-    request.command === 'commit' ? commit(parts, stream) : answer(parts, request, context, stream, token),
-  );
-  participant.onDidReceiveFeedback((feedback) => rated(parts, feedback));
-  return participant;
+export interface ChatHandlers {
+  answer: ChatRequestHandler;
+  rated(feedback: ChatResultFeedback): Promise<void>;
+}
+
+/** What the participant that activate.ts registers does. */
+export function chatHandlers(parts: ChatParts): ChatHandlers {
+  return {
+    answer: (request, context, stream, token) =>
+      request.command === 'commit' ? commit(parts, stream) : answer(parts, request, context, stream, token),
+    rated: (feedback) => rated(parts, feedback),
+  };
 }
 
 async function answer(

@@ -28,11 +28,16 @@ interface GitExtension {
   getAPI(version: 1): GitApi;
 }
 
+export interface GitSearch extends Disposable {
+  /** Resolves when it was looked for once, found or not. */
+  readonly looked: Promise<void>;
+}
+
 /**
  * Calls `use` once, as soon as the Git extension is there and enabled. It is not in a workspace that is not
  * trusted, and a declared dependency on it would take the panel away there too.
  */
-export function whenGitIsThere(use: (git: GitApi) => void, log: Log): Disposable {
+export function whenGitIsThere(use: (git: GitApi) => void, log: Log): GitSearch {
   const subscriptions: Disposable[] = [];
   let used = false;
   const look = async (): Promise<void> => {
@@ -45,9 +50,11 @@ export function whenGitIsThere(use: (git: GitApi) => void, log: Log): Disposable
       use(git.getAPI(1));
     } else subscriptions.push(git.onDidChangeEnablement(start));
   };
-  const start = (): void =>
-    void look().catch((error: unknown) => log.error(`The Git extension did not start: ${messageOf(error)}`));
+  const start = (): Promise<void> =>
+    look().catch((error: unknown) => log.error(`The Git extension did not start: ${messageOf(error)}`));
   subscriptions.push(extensions.onDidChange(start));
-  start();
-  return { dispose: () => subscriptions.forEach((subscription) => void subscription.dispose()) };
+  return {
+    looked: start(),
+    dispose: () => subscriptions.forEach((subscription) => void subscription.dispose()),
+  };
 }

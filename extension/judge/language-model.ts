@@ -16,7 +16,7 @@ import {
 import type { z } from 'zod';
 import type { serverRequests } from '../../agent-server/protocol/editor.ts';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
-import { VENDOR } from '../chat/model-provider.ts';
+import { VENDOR } from '../manifest.ts';
 
 type Prompt = z.output<typeof serverRequests.judge.params>;
 type Answer = z.input<typeof serverRequests.judge.result>;

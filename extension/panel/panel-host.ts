@@ -19,7 +19,6 @@ import type { Log } from '../log.ts';
 import { panelHtml } from './html.ts';
 import { type Answer, FromWebview, type PanelView, type Question, type ToWebview } from './messages.ts';
 
-export const PANEL_VIEW_ID = 'apprentice.panel';
 const EDITOR_TYPE = 'apprentice.panelEditor';
 const TITLE = 'Agent improvement';
 

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { commands, l10n, window } from 'vscode';
 import type { AgentServerClient } from '../client.ts';
 import type { Consent } from '../consent.ts';
-import { PANEL_VIEW_ID } from '../panel/panel-host.ts';
+import { PANEL_VIEW_ID } from '../manifest.ts';
 import type { RuntimeSetup } from '../runtime-setup.ts';
 import { readSettings } from '../settings.ts';
 import { type MenuEntry, type MenuState, menuEntries, menuTitle } from './menu-entries.ts';

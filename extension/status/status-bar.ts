@@ -2,24 +2,26 @@
 import { type Disposable, l10n, StatusBarAlignment, type StatusBarItem, ThemeColor, window } from 'vscode';
 import type { LearningState } from '../../agent-server/protocol/editor.ts';
 import type { AgentServerClient } from '../client.ts';
+import { MENU_COMMAND } from '../manifest.ts';
 
-export const MENU_COMMAND = 'apprentice.showMenu';
+/** What the item shows of the connection. */
+export type Shown = Pick<AgentServerClient, 'state' | 'snapshot' | 'learning'>;
+
+const NOT_STARTED: Shown = { state: { kind: 'idle' }, snapshot: null, learning: null };
 
 export class StatusBar implements Disposable {
   readonly #item: StatusBarItem;
-  readonly #client: AgentServerClient;
 
-  constructor(client: AgentServerClient) {
-    this.#client = client;
+  constructor() {
     this.#item = window.createStatusBarItem('apprentice.status', StatusBarAlignment.Right, 100);
     this.#item.name = 'Apprentice';
     this.#item.command = MENU_COMMAND;
-    this.render();
+    this.render(NOT_STARTED);
     this.#item.show();
   }
 
-  render(): void {
-    const { state, snapshot, learning } = this.#client;
+  render(shown: Shown): void {
+    const { state, snapshot, learning } = shown;
     const working = snapshot?.training ? '$(sync~spin)' : '$(mortar-board)';
     const offline = state.kind === 'offline' || state.kind === 'retrying';
     const version = snapshot && state.kind === 'connected' ? snapshot.serving.replace('policy@', '') : null;
@@ -29,8 +31,8 @@ export class StatusBar implements Disposable {
       : `${working} ${version ? `Apprentice ${version}${mark}` : 'Apprentice'}`;
     this.#item.backgroundColor =
       state.kind === 'offline' ? new ThemeColor('statusBarItem.warningBackground') : undefined;
-    this.#item.tooltip = tooltip(this.#client);
-    this.#item.accessibilityInformation = { label: tooltip(this.#client), role: 'button' };
+    this.#item.tooltip = tooltip(shown);
+    this.#item.accessibilityInformation = { label: tooltip(shown), role: 'button' };
   }
 
   dispose(): void {
@@ -38,7 +40,7 @@ export class StatusBar implements Disposable {
   }
 }
 
-function tooltip({ state, snapshot, learning }: AgentServerClient): string {
+function tooltip({ state, snapshot, learning }: Shown): string {
   if (state.kind === 'offline' || state.kind === 'retrying') return `Apprentice: ${state.message}`;
   if (state.kind !== 'connected' || snapshot === null)
     return l10n.t('Apprentice: not started yet. Select for what it can do.');
