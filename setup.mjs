@@ -133,6 +133,10 @@ const commands = {
   'bench:teacher': { steps: [...scripts, ...runtime.steps], script: ['test/bench/teacher-contest.ts'] },
   'bench:load': { steps: scripts, script: ['test/bench/load.ts'] },
   'bench:kill': { steps: [...scripts, ...runtime.steps], script: ['test/bench/kill.ts'] },
+  'bench:extension': {
+    steps: [...scripts, packageStep, ...runtime.steps, vscode, chromiumStep()],
+    script: ['test/bench/extension/main.ts'],
+  },
   golden: { steps: [...scripts, ...runtime.steps], script: ['test/golden.ts'] },
   vscode: {
     steps: [...scripts, packageStep, ...runtime.steps, vscode],

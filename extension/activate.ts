@@ -27,7 +27,7 @@ export function activate(context: ExtensionContext): void {
     const startedMs = performance.now();
     const { makeParts } = await import('./main.ts');
     const parts = makeParts(context, { log, statusBar, modelsChanged });
-    log.info(`The window's parts were loaded in ${Math.round(performance.now() - startedMs)} ms.`);
+    log.debug(`The window's parts were loaded in ${Math.round(performance.now() - startedMs)} ms.`);
     return parts;
   };
   const parts = (): Promise<WindowParts> => {

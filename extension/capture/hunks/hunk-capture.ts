@@ -135,13 +135,13 @@ export class HunkCapture implements Disposable {
 
   #changed(event: TextDocumentChangeEvent): void {
     const { document, contentChanges } = event;
-    if (contentChanges.length === 0 || !isOurs(document)) return;
+    if (contentChanges.length === 0) return;
     const path = document.uri.fsPath;
-    const nowMs = Date.now();
     const followed = this.#tracker.concerns(path);
     const came = contentChanges.reduce((sum, { text }) => sum + text.length, 0);
-    const announced = came >= MIN_ARRIVING_CHARS && this.#expected.concern(path, nowMs);
-    if (!followed && !announced) return;
+    const announced = came >= MIN_ARRIVING_CHARS && this.#expected.concern(path, Date.now());
+    // The cheap questions first: most keystrokes are of no concern.
+    if ((!followed && !announced) || !isOurs(document)) return;
     const changes = contentChanges.map(
       ({ rangeOffset, rangeLength, text }): Change => ({ offset: rangeOffset, removed: rangeLength, text }),
     );

@@ -83,9 +83,10 @@ export class HunkTracker {
 
   /** Is anything of this document followed, or could something gone come back to it? */
   concerns(document: string): boolean {
-    return [...this.#tracked.values()].some(
-      (tracked) => isMissing(tracked) || tracked.place?.document === document,
-    );
+    // Asked at every keystroke: nothing is copied.
+    for (const tracked of this.#tracked.values())
+      if (isMissing(tracked) || tracked.place?.document === document) return true;
+    return false;
   }
 
   /**
