@@ -89,7 +89,14 @@ const buildStep = distStep('Build', 'extension.cjs', () => [{ cwd: root, args: [
 /** There is no repository URL to make README.md's relative links absolute with, and vsce refuses what it cannot rewrite. */
 const VSCE_FLAGS = ['--allow-missing-repository', '--no-rewrite-relative-links', '--no-dependencies'];
 
-/** Minified bundles without source maps, in a .vsix. */
+/** This machine as vsce names it: what a .vsix holds may be made for it. A libc that is not GNU's is Alpine's. */
+function vsceTarget() {
+  const { header } = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport());
+  const musl = process.platform === 'linux' && header.glibcVersionRuntime === undefined;
+  return `${musl ? 'alpine' : process.platform}-${process.arch === 'arm' ? 'armhf' : process.arch}`;
+}
+
+/** Minified bundles without source maps, in a .vsix for this platform. */
 const packageStep = distStep('Extension package (dist/apprentice.vsix)', 'apprentice.vsix', () => {
   // vsce walks every file below its folder, and in the clone that would be the model, torch and a whole VS Code.
   const folder = join(state, 'package');
@@ -104,7 +111,7 @@ const packageStep = distStep('Extension package (dist/apprentice.vsix)', 'appren
     { cwd: root, args: ['esbuild.mjs', '--production', `--out=${join(folder, 'dist')}`] },
     {
       cwd: folder,
-      args: [vsce, 'package', ...VSCE_FLAGS, '--out', vsix],
+      args: [vsce, 'package', '--target', vsceTarget(), ...VSCE_FLAGS, '--out', vsix],
     },
   ];
 });

@@ -1,7 +1,7 @@
-/** The extension's settings, one typed reading of them all. What each means is said in package.json. */
+/** The extension's settings: the only place that reads them. What each means is said in package.json. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { workspace } from 'vscode';
+import { Uri, workspace } from 'vscode';
 import { homeFolder } from '../agent-server/config.ts';
 
 export interface Settings {
@@ -21,6 +21,21 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     python: text('python') ?? env['APPRENTICE_PYTHON'] ?? null,
     model: text('model') ?? env['APPRENTICE_MODEL'] ?? null,
   };
+}
+
+/** Who judges where nothing else tells. A value that package.json does not name is none. */
+export function judgeSetting(): 'none' | 'vscode' {
+  return workspace.getConfiguration('apprentice').get('judge') === 'vscode' ? 'vscode' : 'none';
+}
+
+/** The lists of patterns that are not captured in a workspace folder: the user's, the workspace's, the folder's. */
+export function ignoredInSettings(folder: string): string[][] {
+  const values = workspace
+    .getConfiguration('apprentice', Uri.file(folder))
+    .inspect<unknown>('capture.ignore');
+  return [values?.globalValue, values?.workspaceValue, values?.workspaceFolderValue].map((value) =>
+    Array.isArray(value) ? value.filter((pattern) => typeof pattern === 'string') : [],
+  );
 }
 
 /** The variables through which an agent-server learns these settings (ARCHITECTURE.md, "Home folder"). */

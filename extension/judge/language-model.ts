@@ -11,12 +11,12 @@ import {
   l10n,
   lm,
   window,
-  workspace,
 } from 'vscode';
 import type { z } from 'zod';
 import type { serverRequests } from '../../agent-server/protocol/editor.ts';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { VENDOR } from '../manifest.ts';
+import { judgeSetting } from '../settings.ts';
 
 type Prompt = z.output<typeof serverRequests.judge.params>;
 type Answer = z.input<typeof serverRequests.judge.result>;
@@ -78,7 +78,7 @@ export class LanguageModelJudge {
 
   /** The first model whose permission stands so; undefined also while the setting does not ask for one. */
   async #model(permitted: true | undefined): Promise<LanguageModelChat | undefined> {
-    if (workspace.getConfiguration('apprentice').get<string>('judge') !== 'vscode') return undefined;
+    if (judgeSetting() !== 'vscode') return undefined;
     const models = await lm.selectChatModels();
     // The model that is judged is no judge.
     return models.find(

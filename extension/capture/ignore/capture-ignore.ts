@@ -5,14 +5,14 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Disposable, Uri, workspace } from 'vscode';
+import { type Disposable, workspace } from 'vscode';
 import { gitIn } from '../../commit/git.ts';
 import { type Log, messageOf } from '../../log.ts';
+import { ignoredInSettings } from '../../settings.ts';
 import { IgnoreLists, type IgnoreSource } from './lists.ts';
 import { withhold } from './withhold.ts';
 
 const LIST_FILE = '.apprenticeignore';
-const SETTING = 'capture.ignore';
 const MAX_LIST_BYTES = 262_144;
 const MAX_KNOWN = 500;
 /** git's lists outside the workspace change without a word. */
@@ -38,7 +38,7 @@ export class CaptureIgnore implements Disposable {
       files.onDidDelete(forget),
       workspace.onDidChangeWorkspaceFolders(forget),
       workspace.onDidChangeConfiguration(
-        (event) => event.affectsConfiguration(`apprentice.${SETTING}`) && forget(),
+        (event) => event.affectsConfiguration('apprentice.capture.ignore') && forget(),
       ),
     ];
   }
@@ -121,11 +121,9 @@ async function listIn(folder: string): Promise<string | null> {
 
 /** The user's list and the workspace's add up: what a repository brings with it takes nothing away from the user's. */
 function settingsFor(folder: string): IgnoreSource[] {
-  const values = workspace.getConfiguration('apprentice', Uri.file(folder)).inspect<unknown>(SETTING);
-  return [values?.globalValue, values?.workspaceValue, values?.workspaceFolderValue].flatMap((value) => {
-    const patterns = Array.isArray(value) ? value.filter((pattern) => typeof pattern === 'string') : [];
-    return patterns.length > 0 ? [{ folder, patterns }] : [];
-  });
+  return ignoredInSettings(folder)
+    .filter((patterns) => patterns.length > 0)
+    .map((patterns) => ({ folder, patterns }));
 }
 
 function isInRepository(folder: string): boolean {
