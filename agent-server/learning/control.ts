@@ -28,3 +28,12 @@ export function destroyInformation(row: TrainRow, random: Random): TrainRow {
     },
   };
 }
+
+/**
+ * A text with its information destroyed, as a demonstration row is: all its tokens are shuffled. `tokens` are their
+ * texts; where these do not spell it (a character over several tokens) its characters are shuffled.
+ */
+export function destroyText(text: string, tokens: readonly string[], random: Random): string {
+  const pieces = tokens.join('') === text ? tokens : [...text];
+  return reorder(pieces, permutation(pieces.length, random)).join('');
+}

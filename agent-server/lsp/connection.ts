@@ -178,6 +178,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
       signal,
     ),
   );
+  on(editorRequests.comparisons, (request) => service.comparison.comparisons(request));
   on(editorRequests.gateway, () => service.gateway);
   on(editorRequests.stop, () => {
     setTimeout(() => service.stop(), ANSWER_GRACE_MS);

@@ -50,6 +50,6 @@ export async function openVersions(parts: {
     adapters: folders,
     gate: new Gate({ ...shared, config: config.promotion, anchorsPerBatch: config.learning.anchors }),
     keeper: new VersionKeeper({ store, serving, folders, log, nowMs }),
-    comparison: new BetterForMe({ ...shared, lessons: config.lessons, busy }),
+    comparison: new BetterForMe({ ...shared, lessons: config.lessons, busy, nowMs }),
   };
 }

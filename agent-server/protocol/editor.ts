@@ -8,7 +8,7 @@ import { ProposedEdit } from './edits.ts';
 import { LessonId, SessionId, TurnId, WeightVersion } from './ids.ts';
 import { Observation, TurnSubject } from './observations.ts';
 import { MAX_LESSON_CHARS, PanelLesson, PanelSnapshot } from './panel.ts';
-import { EvaluationReport, EvaluationRequest } from './promotion.ts';
+import { Comparisons, EvaluationReport, EvaluationRequest } from './promotion.ts';
 import { TurnDetail, TurnPage, TurnQuery, TurnRequest } from './turns.ts';
 
 export const InitializationOptions = z.object({
@@ -194,6 +194,12 @@ export const editorRequests = {
     method: 'apprentice/evaluate',
     params: EvaluationRequest.extend({ requestId: z.uuid() }),
     result: EvaluationReport,
+  },
+  /** What such comparisons found, and what one with these fields would measure now. */
+  comparisons: {
+    method: 'apprentice/comparisons',
+    params: EvaluationRequest,
+    result: Comparisons,
   },
   /** How other agents reach the same policy; the key is a secret, and both stay the same from start to start. */
   gateway: {

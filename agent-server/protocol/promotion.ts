@@ -36,10 +36,11 @@ export const EvaluationRequest = z.object({
 export type EvaluationRequest = z.infer<typeof EvaluationRequest>;
 
 /**
- * base: neither lessons nor weights. lessons, adapter: one of them. both: as it would have answered. serving: the
- * weights that serve now, on the turns that they were not trained on.
+ * base: neither lessons nor weights. control: the same lessons with their information destroyed, their tokens
+ * shuffled: what it gains was not learnt from the user. lessons, adapter: one of them. both: as it would have
+ * answered. serving: the weights that serve now, on the turns that they were not trained on.
  */
-export const EvaluationArm = z.enum(['base', 'lessons', 'adapter', 'both', 'serving']);
+export const EvaluationArm = z.enum(['base', 'control', 'lessons', 'adapter', 'both', 'serving']);
 export type EvaluationArm = z.infer<typeof EvaluationArm>;
 
 const Difference = z.object({ mean: z.number(), low: z.number(), high: z.number() });
@@ -56,6 +57,8 @@ export const ArmResult = z.object({
   versusBase: Difference.nullable(),
   /** Mean chrF2 (0 to 100) of a greedy answer with the user's own text; null when none were asked for. */
   chrf: z.number().nullable(),
+  /** Two-sided 80% bootstrap interval of that mean. */
+  chrfInterval: z.object({ low: z.number(), high: z.number() }).nullable(),
 });
 export type ArmResult = z.infer<typeof ArmResult>;
 
@@ -72,3 +75,27 @@ export const EvaluationReport = z.object({
   seconds: z.number(),
 });
 export type EvaluationReport = z.infer<typeof EvaluationReport>;
+
+/** A report that was kept. */
+export const Comparison = z.object({ at: z.iso.datetime(), report: EvaluationReport });
+export type Comparison = z.infer<typeof Comparison>;
+
+/** What a comparison would measure now, and how long that takes. */
+export const EvaluationPlan = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('ready'),
+    arms: z.array(EvaluationArm),
+    /** Turns that are scored, and of these, that are answered anew, by each arm. */
+    turns: z.number().int(),
+    answers: z.number().int(),
+    /** From how long these turns took, and the gate's scoring; null where neither is known. */
+    seconds: z.number().nullable(),
+  }),
+  /** `why`: one sentence, and what to do. */
+  z.object({ kind: z.literal('too_few'), why: z.string() }),
+]);
+export type EvaluationPlan = z.infer<typeof EvaluationPlan>;
+
+/** Newest first. */
+export const Comparisons = z.object({ plan: EvaluationPlan, kept: z.array(Comparison) });
+export type Comparisons = z.infer<typeof Comparisons>;

@@ -27,6 +27,7 @@ const ALL: readonly StoreChange[] = [
   'batches',
   'versions',
   'lessons',
+  'comparisons',
 ];
 /** Not the user's: how Apprentice is set up, and what the base itself says of unrelated things. */
 const KEPT = ['settings', 'anchors'] as const;

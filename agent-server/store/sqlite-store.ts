@@ -3,6 +3,7 @@
  * one connection. One process uses a file at a time: the agent-server's lock sees to that.
  */
 import { batchQueries } from './batches.ts';
+import { comparisonQueries } from './comparisons.ts';
 import { dataQueries } from './data.ts';
 import { Database } from './database.ts';
 import { forgettingQueries } from './forgetting.ts';
@@ -60,6 +61,7 @@ export function storeOver(db: Database, damaged: Promise<Error>): Store {
     ...rollbackQueries(db),
     ...forgettingQueries(db),
     ...ownTextQueries(db),
+    ...comparisonQueries(db),
     ...panelQueries(db),
     ...panelTurnQueries(db),
     ...dataQueries(db),

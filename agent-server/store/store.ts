@@ -1,5 +1,4 @@
 /** The store as the loops see it. `sqlite-store.ts` is the one implementation and the only place with SQL. */
-import type { AnswerGroup, Stored } from '../protocol/data.ts';
 import type { LearningState } from '../protocol/editor.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type {
@@ -12,11 +11,10 @@ import type {
   WeightVersion,
 } from '../protocol/ids.ts';
 import type { NextStateKind, Observation } from '../protocol/observations.ts';
-import type { CurvePoint, LoopName, PanelTurn, PanelVersion } from '../protocol/panel.ts';
 import type { GateFigures } from '../protocol/promotion.ts';
 import type { BatchManifest, TrainMetrics } from '../protocol/training.ts';
-import type { TurnPage, TurnQuery } from '../protocol/turns.ts';
 import type * as L from './lesson-types.ts';
+import type { PanelStore } from './panel-store.ts';
 import type * as T from './types.ts';
 import type * as V from './version-types.ts';
 
@@ -28,10 +26,11 @@ export type StoreChange =
   | 'samples'
   | 'batches'
   | 'versions'
-  | 'lessons';
+  | 'lessons'
+  | 'comparisons';
 
 /** Every method is one transaction: it is durable when it returns, or it threw and changed nothing. */
-export interface Store {
+export interface Store extends PanelStore {
   close(): void;
   /** Resolves when a damaged page was met. The store is of no more use; opening the file again sets it aside. */
   damaged(): Promise<Error>;
@@ -269,27 +268,4 @@ export interface Store {
   turnsToDistil(limit: number): T.Turn[];
   /** When the latest distillation batches were begun, newest first. */
   latestDistillations(limit: number): number[];
-
-  // panel
-  queueLengths(nowMs: number): T.QueueLengths;
-  doneCounts(): Record<LoopName, number>;
-  panelTurns(limit: number): PanelTurn[];
-  /** An answered turn. */
-  panelTurn(turnId: TurnId): PanelTurn | undefined;
-  /** Newest first; looks at a bounded number of turns, so that a page may be short and still have a next one. */
-  turnPage(query: TurnQuery): TurnPage;
-  storedCounts(): Stored['counts'];
-  /** In the order in which they were made; `seq` of the last one leads on. */
-  sessionsAfter(seq: number, limit: number): { seq: number; sessionId: SessionId }[];
-  /** Answered turns, oldest first; `after` leads on. */
-  turnsOfSession(
-    sessionId: SessionId,
-    after: Pick<T.Turn, 'turnId' | 'createdAtMs'> | null,
-    limit: number,
-  ): T.Turn[];
-  /** Of the newest `limit` verdicts, by week and version. */
-  answerGroups(limit: number): AnswerGroup[];
-  panelVersions(limit: number): PanelVersion[];
-  /** Oldest first. */
-  curve(limit: number): CurvePoint[];
 }

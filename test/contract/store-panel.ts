@@ -10,6 +10,7 @@ import {
   type TurnId,
 } from '../../agent-server/protocol/ids.ts';
 import type { UserEditObservation } from '../../agent-server/protocol/observations.ts';
+import type { EvaluationReport } from '../../agent-server/protocol/promotion.ts';
 import { BATCH_FORMAT, type BatchManifest } from '../../agent-server/protocol/training.ts';
 import { TurnQuery } from '../../agent-server/protocol/turns.ts';
 import type { Store } from '../../agent-server/store/store.ts';
@@ -138,6 +139,39 @@ export function dataRules(given: () => Store): void {
     ]);
     assert.equal(store.answerGroups(1).length, 1, 'the newest verdicts only');
   });
+}
+
+export function comparisonRules(given: () => Store): void {
+  it('BETTER-7: reports are kept, newest first, the newest 20 of them, until everything is deleted', () => {
+    const store = given();
+    const changes: string[] = [];
+    const stop = store.onChange((what) => changes.push(what));
+    for (let n = 0; n < 22; n += 1) store.addComparison(evaluated(n), T0 + n);
+    stop();
+    assert.deepEqual([changes.length, changes[0]], [22, 'comparisons']);
+    assert.deepEqual(store.comparisons(1), [{ at: new Date(T0 + 21).toISOString(), report: evaluated(21) }]);
+    const kept = store.comparisons(100).map(({ report }) => report.seconds);
+    assert.deepEqual(
+      kept,
+      Array.from({ length: 20 }, (_, n) => 21 - n),
+    );
+    store.deleteEverything(T0);
+    assert.deepEqual(store.comparisons(1), []);
+  });
+}
+
+function evaluated(seconds: number): EvaluationReport {
+  const base = { arm: 'base' as const, version: BASE_VERSION, turns: 2, logprob: -2, correctedLogprob: null };
+  return {
+    splitAt: new Date(T0).toISOString(),
+    version: BASE_VERSION,
+    lessons: 0,
+    corrected: 0,
+    accepted: 2,
+    answered: 1,
+    arms: [{ ...base, versusBase: null, chrf: 40, chrfInterval: { low: 30, high: 50 } }],
+    seconds,
+  };
 }
 
 /** Everything that is come by piece by piece. */

@@ -24,7 +24,7 @@ import {
 import { batchRules } from './store-batches.ts';
 import { forgettingRules } from './store-forgetting.ts';
 import { judgementRules } from './store-judgements.ts';
-import { dataRules, panelRules } from './store-panel.ts';
+import { comparisonRules, dataRules, panelRules } from './store-panel.ts';
 import { rollbackRules } from './store-rollback.ts';
 
 export interface StoreUnderTest {
@@ -53,6 +53,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     judgementRules(() => store);
     panelRules(() => store);
     dataRules(() => store);
+    comparisonRules(() => store);
 
     it('keeps the exact ids and logprobs of a turn', () => {
       const begun = turn({ promptIds: [0, 49_151, 7] });

@@ -32,11 +32,12 @@ afterEach(() => store.close());
 /** A request asked `minute` minutes after T0 and corrected half a minute later. */
 function correctedAt(minute: number, request: string): SampleId {
   const createdAtMs = T0 + minute * MINUTE;
-  const turnId = answeredTurn(store, {
+  const asked = {
     createdAtMs,
-    messages: [{ role: 'user', content: request }],
-    subject: { kind: 'chat' },
-  });
+    messages: [{ role: 'user' as const, content: request }],
+    subject: { kind: 'chat' as const },
+  };
+  const turnId = answeredTurn(store, asked, { finishedAtMs: createdAtMs + 1000 });
   const learnt = sample(turnId, { createdAtMs });
   const verdict = { ...corrected(turnId, `fix: ${request}`), decidedAtMs: createdAtMs + MINUTE / 2 };
   store.recordVerdict(verdict, learnt);
@@ -58,7 +59,15 @@ function comparison(busy = () => false): BetterForMe {
   });
   serving.engineStarted('epoch');
   const prompts = new PromptSource(engine);
-  return new BetterForMe({ store, engine, serving, prompts, lessons: LessonsConfig.parse({}), busy });
+  return new BetterForMe({
+    store,
+    engine,
+    serving,
+    prompts,
+    lessons: LessonsConfig.parse({}),
+    busy,
+    nowMs: () => T0,
+  });
 }
 
 const ask = (fields: object = {}) => EvaluationRequest.parse({ splitAt: null, ...fields });
@@ -82,6 +91,7 @@ test('BETTER-1: the version that served at the split is compared, on turns after
     report.arms.map(({ arm, version, turns, logprob }) => [arm, version, turns, logprob]),
     [
       ['base', BASE_VERSION, 2, -2],
+      ['control', BASE_VERSION, 2, -2],
       ['lessons', BASE_VERSION, 2, -2],
       ['adapter', V1, 2, -1],
       ['both', V1, 2, -1],
@@ -89,8 +99,8 @@ test('BETTER-1: the version that served at the split is compared, on turns after
       ['serving', V2, 1, -0.25],
     ],
   );
-  assert.deepEqual(report.arms[2]?.versusBase, { mean: 1, low: 1, high: 1 });
-  assert.deepEqual(steps, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assert.deepEqual(report.arms[3]?.versusBase, { mean: 1, low: 1, high: 1 });
+  assert.deepEqual(steps, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
   assert.ok((report.arms[0]?.chrf ?? 0) > 0, 'answers are compared with what the user wrote');
 });
 
@@ -155,4 +165,44 @@ test('BETTER-5: half of the turns lie after the split that is chosen by itself',
   assert.equal(splitTimeMs(at(4, 3, 2, 1), null), 2 * MINUTE);
   assert.throws(() => splitTimeMs(at(1, 2), null), ApprenticeError);
   assert.throws(() => splitTimeMs(at(1, 2, 3), 2 * MINUTE), ApprenticeError);
+});
+
+test('BETTER-6: the control has the same lessons with their tokens shuffled, before the same requests', async () => {
+  history();
+  const at = new Date(T0 + 1.95 * MINUTE).toISOString();
+  await comparison().evaluate(ask({ splitAt: at, answers: 0 }), () => undefined, never);
+  const tokenizer = new Tokenizer(files.tokenizer, files.config);
+  const prompts = engine.scored.map(({ promptIds }) => [...promptIds]);
+  const texts = prompts.map((ids) => tokenizer.decode(ids));
+  const taught = texts.findIndex((text) => text.includes('fix: greet the world'));
+  const shuffled = texts.findIndex(
+    (text, n) =>
+      n !== taught &&
+      text.includes('greet the world') &&
+      text.includes('greet the moon') &&
+      !text.includes('fix: greet the'),
+  );
+  assert.ok(taught >= 0 && shuffled >= 0, texts.join('\n---\n'));
+  const sorted = (n: number) => prompts[n]?.toSorted((a, b) => a - b);
+  assert.deepEqual(sorted(shuffled)?.length, sorted(taught)?.length);
+});
+
+test('BETTER-7: what a comparison would take is told before, from what these turns took; its report is kept', async () => {
+  history();
+  const request = ask({ splitAt: new Date(T0 + 1.95 * MINUTE).toISOString(), answers: 1 });
+  const compare = comparison();
+  const before = compare.comparisons(request);
+  assert.deepEqual(before.kept, []);
+  // An answer took a second, and nothing is known of scoring: 11 turns of arms, 6 answers.
+  assert.deepEqual(before.plan, {
+    kind: 'ready',
+    arms: ['base', 'control', 'lessons', 'adapter', 'both', 'serving'],
+    turns: 2,
+    answers: 1,
+    seconds: 5 * (2 + 1) + (1 + 1),
+  });
+  const report = await compare.evaluate(request, () => undefined, never);
+  assert.deepEqual(compare.comparisons(request).kept, [{ at: new Date(T0).toISOString(), report }]);
+  const none = compare.comparisons(ask({ splitAt: new Date(T0 + 9 * MINUTE).toISOString() }));
+  assert.ok(none.plan.kind === 'too_few' && none.plan.why.includes('Only 0 turns'));
 });
