@@ -31,7 +31,7 @@ import type { WorkerProcess } from './loops/worker-process.ts';
 import { selectionEditor } from './lsp/edit-selection.ts';
 import { createEditorService } from './lsp/editor-service.ts';
 import { createPanelFeed } from './lsp/panel-feed.ts';
-import { panelSnapshot, serveStatus, trainingStatus } from './lsp/panel-snapshot.ts';
+import { panelSnapshot, serveStatus } from './lsp/panel-snapshot.ts';
 import { type LspServer, socketPlace, startLspServer } from './lsp/server.ts';
 import { tokenTexts } from './lsp/turn-detail.ts';
 import { commitMessageWriter } from './lsp/write-commit-message.ts';
@@ -174,7 +174,7 @@ async function start(
           train.status(),
         ],
         worker: link.status.connected ? link.status : null,
-        training: trainingStatus(store.openBatch(), progress),
+        training: progress,
         gatewayUrl: gateway.url,
       },
       Date.now(),
@@ -230,6 +230,7 @@ async function start(
     data: dataExports({ home, store, model: modelFolder(home, config, env) }),
     versions: versions.keeper,
     comparison: versions.comparison,
+    sideBySide: versions.sideBySide,
     gateway: { url: gateway.url, key: address.key },
     stop: () => void stop(),
   });

@@ -123,7 +123,8 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
     socket.end();
   });
 
-  const { actionText, evaluateProgress, exportProgress, panelChanged, learningChanged } = editorNotifications;
+  const { actionText, evaluateProgress, exportProgress, panelChanged, learningChanged, sideBySideAnswered } =
+    editorNotifications;
   on(editorRequests.observe, (observation) => service.observe(observation));
   on(editorRequests.writeCommitMessage, ({ requestId, change }, signal) =>
     service.writeCommitMessage(change, (text) => notify(actionText, { requestId, text }), signal),
@@ -135,7 +136,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
   on(editorRequests.panel, () => service.panel());
   on(editorRequests.turns, (query) => service.turns(query));
   on(editorRequests.turn, ({ turnId }, signal) => service.turn(turnId, signal));
-  on(editorRequests.answerGroups, () => service.answerGroups());
+  on(editorRequests.answerGroups, (_, signal) => service.answerGroups(signal));
   on(editorRequests.stored, () => service.data.stored());
   on(editorRequests.export, ({ requestId, ...request }, signal) =>
     service.data.write(request, (done, total) => notify(exportProgress, { requestId, done, total }), signal),
@@ -179,6 +180,13 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
     ),
   );
   on(editorRequests.comparisons, (request) => service.comparison.comparisons(request));
+  on(editorRequests.sideBySide, ({ requestId, ...request }, signal) =>
+    service.sideBySide.answer(
+      request,
+      (pair, total) => notify(sideBySideAnswered, { requestId, total, pair }),
+      signal,
+    ),
+  );
   on(editorRequests.gateway, () => service.gateway);
   on(editorRequests.stop, () => {
     setTimeout(() => service.stop(), ANSWER_GRACE_MS);

@@ -3,6 +3,7 @@
 import type { DataExports } from '../export/data-exports.ts';
 import { MAX_CANDIDATES, PROPOSAL_LIFETIME_MS } from '../loops/settlement.ts';
 import type { BetterForMe } from '../promotion/better-for-me.ts';
+import type { SideBySide } from '../promotion/side-by-side.ts';
 import type { VersionKeeper } from '../promotion/version-keeper.ts';
 import type { AnswerGroup } from '../protocol/data.ts';
 import type {
@@ -22,10 +23,8 @@ import type { LessonChange } from '../store/lesson-types.ts';
 import type { Store } from '../store/store.ts';
 import { createIntake } from './intake.ts';
 import { panelLesson, panelLessons } from './lessons.ts';
+import { answerGroupsOver } from './likeness.ts';
 import { listed, type TokenTexts, turnDetail } from './turn-detail.ts';
-
-/** A quarter of a second at most, on a slow machine. */
-const GROUPED_ANSWERS = 10_000;
 
 /** A list longer than this is no list for a person. */
 const MAX_LESSONS_LISTED = 500;
@@ -54,7 +53,7 @@ export interface EditorService {
   turns(query: TurnQuery): TurnPage;
   /** Throws `not_found`. */
   turn(turnId: TurnId, signal: AbortSignal): Promise<TurnDetail>;
-  answerGroups(): AnswerGroup[];
+  answerGroups(signal: AbortSignal): Promise<AnswerGroup[]>;
   /** What is stored, and exports of it. */
   data: DataExports;
   setLearning(state: Exclude<LearningState, 'unasked'>): { state: LearningState };
@@ -65,6 +64,7 @@ export interface EditorService {
   /** Going back, leaving out, deleting and forgetting. */
   versions: VersionKeeper;
   comparison: BetterForMe;
+  sideBySide: SideBySide;
   /** How other agents reach the same policy. */
   gateway: { url: string; key: string };
   stop(): void;
@@ -80,6 +80,7 @@ export interface EditorServiceOptions {
   data: DataExports;
   versions: VersionKeeper;
   comparison: BetterForMe;
+  sideBySide: SideBySide;
   gateway: EditorService['gateway'];
   /** Begins the end of the agent-server; returns at once. */
   stop(): void;
@@ -121,7 +122,7 @@ export function createEditorService(options: EditorServiceOptions): EditorServic
     panel: options.panel,
     turns: (query) => listed(store.turnPage(query)),
     turn: async (turnId, signal) => turnDetail(store, turnId, await options.tokenTexts(signal)),
-    answerGroups: () => store.answerGroups(GROUPED_ANSWERS),
+    answerGroups: answerGroupsOver(store),
     data: options.data,
     setLearning: (state) => {
       store.setLearning(state);
@@ -136,6 +137,7 @@ export function createEditorService(options: EditorServiceOptions): EditorServic
     },
     versions: options.versions,
     comparison: options.comparison,
+    sideBySide: options.sideBySide,
     gateway: options.gateway,
     stop: options.stop,
   };

@@ -1,9 +1,10 @@
 /** The panel's snapshot, composed out of the store and what runs. When it is sent is panel-feed.ts. */
 import type { Progress, WorkerStatus } from '../loops/worker-link.ts';
-import type { LoopStatus, PanelSnapshot } from '../protocol/panel.ts';
+import type { BatchId } from '../protocol/ids.ts';
+import type { Learning, LoopStatus, PanelSnapshot } from '../protocol/panel.ts';
 import type { Store } from '../store/store.ts';
-import type { Batch } from '../store/version-types.ts';
 import { panelLessons } from './lessons.ts';
+import { shortened, shortText } from './turn-detail.ts';
 
 /** What a snapshot takes from outside the store. */
 export interface PanelSources {
@@ -11,7 +12,7 @@ export interface PanelSources {
   /** In the order serve, environment, judge, train. */
   loops: LoopStatus[];
   worker: PanelSnapshot['worker'];
-  training: PanelSnapshot['training'];
+  training: Progress | null;
   gatewayUrl: string;
 }
 
@@ -20,20 +21,23 @@ const MAX_TURNS = 20;
 const MAX_VERSIONS = 50;
 const MAX_CURVE_POINTS = 500;
 const MAX_LESSONS = 50;
+/** Of a batch under way. */
+const MAX_LEARNT = 5;
 
 export function panelSnapshot(sources: PanelSources, nowMs: number): PanelSnapshot {
-  const { store, loops, worker, training } = sources;
+  const { store, loops, worker } = sources;
   return {
     at: new Date(nowMs).toISOString(),
     learning: store.learning(),
     loops,
     worker: worker && { engine: worker.engine, trainer: worker.trainer },
-    training,
+    training: trainingStatus(store, sources.training),
     serving: store.serving(),
     versions: store.panelVersions(MAX_VERSIONS),
     turns: store.panelTurns(MAX_TURNS),
     curve: store.curve(MAX_CURVE_POINTS),
     lessons: panelLessons(store, MAX_LESSONS),
+    samplesReady: store.queueLengths(nowMs).samplesReady,
     gateway: { url: sources.gatewayUrl },
   };
 }
@@ -54,12 +58,32 @@ export function serveStatus(running: number, done: number, worker: WorkerStatus)
 }
 
 /** The batch under way, with the trainer's last word on it. */
-export function trainingStatus(
-  batch: Batch | undefined,
-  progress: Progress | null,
-): PanelSnapshot['training'] {
+function trainingStatus(store: Store, progress: Progress | null): PanelSnapshot['training'] {
+  const batch = store.openBatch();
   if (batch === undefined) return null;
   const { batchId, version } = batch;
-  if (progress?.batchId !== batchId) return { batchId, version, phase: batch.state, fraction: 0 };
-  return { batchId, version, phase: progress.phase, fraction: progress.fraction };
+  const { phase, fraction } = progress?.batchId === batchId ? progress : { phase: batch.state, fraction: 0 };
+  return { batchId, version, phase, fraction, learning: learningOf(store, batchId) };
+}
+
+function learningOf(store: Store, batchId: BatchId): Learning {
+  const samples = store.batchSamples(batchId);
+  const fresh = samples.filter(({ origin }) => origin === 'new');
+  const turns = store.batchTurns(batchId);
+  const lessons = turns.filter(({ role }) => role === 'lesson');
+  return {
+    turns: fresh.slice(0, MAX_LEARNT).flatMap(({ sampleId }) => {
+      const turnId = store.sample(sampleId)?.turnId;
+      const turn = turnId && store.panelTurn(turnId);
+      return turn ? [shortened(turn)] : [];
+    }),
+    newTurns: fresh.length,
+    repeated: samples.length - fresh.length,
+    distilled: turns.length - lessons.length,
+    lessons: lessons.slice(0, MAX_LEARNT).flatMap(({ turnId }) => {
+      const turn = store.panelTurn(turnId);
+      const text = turn?.correction ?? turn?.hint ?? '';
+      return turn === undefined ? [] : [{ turnId, subject: turn.subject, text: shortText(text) }];
+    }),
+  };
 }

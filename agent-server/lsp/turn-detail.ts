@@ -55,11 +55,16 @@ export function listed(page: TurnPage): TurnPage {
   return { ...page, turns: page.turns.map(shortened) };
 }
 
-function shortened(turn: PanelTurn): PanelTurn {
-  const cut = (text: string | null) => (text === null ? null : text.slice(0, LISTED_CHARS));
+/** Its beginning, for a list. */
+export function shortText(text: string): string {
+  return text.slice(0, LISTED_CHARS);
+}
+
+export function shortened(turn: PanelTurn): PanelTurn {
+  const cut = (text: string | null) => (text === null ? null : shortText(text));
   return {
     ...turn,
-    proposal: turn.proposal.slice(0, LISTED_CHARS),
+    proposal: shortText(turn.proposal),
     correction: cut(turn.correction),
     hint: cut(turn.hint),
   };

@@ -10,6 +10,7 @@ import { type AdapterFolders, adapterFolders } from './adapter-folders.ts';
 import { BetterForMe } from './better-for-me.ts';
 import { fallBack } from './fall-back.ts';
 import { Gate } from './gate.ts';
+import { SideBySide } from './side-by-side.ts';
 import { VersionKeeper } from './version-keeper.ts';
 
 export interface Versions {
@@ -18,6 +19,7 @@ export interface Versions {
   adapters: AdapterFolders;
   keeper: VersionKeeper;
   comparison: BetterForMe;
+  sideBySide: SideBySide;
 }
 
 /** Deletes first what a crash left of versions that are not to be had any more. */
@@ -51,5 +53,6 @@ export async function openVersions(parts: {
     gate: new Gate({ ...shared, config: config.promotion, anchorsPerBatch: config.learning.anchors }),
     keeper: new VersionKeeper({ store, serving, folders, log, nowMs }),
     comparison: new BetterForMe({ ...shared, lessons: config.lessons, busy, nowMs }),
+    sideBySide: new SideBySide({ ...shared, busy }),
   };
 }

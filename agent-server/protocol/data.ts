@@ -60,5 +60,11 @@ export const AnswerGroup = z.object({
   /** Answers whose edits were followed in files, and the sum of the shares of their lines that were left. */
   edits: z.number().int(),
   survival: z.number(),
+  /**
+   * Of the newest 500 judged ones those whose wanted text is known, and the sum of their likeness to it: chrF2, 0 to
+   * 100; an answer that the user took as it stood is 100.
+   */
+  likened: z.number().int(),
+  likeness: z.number(),
 });
 export type AnswerGroup = z.infer<typeof AnswerGroup>;

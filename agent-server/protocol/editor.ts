@@ -8,7 +8,13 @@ import { ProposedEdit } from './edits.ts';
 import { LessonId, SessionId, TurnId, WeightVersion } from './ids.ts';
 import { Observation, TurnSubject } from './observations.ts';
 import { MAX_LESSON_CHARS, PanelLesson, PanelSnapshot } from './panel.ts';
-import { Comparisons, EvaluationReport, EvaluationRequest } from './promotion.ts';
+import {
+  AnswerPair,
+  Comparisons,
+  EvaluationReport,
+  EvaluationRequest,
+  SideBySideRequest,
+} from './promotion.ts';
 import { TurnDetail, TurnPage, TurnQuery, TurnRequest } from './turns.ts';
 
 export const InitializationOptions = z.object({
@@ -201,6 +207,12 @@ export const editorRequests = {
     params: EvaluationRequest,
     result: Comparisons,
   },
+  /** Answers come as `sideBySideAnswered`, with `requestId`, and whole at the end; cancelled with $/cancelRequest. */
+  sideBySide: {
+    method: 'apprentice/sideBySide',
+    params: SideBySideRequest.extend({ requestId: z.uuid() }),
+    result: z.array(AnswerPair),
+  },
   /** How other agents reach the same policy; the key is a secret, and both stay the same from start to start. */
   gateway: {
     method: 'apprentice/gateway',
@@ -226,6 +238,11 @@ export const editorNotifications = {
     method: 'apprentice/evaluateProgress',
     params: z.object({ requestId: z.string(), done: z.number().int(), total: z.number().int() }),
   },
+  /** Of `total` requests one more is answered by both. */
+  sideBySideAnswered: {
+    method: 'apprentice/sideBySideAnswered',
+    params: z.object({ requestId: z.string(), total: z.number().int(), pair: AnswerPair }),
+  },
   /** Main work, while learning is on: an agent's answer that does something to files. Editors see whether it is done. */
   editsProposed: {
     method: 'apprentice/editsProposed',
@@ -235,6 +252,8 @@ export const editorNotifications = {
   learningChanged: { method: 'apprentice/learningChanged', params: z.object({ state: LearningState }) },
 } as const;
 
+export type EvaluateProgress = z.infer<typeof editorNotifications.evaluateProgress.params>;
+export type SideBySideAnswered = z.infer<typeof editorNotifications.sideBySideAnswered.params>;
 export type ExportProgress = z.infer<typeof editorNotifications.exportProgress.params>;
 export type EditsProposed = z.infer<typeof editorNotifications.editsProposed.params>;
 

@@ -127,13 +127,32 @@ export const CurvePoint = z.object({
 });
 export type CurvePoint = z.infer<typeof CurvePoint>;
 
+/** What the batch under way learns from. */
+export const Learning = z.object({
+  /** Turns new in it, a few of them. */
+  turns: z.array(PanelTurn),
+  /** New ones, earlier ones that are repeated, and earlier requests on which lessons are distilled. */
+  newTurns: z.number().int(),
+  repeated: z.number().int(),
+  distilled: z.number().int(),
+  /** The lessons that are distilled, a few of them. */
+  lessons: z.array(z.object({ turnId: TurnId, subject: z.string(), text: z.string() })),
+});
+export type Learning = z.infer<typeof Learning>;
+
 export const PanelSnapshot = z.object({
   at: z.iso.datetime(),
   learning: z.enum(['unasked', 'on', 'paused', 'off']),
   loops: z.array(LoopStatus),
   worker: z.object({ engine: ProcessState, trainer: ProcessState }).nullable(),
   training: z
-    .object({ batchId: BatchId, version: WeightVersion, phase: z.string(), fraction: z.number() })
+    .object({
+      batchId: BatchId,
+      version: WeightVersion,
+      phase: z.string(),
+      fraction: z.number(),
+      learning: Learning,
+    })
     .nullable(),
   serving: WeightVersion,
   versions: z.array(PanelVersion),
@@ -141,6 +160,8 @@ export const PanelSnapshot = z.object({
   curve: z.array(CurvePoint),
   /** Newest first. */
   lessons: z.array(PanelLesson),
+  /** Corrections that wait for the next batch. */
+  samplesReady: z.number().int(),
   gateway: z.object({ url: z.string() }),
 });
 export type PanelSnapshot = z.infer<typeof PanelSnapshot>;

@@ -1,6 +1,6 @@
 /** Figures of the decisions on which version serves, as they are stored and shown. */
 import { z } from 'zod';
-import { WeightVersion } from './ids.ts';
+import { TurnId, WeightVersion } from './ids.ts';
 
 /** What the gate measured of a version against the one that served. Log-probabilities are natural. */
 export const GateFigures = z.object({
@@ -99,3 +99,27 @@ export type EvaluationPlan = z.infer<typeof EvaluationPlan>;
 /** Newest first. */
 export const Comparisons = z.object({ plan: EvaluationPlan, kept: z.array(Comparison) });
 export type Comparisons = z.infer<typeof Comparisons>;
+
+export const MAX_SIDE_BY_SIDE = 8;
+
+/** Two versions answer the same earlier requests of the user. */
+export const SideBySideRequest = z.object({
+  left: WeightVersion,
+  right: WeightVersion,
+  requests: z.number().int().min(1).max(MAX_SIDE_BY_SIDE).default(4),
+});
+export type SideBySideRequest = z.infer<typeof SideBySideRequest>;
+
+/** One request, answered greedily and without lessons by both. Nothing of it is stored. */
+export const AnswerPair = z.object({
+  turnId: TurnId,
+  /** The last thing that was asked, cut. */
+  request: z.string(),
+  /** What the user wanted, where they said. */
+  wanted: z.string().nullable(),
+  /** Neither version was trained on it. */
+  heldOut: z.boolean(),
+  left: z.string(),
+  right: z.string(),
+});
+export type AnswerPair = z.infer<typeof AnswerPair>;

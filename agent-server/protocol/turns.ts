@@ -14,6 +14,9 @@ export const TurnFilter = z.object({
   subject: z.enum(['commit_message', 'inline_edit', 'chat']).nullable().default(null),
   version: WeightVersion.nullable().default(null),
   takenFor: TakenFor.nullable().default(null),
+  /** Asked at or after `from`, and before `to`. */
+  from: z.iso.datetime({ offset: true }).nullable().default(null),
+  to: z.iso.datetime({ offset: true }).nullable().default(null),
 });
 export type TurnFilter = z.infer<typeof TurnFilter>;
 

@@ -24,7 +24,9 @@ export interface PanelStore {
     limit: number,
   ): T.Turn[];
   /** Of the newest `limit` verdicts, by week and version. */
-  answerGroups(limit: number): AnswerGroup[];
+  answerGroups(limit: number): Omit<AnswerGroup, 'likened' | 'likeness'>[];
+  /** First answers among the newest `limit` verdicts whose wanted text is known. */
+  wantedTexts(limit: number): T.WantedText[];
   /** The newest 20 are kept. */
   addComparison(report: EvaluationReport, atMs: number): void;
   /** Newest first. */

@@ -114,14 +114,24 @@ export function panelTurnQueries(db: Database): PanelTurnQueries {
   };
 }
 
-/** Parameters ?4 to ?8 of a filter; null wants any. LIKE knows no case of A to Z. */
+/** Parameters ?4 to ?10 of a filter; null wants any. LIKE knows no case of A to Z. */
 const WANTED = `(?4 IS NULL OR t.text LIKE ?4 ESCAPE '\\' OR h.text LIKE ?4 ESCAPE '\\' OR t.repository_root LIKE ?4 ESCAPE '\\')
   AND (?5 IS NULL OR ${OUTCOME} = ?5) AND (?6 IS NULL OR t.subject_kind = ?6) AND (?7 IS NULL OR t.answered_by = ?7)
-  AND (?8 IS NULL OR coalesce(t.side_reason, t.kind) = ?8)`;
+  AND (?8 IS NULL OR coalesce(t.side_reason, t.kind) = ?8)
+  AND (?9 IS NULL OR t.created_at_ms >= ?9) AND (?10 IS NULL OR t.created_at_ms < ?10)`;
 
-function wanted({ text, outcome, subject, version, takenFor }: TurnFilter): (string | null)[] {
+function wanted({
+  text,
+  outcome,
+  subject,
+  version,
+  takenFor,
+  from,
+  to,
+}: TurnFilter): (string | number | null)[] {
   const like = text.trim() === '' ? null : `%${text.trim().replaceAll(/[\\%_]/g, '\\$&')}%`;
-  return [like, outcome, subject, version, takenFor];
+  const ms = (iso: string | null): number | null => (iso === null ? null : Date.parse(iso));
+  return [like, outcome, subject, version, takenFor, ms(from), ms(to)];
 }
 
 function panelTurn(row: z.infer<typeof PanelTurnRow>): PanelTurn {

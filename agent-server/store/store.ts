@@ -216,6 +216,8 @@ export interface Store extends PanelStore {
    * that they said was right. Excluded ones are not among them.
    */
   ownTexts(limit: number, since: { sinceMs: number }): V.StoredOwnText[];
+  /** Answered requests of main work, newest first, whether judged or not. */
+  recentRequests(limit: number): V.StoredRequest[];
   anchors(): V.Anchor[];
   addAnchor(anchor: V.Anchor): void;
 

@@ -232,3 +232,13 @@ export interface QueueLengths {
   samplesReady: number;
   samplesInBatch: number;
 }
+
+/** A first answer beside the text that the user wanted instead; `texts` null: they took it as it stood. */
+export interface WantedText {
+  turnId: TurnId;
+  /** The Monday of its week, UTC: 2026-01-05. */
+  week: string;
+  version: WeightVersion;
+  /** The beginnings. */
+  texts: { answer: string; wanted: string } | null;
+}

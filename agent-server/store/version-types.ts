@@ -68,6 +68,15 @@ export interface StoredOwnText {
   trainedBy: { version: WeightVersion; batchId: BatchId }[];
 }
 
+/** An answered request of the user's main work. */
+export interface StoredRequest {
+  turn: Turn;
+  /** The text that the user wanted, where they said. */
+  wanted: string | null;
+  /** Versions whose batch had the turn in any role. */
+  trainedBy: StoredOwnText['trainedBy'];
+}
+
 /** What a deletion came to. */
 export interface Deleted {
   turns: number;

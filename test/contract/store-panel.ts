@@ -19,6 +19,7 @@ import {
   answeredTurn,
   beginBatch,
   corrected,
+  learn,
   newObservationId,
   readySample,
   sha256,
@@ -56,6 +57,12 @@ export function panelRules(given: () => Store): void {
     assert.deepEqual(found({ takenFor: 'main' }), [second, first]);
     assert.deepEqual(found({ subject: 'chat' }), [second]);
     assert.deepEqual(found({ version: store.serving() }), [third, second, first]);
+    const later = answeredTurn(store, { createdAtMs: T0 + 1000 });
+    const at = (ms: number) => new Date(T0 + ms).toISOString();
+    assert.deepEqual(found({ from: at(1) }), [later]);
+    assert.deepEqual(found({ from: at(0), to: at(1000) }), [third, second, first]);
+    assert.deepEqual(found({ to: at(0) }), []);
+    store.deleteTurn(later);
     assert.equal(store.panelTurn(first)?.correction, 'feat: parse a list');
     store.deleteTurn(second);
     assert.equal(store.turnPage(TurnQuery.parse({})).total, 2, 'what is deleted is counted no more');
@@ -138,10 +145,38 @@ export function dataRules(given: () => Store): void {
       { week: '2026-01-12', answers: 1, accepted: 0, corrections: 1, ...none },
     ]);
     assert.equal(store.answerGroups(1).length, 1, 'the newest verdicts only');
+    const texts = { answer: 'Add a parser', wanted: 'feat: other' };
+    assert.deepEqual(
+      store.wantedTexts(100).map((one) => [one.week, one.version, one.texts]),
+      [
+        ['2026-01-05', version, texts],
+        ['2026-01-12', version, texts],
+      ],
+      'what votes accepted is nobody’s text',
+    );
   });
 }
 
 export function comparisonRules(given: () => Store): void {
+  it('SIDE-BY-SIDE-1: requests of main work are listed newest first, with what was wanted and who learnt from them', () => {
+    const store = given();
+    const judged = answeredTurn(store, {});
+    const learnt = store.sample(learn(store))?.turnId;
+    const open = answeredTurn(store, {});
+    answeredTurn(store, { kind: 'side' });
+    store.beginTurn(turn());
+    store.recordVerdict({ ...corrected(judged, ''), score: 1, hint: null }, null);
+    assert.deepEqual(
+      store.recentRequests(10).map((one) => [one.turn.turnId, one.wanted, one.trainedBy.length]),
+      [
+        [open, null, 0],
+        [learnt, 'feat: add a parser', 1],
+        [judged, 'Add a parser', 0],
+      ],
+    );
+    assert.equal(store.recentRequests(1).length, 1);
+  });
+
   it('BETTER-7: reports are kept, newest first, the newest 20 of them, until everything is deleted', () => {
     const store = given();
     const changes: string[] = [];

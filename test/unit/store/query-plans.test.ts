@@ -39,6 +39,7 @@ const GROWING =
 const ENDS_EARLY = [
   /^SELECT t\.turn_id.*ORDER BY t\.rowid DESC LIMIT \?$/s,
   /ORDER BY rowid DESC LIMIT \?\) v/,
+  /WHERE t\.rowid > \(SELECT max\(rowid\) FROM turns\) - 2000/,
   /^SELECT \* FROM lessons l WHERE.*ORDER BY created_at_ms DESC LIMIT 64\) n/s,
 ];
 /** Deleting and forgetting: the user asks for it once, and it may take its time. */
