@@ -7,10 +7,11 @@ import { z } from 'zod';
 import { BackOff } from '../agent-server/protocol/back-off.ts';
 import {
   type EditsProposed,
-  type ExportProgress,
   editorNotifications,
   editorRequests,
   type LearningState,
+  type Progress,
+  type SideBySideAnswered,
   serverRequests,
 } from '../agent-server/protocol/editor.ts';
 import { ApprenticeError, ErrorCode, toApprenticeError } from '../agent-server/protocol/errors.ts';
@@ -59,13 +60,15 @@ export class AgentServerClient implements Disposable {
   readonly #onDidChange = new EventEmitter<void>();
   readonly #onActionText = new EventEmitter<{ requestId: string; text: string }>();
   readonly #onEditsProposed = new EventEmitter<EditsProposed>();
-  readonly #onExportProgress = new EventEmitter<ExportProgress>();
+  readonly #onProgress = new EventEmitter<Progress>();
+  readonly #onSideBySideAnswered = new EventEmitter<SideBySideAnswered>();
   /** Connection, learning state or snapshot has changed; read them from the getters. */
   readonly onDidChange = this.#onDidChange.event;
   readonly onActionText = this.#onActionText.event;
   /** An agent's answer, by the gateway, that does something to files. */
   readonly onEditsProposed = this.#onEditsProposed.event;
-  readonly onExportProgress = this.#onExportProgress.event;
+  readonly onProgress = this.#onProgress.event;
+  readonly onSideBySideAnswered = this.#onSideBySideAnswered.event;
 
   /** `launch` is read anew at every attempt, so that changed settings count. `name` is how the server logs this window. */
   constructor(launch: () => ServerLaunch, name: string, judge: WindowJudge, log: LogOutputChannel) {
@@ -138,10 +141,8 @@ export class AgentServerClient implements Disposable {
   dispose(): void {
     this.#disposed.abort();
     void this.#session?.stop().catch((error: unknown) => this.#log.debug(messageOf(error)));
-    this.#onDidChange.dispose();
-    this.#onActionText.dispose();
-    this.#onEditsProposed.dispose();
-    this.#onExportProgress.dispose();
+    const told = [this.#onActionText, this.#onEditsProposed, this.#onProgress, this.#onSideBySideAnswered];
+    for (const emitter of [this.#onDidChange, ...told]) emitter.dispose();
   }
 
   async #keepConnected(signal: AbortSignal): Promise<void> {
@@ -214,10 +215,15 @@ export class AgentServerClient implements Disposable {
     this.#judge.answer(serverRequests.judge.params.parse(params), signal);
 
   #handlers(): Record<string, (params: unknown) => void> {
-    const { actionText, editsProposed, exportProgress, panelChanged, learningChanged } = editorNotifications;
+    const { actionText, editsProposed, panelChanged, learningChanged } = editorNotifications;
+    const { exportProgress, evaluateProgress, sideBySideAnswered } = editorNotifications;
+    const told = (params: unknown): void =>
+      this.#parsed(exportProgress.params, params, (value) => this.#onProgress.fire(value));
     return {
-      [exportProgress.method]: (params) =>
-        this.#parsed(exportProgress.params, params, (value) => this.#onExportProgress.fire(value)),
+      [exportProgress.method]: told,
+      [evaluateProgress.method]: told,
+      [sideBySideAnswered.method]: (params) =>
+        this.#parsed(sideBySideAnswered.params, params, (value) => this.#onSideBySideAnswered.fire(value)),
       [editsProposed.method]: (params) =>
         this.#parsed(editsProposed.params, params, (value) => this.#onEditsProposed.fire(value)),
       [actionText.method]: (params) =>

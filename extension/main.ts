@@ -40,6 +40,7 @@ import { ThumbLenses } from './feedback/thumb-lenses.ts';
 import { Thumbs } from './feedback/thumbs.ts';
 import { LanguageModelJudge } from './judge/language-model.ts';
 import { MENU_COMMAND } from './manifest.ts';
+import { Measuring } from './panel/measuring.ts';
 import { panelActions } from './panel/panel-actions.ts';
 import { PanelHost } from './panel/panel-host.ts';
 import { InlineEditCommands } from './review/inline-edit-commands.ts';
@@ -190,12 +191,14 @@ export function makeParts(
     const after = latest.get(null);
     return after === null || after === before ? null : after.text;
   };
+  const measuring = new Measuring(client);
   const actions = panelActions({
     client,
     consent,
     thumbs,
     runtime,
     spool,
+    measuring,
     setUp,
     showError,
     showLog: () => log.show(),
@@ -246,6 +249,8 @@ export function makeParts(
     new ThumbLenses(hunks, thumbs),
     gitParts,
     panel,
+    measuring,
+    measuring.onDidChange(() => panel.render()),
     models,
     models.onDidChangeLanguageModelChatInformation(() => modelsChanged.fire()),
     runtime.onDidChange(render),

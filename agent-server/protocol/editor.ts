@@ -252,9 +252,9 @@ export const editorNotifications = {
   learningChanged: { method: 'apprentice/learningChanged', params: z.object({ state: LearningState }) },
 } as const;
 
-export type EvaluateProgress = z.infer<typeof editorNotifications.evaluateProgress.params>;
 export type SideBySideAnswered = z.infer<typeof editorNotifications.sideBySideAnswered.params>;
-export type ExportProgress = z.infer<typeof editorNotifications.exportProgress.params>;
+/** Of an export or a comparison. */
+export type Progress = z.infer<typeof editorNotifications.exportProgress.params>;
 export type EditsProposed = z.infer<typeof editorNotifications.editsProposed.params>;
 
 /** What the server asks of an editor that offered it. */

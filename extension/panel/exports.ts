@@ -29,7 +29,7 @@ export async function exportData(client: AgentServerClient, format: ExportFormat
   if (chosen === undefined) return;
   const requestId = randomUUID();
   const exported = await withProgress(l10n.t('{0} to {1}', title, chosen.fsPath), async (report, signal) => {
-    const told = client.onExportProgress((progress) => {
+    const told = client.onProgress((progress) => {
       if (progress.requestId === requestId) report(progress.done, progress.total);
     });
     try {

@@ -4,9 +4,32 @@
  */
 import { z } from 'zod';
 import { AnswerGroup, ExportFormat, Stored } from '../../agent-server/protocol/data.ts';
+import { WeightVersion } from '../../agent-server/protocol/ids.ts';
 import { MAX_TEXT_CHARS } from '../../agent-server/protocol/observations.ts';
 import { PanelLesson, PanelSnapshot } from '../../agent-server/protocol/panel.ts';
+import { AnswerPair, Comparisons, SideBySideRequest } from '../../agent-server/protocol/promotion.ts';
 import { TurnDetail, TurnPage, TurnQuery } from '../../agent-server/protocol/turns.ts';
+
+/** "Is it better for me?", while it is measured. `total` 0: not begun yet. */
+export const Comparing = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('idle') }),
+  z.object({ kind: z.literal('running'), done: z.number().int(), total: z.number().int() }),
+  z.object({ kind: z.literal('failed'), message: z.string() }),
+]);
+export type Comparing = z.infer<typeof Comparing>;
+
+/** Two versions side by side, as far as they have answered. */
+export const SideBySide = z.object({
+  left: WeightVersion,
+  right: WeightVersion,
+  state: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('running'), total: z.number().int() }),
+    z.object({ kind: z.literal('ended') }),
+    z.object({ kind: z.literal('failed'), message: z.string() }),
+  ]),
+  pairs: z.array(AnswerPair),
+});
+export type SideBySide = z.infer<typeof SideBySide>;
 
 export const PanelView = z.object({
   connection: z.discriminatedUnion('kind', [
@@ -20,6 +43,8 @@ export const PanelView = z.object({
   /** Where everything is stored, for the consent view. */
   home: z.string(),
   snapshot: PanelSnapshot.nullable(),
+  comparing: Comparing,
+  sideBySide: SideBySide.nullable(),
 });
 export type PanelView = z.infer<typeof PanelView>;
 
@@ -30,6 +55,7 @@ export const Question = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('answerGroups') }),
   z.object({ kind: z.literal('stored') }),
   z.object({ kind: z.literal('lessons') }),
+  z.object({ kind: z.literal('comparisons') }),
 ]);
 export type Question = z.infer<typeof Question>;
 
@@ -39,6 +65,7 @@ export const Answer = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('answerGroups'), answerGroups: z.array(AnswerGroup) }),
   z.object({ kind: z.literal('stored'), stored: Stored }),
   z.object({ kind: z.literal('lessons'), lessons: z.array(PanelLesson) }),
+  z.object({ kind: z.literal('comparisons'), comparisons: Comparisons }),
 ]);
 export type Answer = z.infer<typeof Answer>;
 
@@ -72,6 +99,11 @@ export const FromWebview = z.discriminatedUnion('type', [
   z.object({ type: z.literal('excludeTurn'), turnId: z.uuid(), on: z.boolean() }),
   z.object({ type: z.literal('deleteTurn'), turnId: z.uuid() }),
   z.object({ type: z.literal('serveVersion'), version: z.string() }),
+  z.object({ type: z.literal('compare') }),
+  z.object({ type: z.literal('stopComparing') }),
+  z.object({ type: z.literal('sideBySide'), request: SideBySideRequest }),
+  z.object({ type: z.literal('stopSideBySide') }),
+  z.object({ type: z.literal('closeSideBySide') }),
   z.object({ type: z.literal('forget') }),
   z.object({ type: z.literal('export'), format: ExportFormat }),
   z.object({ type: z.literal('exportAdapter'), version: z.string() }),

@@ -9,6 +9,7 @@ import type { Thumbs } from '../feedback/thumbs.ts';
 import type { RuntimeSetup } from '../runtime-setup.ts';
 import { readSettings } from '../settings.ts';
 import { exportAdapter, exportData } from './exports.ts';
+import type { Measuring } from './measuring.ts';
 import type { PanelView } from './messages.ts';
 import type { PanelActions } from './panel-host.ts';
 
@@ -21,13 +22,14 @@ export interface PanelParts {
   thumbs: Thumbs;
   runtime: RuntimeSetup;
   spool: ObservationSpool;
+  measuring: Measuring;
   setUp(): Promise<void>;
   showError(error: unknown): Promise<void>;
   showLog(): void;
 }
 
 export function panelActions(parts: PanelParts): PanelActions {
-  const { client, consent, thumbs, runtime, spool, setUp, showError, showLog } = parts;
+  const { client, consent, thumbs, runtime, spool, measuring, setUp, showError, showLog } = parts;
   return {
     view: () => ({
       connection: connection(client.state),
@@ -35,6 +37,7 @@ export function panelActions(parts: PanelParts): PanelActions {
       trusted: workspace.isTrusted,
       home: readSettings().home,
       snapshot: client.snapshot,
+      ...measuring.view,
     }),
     shown: () => client.start(),
     answer: async (question, signal) => {
@@ -56,6 +59,11 @@ export function panelActions(parts: PanelParts): PanelActions {
             kind: 'lessons',
             lessons: await client.request(editorRequests.lessons, {}, { signal }),
           };
+        case 'comparisons': {
+          const { kind } = question;
+          const params = { splitAt: null };
+          return { kind, comparisons: await client.request(editorRequests.comparisons, params, { signal }) };
+        }
         case 'stored':
           return {
             kind: 'stored',
@@ -92,6 +100,16 @@ export function panelActions(parts: PanelParts): PanelActions {
             const { version } = message;
             return void (await client.request(editorRequests.rollback, { version }, LOADING));
           }
+          case 'compare':
+            return await measuring.compare();
+          case 'stopComparing':
+            return measuring.stopComparing();
+          case 'sideBySide':
+            return await measuring.answerSideBySide(message.request);
+          case 'stopSideBySide':
+            return measuring.stopSideBySide();
+          case 'closeSideBySide':
+            return measuring.closeSideBySide();
           case 'forget':
             return await forget(client);
           case 'export':

@@ -11,6 +11,8 @@ export interface GroupRow {
   correctionsPerAnswer: number;
   /** Mean share of edits' lines that was left; null where no edit was followed. */
   survival: number | null;
+  /** Mean likeness to what was wanted, 0 to 1; null where it is not known. */
+  likeness: number | null;
   /** Of a week: the versions that answered, as "v3" or "v3 to v7". */
   versions: string;
 }
@@ -20,16 +22,18 @@ export function groupRows(groups: readonly AnswerGroup[], by: 'week' | 'version'
   const keyed = Map.groupBy(groups, (group) => group[by]);
   return [...keyed]
     .map(([key, of]): GroupRow => {
-      const sum = (field: 'answers' | 'accepted' | 'corrections' | 'edits' | 'survival'): number =>
+      const sum = (field: Exclude<keyof AnswerGroup, 'week' | 'version'>): number =>
         of.reduce((total, group) => total + group[field], 0);
       const answers = sum('answers');
       const edits = sum('edits');
+      const likened = sum('likened');
       return {
         key,
         answers,
         accepted: sum('accepted') / answers,
         correctionsPerAnswer: sum('corrections') / answers,
         survival: edits === 0 ? null : sum('survival') / edits,
+        likeness: likened === 0 ? null : sum('likeness') / likened / 100,
         versions: span(of.map(({ version }) => version)),
       };
     })

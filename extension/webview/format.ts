@@ -1,5 +1,6 @@
 /** Words and numbers for a person. Pure; the clock is an argument. */
 import type { PanelTurn, PanelVersion } from '../../agent-server/protocol/panel.ts';
+import { locale, t } from './l10n.ts';
 
 const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ['day', 86_400],
@@ -19,7 +20,28 @@ export function timeAgo(iso: string, now: Date): string {
 }
 
 export function percent(fraction: number): string {
-  return `${Math.round(fraction * 100)}%`;
+  return new Intl.NumberFormat(locale, { style: 'percent' }).format(fraction);
+}
+
+/** With just so many places after the point. */
+export function decimal(value: number, places: number): string {
+  return value.toLocaleString(locale, { minimumFractionDigits: places, maximumFractionDigits: places });
+}
+
+/** "+0.25"; the minus is the typographical one, as wide as the plus. */
+export function signedDecimal(value: number, places = 2): string {
+  return `${value < 0 ? '−' : '+'}${decimal(Math.abs(value), places)}`;
+}
+
+/** "40 s", "3 min": a length of time that nobody needs exactly. */
+export function duration(seconds: number): string {
+  return seconds < 90 ? t('{0} s', Math.max(1, Math.round(seconds))) : t('{0} min', Math.round(seconds / 60));
+}
+
+/** "5 Jan" of "2026-01-05": a week's Monday is a date, not a moment. */
+export function weekName(iso: string): string {
+  const format = { day: 'numeric', month: 'short', timeZone: 'UTC' } as const;
+  return new Intl.DateTimeFormat(locale === 'en' ? 'en-GB' : locale, format).format(new Date(iso));
 }
 
 const BYTE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
@@ -29,6 +51,11 @@ export function bytes(size: number): string {
   const power = Math.min(BYTE_UNITS.length - 1, size < 1 ? 0 : Math.floor(Math.log10(size) / 3));
   const value = size / 1_000 ** power;
   return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${BYTE_UNITS[power] ?? 'B'}`;
+}
+
+/** Of two whole texts the one for this number: the nouns of other languages do not just take an s. */
+export function counted(n: number, one: string, many: string): string {
+  return n === 1 ? one : many;
 }
 
 /** "1 sample", "2 samples"; nouns that take an s only. */
@@ -100,4 +127,9 @@ export function decider(decidedBy: string): string {
 /** The last folder of a path; the whole path stands in the tooltip. */
 export function folderName(path: string): string {
   return path.split(/[\\/]/).filter(Boolean).at(-1) ?? path;
+}
+
+/** What stands in the field that an event came from. */
+export function chosenIn({ target }: Event): string {
+  return target instanceof HTMLInputElement || target instanceof HTMLSelectElement ? target.value : '';
 }

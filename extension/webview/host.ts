@@ -18,7 +18,7 @@ const vscode = acquireVsCodeApi();
 /** The host gives up on the agent-server before that; then it says why. */
 const ANSWER_LIMIT_MS = 60_000;
 
-export const PAGES = ['now', 'turns', 'lessons', 'versions', 'data'] as const;
+export const PAGES = ['now', 'curve', 'turns', 'lessons', 'versions', 'data'] as const;
 
 const Kept = z.object({
   page: z.enum(PAGES).default('now'),

@@ -3,8 +3,9 @@ import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import type { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
 import type { PanelView } from '../panel/messages.ts';
-import './acceptance-curve.ts';
+import './being-learnt.ts';
 import './consent-view.ts';
+import './curve-page.ts';
 import './data-page.ts';
 import './gateway-section.ts';
 import { keep, kept, onView, type Page, send } from './host.ts';
@@ -12,8 +13,8 @@ import './lesson-list.ts';
 import './loop-diagram.ts';
 import './notices.ts';
 import './page-tabs.ts';
-import './progress-section.ts';
 import './serving-section.ts';
+import './side-by-side.ts';
 import { sharedStyles } from './styles.ts';
 import './turns-page.ts';
 import './version-lineage.ts';
@@ -21,6 +22,7 @@ import './version-list.ts';
 
 const TABS: readonly { id: Page; title: string }[] = [
   { id: 'now', title: 'Now' },
+  { id: 'curve', title: 'Curve' },
   { id: 'turns', title: 'Turns' },
   { id: 'lessons', title: 'Lessons' },
   { id: 'versions', title: 'Versions' },
@@ -95,29 +97,37 @@ export class ApprenticePanel extends LitElement {
         : html`<p class="muted">What follows is how it was when last connected.</p>`
     }
     <apprentice-tabs .tabs=${TABS} .selected=${this.page} @select=${(event: CustomEvent<Page>) => this.#show(event.detail)}>
-      ${this.#page(snapshot)}
+      ${this.#page(snapshot, view)}
     </apprentice-tabs>`;
   }
 
-  #page(snapshot: PanelSnapshot): TemplateResult {
+  #page(snapshot: PanelSnapshot, { comparing, sideBySide }: PanelView): TemplateResult {
     const { versions, serving, at } = snapshot;
     switch (this.page) {
       case 'now':
         return html`<apprentice-serving .snapshot=${snapshot}></apprentice-serving>
           <apprentice-loops .loops=${snapshot.loops}></apprentice-loops>
-          <apprentice-curve .points=${snapshot.curve}></apprentice-curve>
-          <apprentice-progress .changedAt=${at}></apprentice-progress>
+          <apprentice-being-learnt .snapshot=${snapshot} @open=${(event: CustomEvent<string>) => this.#open(event.detail)}></apprentice-being-learnt>
           <apprentice-gateway .url=${snapshot.gateway.url}></apprentice-gateway>`;
+      case 'curve':
+        return html`<apprentice-curve-page .points=${snapshot.curve} .comparing=${comparing} .changedAt=${at} .now=${this.now}></apprentice-curve-page>`;
       case 'turns':
         return html`<apprentice-turns .versions=${versions} .now=${this.now} .changedAt=${at}></apprentice-turns>`;
       case 'lessons':
         return html`<apprentice-lessons .lessons=${snapshot.lessons} .changedAt=${at} .now=${this.now}></apprentice-lessons>`;
       case 'versions':
         return html`<apprentice-lineage .versions=${versions} .serving=${serving} .now=${this.now}></apprentice-lineage>
-          <apprentice-versions .versions=${versions} .serving=${serving} .now=${this.now}></apprentice-versions>`;
+          <apprentice-versions .versions=${versions} .serving=${serving} .now=${this.now}></apprentice-versions>
+          <apprentice-side-by-side .versions=${versions} .serving=${serving} .shown=${sideBySide}></apprentice-side-by-side>`;
       case 'data':
         return html`<apprentice-data .changedAt=${at}></apprentice-data>`;
     }
+  }
+
+  /** A turn, on its page. */
+  #open(turnId: string): void {
+    keep({ turnId });
+    this.#show('turns');
   }
 
   #show(page: Page): void {

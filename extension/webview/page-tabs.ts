@@ -24,7 +24,7 @@ export class PageTabs extends LitElement {
         font: inherit; color: var(--vscode-panelTitle-inactiveForeground, var(--vscode-foreground)); background: transparent;
         border: 0; border-bottom: 2px solid transparent; margin-bottom: -1px; padding: 6px 8px; cursor: pointer;
       }
-      @container (max-width: 340px) { [role='tab'] { padding: 6px 4px; font-size: 0.94em; } [role='tablist'] { gap: 0; justify-content: space-between; } }
+      @container (max-width: 340px) { [role='tab'] { padding: 6px 3px; font-size: 0.9em; } [role='tablist'] { gap: 0; justify-content: space-between; } }
       [role='tab'][aria-selected='true'] {
         color: var(--vscode-panelTitle-activeForeground, var(--vscode-foreground)); font-weight: 600;
         border-bottom-color: var(--vscode-panelTitle-activeBorder, var(--vscode-focusBorder));

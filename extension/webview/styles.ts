@@ -18,7 +18,7 @@ export const sharedStyles = css`
   }
   .good { color: var(--vscode-charts-green, #388a34); }
   .bad { color: var(--vscode-charts-red, #e51400); }
-  input[type='search'], select {
+  input[type='search'], input[type='date'], select {
     font: inherit; box-sizing: border-box; width: 100%; min-width: 0; padding: 3px 6px; border-radius: 2px;
     color: var(--vscode-input-foreground); background: var(--vscode-input-background);
     border: 1px solid var(--vscode-input-border, var(--vscode-contrastBorder, transparent));

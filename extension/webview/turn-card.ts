@@ -2,10 +2,11 @@
 import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
 import type { PanelTurn } from '../../agent-server/protocol/panel.ts';
+import { diffSide, diffStyles } from './diff-side.ts';
 import { decider, folderName, OUTCOMES, SAMPLE_STATES, shortVersion, TAKEN_FOR, timeAgo } from './format.ts';
 import { send } from './host.ts';
 import { sharedStyles } from './styles.ts';
-import { type DiffPart, wordDiff } from './word-diff.ts';
+import { wordDiff } from './word-diff.ts';
 
 const THUMB = svg`<path d="M5 14V7l3-5c1.2 0 1.8.9 1.6 2L9.2 6H13c.8 0 1.3.7 1.1 1.5l-1.3 5.3c-.2.7-.8 1.2-1.5 1.2H5Zm0 0H2.5V7H5" fill="none" stroke="currentColor" stroke-width="1.2" stroke-linejoin="round"></path>`;
 
@@ -16,6 +17,7 @@ export class TurnCard extends LitElement {
 
   static override styles = [
     sharedStyles,
+    diffStyles,
     css`
       :host { container-type: inline-size; }
       article { border: 1px solid var(--vscode-panel-border, #8884); border-radius: 6px; padding: 8px 10px; }
@@ -33,8 +35,6 @@ export class TurnCard extends LitElement {
         background: var(--vscode-textCodeBlock-background); font-family: var(--vscode-editor-font-family);
         font-size: var(--vscode-editor-font-size, 12px);
       }
-      del { text-decoration: line-through; text-decoration-thickness: 1px; background: var(--vscode-diffEditor-removedTextBackground, #f003); }
-      ins { text-decoration: none; background: var(--vscode-diffEditor-insertedTextBackground, #0a03); }
       dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 10px; margin: 0; font-size: 0.92em; }
       dt { color: var(--vscode-descriptionForeground); }
       dd { margin: 0; overflow-wrap: anywhere; }
@@ -110,8 +110,8 @@ export class TurnCard extends LitElement {
     }
     const parts = wordDiff(proposal, correction);
     return html`<div class="texts two">
-      <figure><figcaption class="muted">Proposed</figcaption><pre>${side(parts, 'removed')}</pre></figure>
-      <figure><figcaption class="muted">You wrote</figcaption><pre>${side(parts, 'added')}</pre></figure>
+      <figure><figcaption class="muted">Proposed</figcaption><pre>${diffSide(parts, 'removed')}</pre></figure>
+      <figure><figcaption class="muted">You wrote</figcaption><pre>${diffSide(parts, 'added')}</pre></figure>
     </div>`;
   }
 
@@ -124,15 +124,4 @@ export class TurnCard extends LitElement {
   }
 }
 
-/** One side of the comparison; `<del>` and `<ins>` say it to a screen reader too. */
-function side(
-  parts: readonly DiffPart[],
-  kind: 'removed' | 'added',
-): (TemplateResult | string | typeof nothing)[] {
-  return parts.map((part) => {
-    if (part.kind === 'same') return part.text;
-    if (part.kind !== kind) return nothing;
-    return kind === 'removed' ? html`<del>${part.text}</del>` : html`<ins>${part.text}</ins>`;
-  });
-}
 customElements.define('apprentice-turn', TurnCard);

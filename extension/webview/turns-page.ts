@@ -1,9 +1,11 @@
 /** The page of turns: search and filters over the list, or the one turn that is open. */
-import { css, html, LitElement, type PropertyValues, type TemplateResult } from 'lit';
+import '@vscode-elements/elements/dist/vscode-button/index.js';
+import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import type { PanelVersion } from '../../agent-server/protocol/panel.ts';
 import { TurnFilter } from '../../agent-server/protocol/turns.ts';
-import { OUTCOMES, shortVersion, TAKEN_FOR } from './format.ts';
+import { chosenIn, OUTCOMES, shortVersion, TAKEN_FOR } from './format.ts';
 import { type Kept, keep, kept } from './host.ts';
+import { beginOf, dayOf, endOf, lastDayOf } from './local-day.ts';
 import { sharedStyles } from './styles.ts';
 import './turn-detail.ts';
 import { TurnList } from './turn-list.ts';
@@ -40,6 +42,7 @@ export class TurnsPage extends LitElement {
       form { display: grid; grid-template-columns: repeat(auto-fill, minmax(125px, 1fr)); gap: 8px; margin: 0 0 12px; }
       label { display: grid; gap: 2px; min-width: 0; font-size: 0.92em; }
       label.search { grid-column: 1 / -1; }
+      .clear { align-self: end; }
     `,
   ];
 
@@ -94,6 +97,9 @@ export class TurnsPage extends LitElement {
       ${this.#select('subject', 'Kind', CHOICES.subject)}
       ${this.#select('version', 'Version', [ANY, ...versions])}
       ${this.#select('takenFor', 'Taken for', CHOICES.takenFor)}
+      ${this.#day('from', 'From', dayOf(filter.from), beginOf)}
+      ${this.#day('to', 'To', lastDayOf(filter.to), endOf)}
+      ${this.#clear()}
     </form>`;
   }
 
@@ -108,6 +114,29 @@ export class TurnsPage extends LitElement {
         ${choices.map(([value, text]) => html`<option value=${value} ?selected=${value === chosen}>${text}</option>`)}
       </select>
     </label>`;
+  }
+
+  #day(
+    name: 'from' | 'to',
+    title: string,
+    day: string,
+    moment: (day: string) => string | null,
+  ): TemplateResult {
+    return html`<label>${title}
+      <input type="date" id="filter-${name}" .value=${day} @change=${(event: Event) => this.#narrow({ [name]: moment(chosenIn(event)) })}>
+    </label>`;
+  }
+
+  #clear(): TemplateResult | typeof nothing {
+    const { filter } = this.kept;
+    if (filter.text === '' && Object.values({ ...filter, text: null }).every((value) => value === null))
+      return nothing;
+    return html`<div class="clear"><vscode-button secondary id="clear-filter" @click=${this.#showAll}>Show all</vscode-button></div>`;
+  }
+
+  #showAll(): void {
+    window.clearTimeout(this.#typing);
+    this.#keep({ filter: TurnFilter.parse({}) });
   }
 
   #type(text: string): void {
@@ -131,7 +160,4 @@ export class TurnsPage extends LitElement {
   }
 }
 
-function chosenIn({ target }: Event): string {
-  return target instanceof HTMLInputElement || target instanceof HTMLSelectElement ? target.value : '';
-}
 customElements.define('apprentice-turns', TurnsPage);

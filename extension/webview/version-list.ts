@@ -55,12 +55,17 @@ export class VersionList extends PagedList {
         }
       </dl>
       ${figures === null ? nothing : html`<apprentice-gate-report .figures=${figures}></apprentice-gate-report>`}
-      ${kept && state !== 'training' ? this.#buttons(version.version) : nothing}
+      ${kept && state !== 'training' ? this.#buttons(version) : nothing}
     </article>`;
   }
 
-  #buttons(version: string): TemplateResult {
+  #buttons({ version, state }: PanelVersion): TemplateResult {
     return html`<div class="row buttons">
+      ${
+        state === 'retired'
+          ? html`<vscode-button secondary aria-label="Serve this one: ${version}" @click=${() => send({ type: 'serveVersion', version })}>Serve this one</vscode-button>`
+          : nothing
+      }
       <vscode-button secondary aria-label="Export ${version}…" @click=${() => send({ type: 'exportAdapter', version })}>Export…</vscode-button>
     </div>`;
   }

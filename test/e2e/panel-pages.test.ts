@@ -1,12 +1,17 @@
 /**
  * The panel's pages in a real VS Code over a store of 100,000 turns: searched, filtered, opened, labelled, exported; by
- * axe without a violation in a dark theme and in high contrast.
+ * axe without a violation in a dark theme, a light one and in high contrast.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import type { FrameLocator } from 'playwright-core';
 import { TurnLine } from '../../agent-server/export/turn-line.ts';
+import { BASE_VERSION } from '../../agent-server/protocol/ids.ts';
+import type { ArmResult, EvaluationArm } from '../../agent-server/protocol/promotion.ts';
+import { openStore } from '../../agent-server/store/sqlite-store.ts';
+import { dayOf } from '../../extension/webview/local-day.ts';
 import { MANY_TURNS, seedManyTurns } from '../fixtures/many-turns.ts';
 import { violations } from './harness/axe.ts';
 import { missingVSCode } from './harness/launch.ts';
@@ -21,8 +26,12 @@ const EXPORT_LIMIT_MS = 120_000;
 
 /** Both terms, so that a token is pushed up or down by what a teacher would have said. */
 const LEARNING = { method: 'hybrid-union+demonstration', teacherCheck: 'never' };
-const PAGES = ['Now', 'Turns', 'Lessons', 'Versions', 'Data'] as const;
-const THEMES = { dark: 'Dark Modern', 'high-contrast': 'Dark High Contrast' } as const;
+const PAGES = ['Now', 'Curve', 'Turns', 'Lessons', 'Versions', 'Data'] as const;
+const THEMES = {
+  dark: 'Dark Modern',
+  light: 'Light Modern',
+  'high-contrast': 'Dark High Contrast',
+} as const;
 
 describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () => {
   let agent: ScriptedAgent;
@@ -31,6 +40,7 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
   before(async () => {
     till = await openTill(async (profile) => {
       await seedManyTurns(profile.apprenticeHome, Date.now());
+      await seedComparison(profile.apprenticeHome);
       agent = await ScriptedAgent.start(profile.apprenticeHome, LEARNING);
       await agent.correct(await agent.ask('Say hello', 'Hello, dear user!'), 'hello');
       await agent.ask('Say goodbye', 'Farewell, dear user!');
@@ -125,7 +135,64 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
     assert.ok(existsSync(join(folder, 'apprentice-policy-v1', 'adapter_model.safetensors')));
   });
 
-  for (const theme of ['dark', 'high-contrast'] as const) {
+  it('PANEL-5: turns of a day are found by the calendar, and all of them again by one press', async () => {
+    const { workbench } = till;
+    await workbench.openPage('Turns');
+    const panel = workbench.webview();
+    const rows = panel.locator('apprentice-turn-list button[data-index]');
+    await panel.getByRole('searchbox', { name: 'Search' }).fill('');
+    await panel.getByLabel('To', { exact: true }).fill(daysAgo(10));
+    await rows.first().getByText('9 days ago').waitFor();
+    await panel.getByLabel('From', { exact: true }).fill(daysAgo(9));
+    await panel.getByText(/^None of/).waitFor({ timeout: LEARN_LIMIT_MS });
+    await panel.getByRole('button', { name: 'Show all' }).click();
+    await rows.getByText('Farewell, dear user!').waitFor();
+    assert.equal(await panel.getByLabel('From', { exact: true }).inputValue(), '');
+  });
+
+  it('PANEL-13: the base and the control of a comparison stand behind the curve; another is run from the page', async () => {
+    const { workbench } = till;
+    await workbench.openPage('Curve');
+    const panel = workbench.webview();
+    await panel.getByRole('button', { name: 'Like what you wanted' }).click();
+    const chart = panel.locator('apprentice-group-chart');
+    await chart.locator('[data-band="base"]').waitFor();
+    await chart.locator('[data-band="control"]').waitFor();
+    await panel.locator('#legend').getByText('control (the lessons, their tokens shuffled): 30%').waitFor();
+    await workbench.screenshot('panel-curve-likeness');
+    await panel
+      .locator('#cost')
+      .getByText(/It would measure base, serving on 16 turns.* About \d+ s/)
+      .waitFor();
+    await panel.getByRole('button', { name: 'Measure now' }).click();
+    await panel.getByRole('button', { name: 'Stop' }).waitFor();
+    const reports = panel.locator('apprentice-comparison table.report');
+    await reports.first().locator('tr[data-arm="serving"]').waitFor({ timeout: LEARN_LIMIT_MS });
+    // Of that one no control was measured, so that none is drawn.
+    await chart.locator('[data-band="control"]').waitFor({ state: 'detached' });
+    await panel.getByText('Earlier ones').click();
+    await reports.nth(1).locator('tr[data-arm="control"]').waitFor();
+  });
+
+  it('SIDE-BY-SIDE-1: two versions answer requests of the user beside each other, and it is put away again', async () => {
+    const { workbench } = till;
+    await workbench.openPage('Versions');
+    const panel = workbench.webview();
+    await panel.getByLabel('Requests').selectOption('2');
+    await panel.getByRole('button', { name: 'Let both answer' }).click();
+    await panel
+      .locator('#side-state')
+      .getByText(/: 2 requests, 2 answered alike/)
+      .waitFor({ timeout: LEARN_LIMIT_MS });
+    const cards = panel.locator('apprentice-side-by-side article');
+    assert.equal(await cards.count(), 2);
+    await cards.getByText('neither learnt from it').first().waitFor();
+    await workbench.screenshot('panel-side-by-side');
+    await panel.getByRole('button', { name: 'Put away' }).click();
+    await cards.first().waitFor({ state: 'detached' });
+  });
+
+  for (const theme of ['dark', 'light', 'high-contrast'] as const) {
     it(`PANEL-11: no page has a violation of axe’s rules (${theme})`, async () => {
       const { workbench } = till;
       await workbench.useTheme(THEMES[theme]);
@@ -133,7 +200,7 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
       await panel.locator(`body.vscode-${theme}`).waitFor();
       for (const page of PAGES) {
         await workbench.openPage(page);
-        await panel.locator('[role="status"]', { hasText: 'Loading' }).waitFor({ state: 'detached' });
+        await loaded(panel);
         await workbench.screenshot(`panel-${page.toLowerCase()}-${theme}`);
         assert.deepEqual(await violations(panel, 'sideBar'), [], `${page}, ${theme}`);
       }
@@ -153,10 +220,7 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
     await workbench.runCommand('Apprentice: Open Agent Improvement in an Editor');
     for (const page of PAGES) {
       await workbench.openPage(page);
-      await workbench
-        .webview()
-        .locator('[role="status"]', { hasText: 'Loading' })
-        .waitFor({ state: 'detached' });
+      await loaded(workbench.webview());
       await workbench.screenshot(`panel-${page.toLowerCase()}-editor`);
     }
     assert.deepEqual(await violations(workbench.webview(), 'editor'), []);
@@ -180,4 +244,46 @@ function typedDialogs(profile: Profile): void {
   const settings: unknown = JSON.parse(readFileSync(file, 'utf8'));
   assert.ok(typeof settings === 'object' && settings !== null);
   writeFileSync(file, JSON.stringify({ ...settings, 'files.simpleDialog.enable': true }, null, 2));
+}
+
+/** Each part of a page has what it asked for. */
+async function loaded(panel: FrameLocator): Promise<void> {
+  const loading = panel.locator('[role="status"]', { hasText: 'Loading' });
+  while ((await loading.count()) > 0) await loading.first().waitFor({ state: 'detached' });
+}
+
+/** As an earlier comparison left it, with a control. */
+async function seedComparison(home: string): Promise<void> {
+  const { store } = await openStore(join(home, 'store.sqlite'));
+  const arm = (name: EvaluationArm, chrf: number, gain: number | null): ArmResult => ({
+    arm: name,
+    version: BASE_VERSION,
+    turns: 16,
+    logprob: -2 + (gain ?? 0),
+    correctedLogprob: null,
+    versusBase: gain === null ? null : { mean: gain, low: gain - 0.2, high: gain + 0.2 },
+    chrf,
+    chrfInterval: { low: chrf - 8, high: chrf + 9 },
+  });
+  store.addComparison(
+    {
+      splitAt: new Date().toISOString(),
+      version: BASE_VERSION,
+      lessons: 3,
+      corrected: 12,
+      accepted: 4,
+      answered: 6,
+      arms: [arm('base', 41, null), arm('control', 30, 0.1), arm('lessons', 72, 0.9)],
+      seconds: 140,
+    },
+    Date.now(),
+  );
+  store.close();
+}
+
+/** As a calendar field takes it, in the time zone of the window, which runs here. */
+function daysAgo(n: number): string {
+  const at = new Date();
+  at.setDate(at.getDate() - n);
+  return dayOf(at.toISOString());
 }

@@ -78,7 +78,7 @@ export class Workbench {
   }
 
   /** Opens a page of "Agent improvement", wherever that is open. It may have to find the agent-server first. */
-  async openPage(title: 'Now' | 'Turns' | 'Lessons' | 'Versions' | 'Data'): Promise<void> {
+  async openPage(title: 'Now' | 'Curve' | 'Turns' | 'Lessons' | 'Versions' | 'Data'): Promise<void> {
     await this.webview().getByRole('tab', { name: title }).click({ timeout: READY_LIMIT_MS });
   }
 

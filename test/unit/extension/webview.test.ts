@@ -3,10 +3,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AnswerGroup } from '../../../agent-server/protocol/data.ts';
 import { CurvePoint } from '../../../agent-server/protocol/panel.ts';
+import { Comparison } from '../../../agent-server/protocol/promotion.ts';
 import { groupRows } from '../../../extension/webview/answer-groups.ts';
 import { acceptedShares } from '../../../extension/webview/curve.ts';
-import { bytes, count, timeAgo } from '../../../extension/webview/format.ts';
+import { bytes, count, duration, timeAgo } from '../../../extension/webview/format.ts';
+import { bands, points, wilson } from '../../../extension/webview/group-curve.ts';
+import { beginOf, dayOf, endOf, lastDayOf } from '../../../extension/webview/local-day.ts';
 import { wordDiff } from '../../../extension/webview/word-diff.ts';
+
+const group = (week: string, version: string, answers: number, accepted: number, edits = 0, survival = 0) => {
+  const corrections = answers - accepted;
+  const likened = { likened: accepted, likeness: 100 * accepted };
+  return AnswerGroup.parse({ week, version, answers, accepted, corrections, edits, survival, ...likened });
+};
 
 const point = (version: number, accepted: boolean) =>
   CurvePoint.parse({
@@ -76,8 +85,6 @@ test('a size is told in the unit that leaves one to three digits', () => {
 });
 
 test('PANEL-10: groups add up over versions of a week and over weeks of a version, newest first', () => {
-  const group = (week: string, version: string, answers: number, accepted: number, edits = 0, survival = 0) =>
-    AnswerGroup.parse({ week, version, answers, accepted, corrections: answers - accepted, edits, survival });
   const groups = [
     group('2026-01-05', 'policy@v9', 4, 1),
     group('2026-01-05', 'policy@v10', 4, 3, 2, 1.5),
@@ -97,4 +104,92 @@ test('PANEL-10: groups add up over versions of a week and over weeks of a versio
       ['policy@v9', 4, 0.75],
     ],
   );
+});
+
+const compared = (arms: readonly (readonly ['base' | 'control', number])[]) =>
+  Comparison.parse({
+    at: '2026-01-20T00:00:00Z',
+    report: {
+      splitAt: '2026-01-10T00:00:00Z',
+      version: 'policy@v1',
+      lessons: 2,
+      corrected: 3,
+      accepted: 1,
+      answered: 4,
+      seconds: 60,
+      arms: arms.map(([arm, chrf]) => ({
+        arm,
+        version: 'policy@v0',
+        turns: 4,
+        logprob: -2,
+        correctedLogprob: null,
+        versusBase: null,
+        chrf,
+        chrfInterval: { low: chrf - 10, high: chrf + 10 },
+      })),
+    },
+  });
+
+test('PANEL-13: a point a group, oldest first, and a mark where versions answer for the first time', () => {
+  const groups = [
+    group('2026-01-05', 'policy@v0', 4, 1),
+    group('2026-01-12', 'policy@v0', 1, 1),
+    group('2026-01-12', 'policy@v2', 2, 1),
+    group('2026-01-12', 'policy@v10', 1, 1),
+    group('2026-01-19', 'policy@v10', 2, 2, 2, 1.5),
+  ];
+  assert.deepEqual(
+    points(groups, 'week', 'accepted').map(({ key, value, begins }) => [key, value, begins]),
+    [
+      ['2026-01-05', 0.25, 'base'],
+      ['2026-01-12', 0.75, 'v2–v10'],
+      ['2026-01-19', 1, ''],
+    ],
+  );
+  assert.deepEqual(
+    points(groups, 'version', 'survival').map(({ key, value }) => [key, value]),
+    [['policy@v10', 0.75]],
+    'what is not known has no point',
+  );
+});
+
+test('PANEL-13: bands are of what was measured: the base in use, and the arms of a comparison', () => {
+  const groups = [group('2026-01-05', 'policy@v0', 4, 1), group('2026-01-12', 'policy@v1', 4, 4)];
+  const [base, ...none] = bands(groups, undefined, 'accepted');
+  assert.deepEqual([base?.of, base?.mean, base?.answers, none], ['base', 0.25, 4, []]);
+  assert.ok(base?.spread && base.spread.low > 0.05 && base.spread.high < 0.6, JSON.stringify(base));
+  assert.equal(bands(groups, undefined, 'corrections')[0]?.spread, null);
+  assert.deepEqual(bands(groups, undefined, 'likeness'), []);
+  assert.deepEqual(bands(groups.slice(1), undefined, 'accepted'), [], 'the base never answered');
+  const both = compared([
+    ['base', 40],
+    ['control', 30],
+  ]);
+  assert.deepEqual(bands(groups, both, 'likeness'), [
+    { of: 'base', mean: 0.4, spread: { low: 0.3, high: 0.5 }, answers: 4 },
+    { of: 'control', mean: 0.3, spread: { low: 0.2, high: 0.4 }, answers: 4 },
+  ]);
+  assert.deepEqual(
+    bands(groups, compared([['base', 40]]), 'likeness').map(({ of }) => of),
+    ['base'],
+  );
+});
+
+test('PANEL-13: with few answers the interval of a share is wide, and stays between 0 and 1', () => {
+  const [one, many] = [wilson(1, 1), wilson(0.5, 1_000)];
+  assert.ok(one.low < 0.5 && one.high === 1);
+  assert.ok(many.high - many.low < 0.05);
+});
+
+test('PANEL-5: a day begins and ends at the user’s own midnight', () => {
+  const [begin, end] = [beginOf('2026-03-29'), endOf('2026-03-29')];
+  assert.ok(begin !== null && end !== null);
+  assert.deepEqual([new Date(begin).getHours(), new Date(begin).getDate()], [0, 29]);
+  assert.deepEqual([new Date(end).getHours(), new Date(end).getDate()], [0, 30]);
+  assert.deepEqual([dayOf(begin), lastDayOf(end), dayOf(null)], ['2026-03-29', '2026-03-29', '']);
+  assert.deepEqual([beginOf(''), endOf('no day')], [null, null]);
+});
+
+test('a length of time is told in seconds or minutes', () => {
+  assert.deepEqual([0.2, 42, 100, 250].map(duration), ['1 s', '42 s', '2 min', '4 min']);
 });
