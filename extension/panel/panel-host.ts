@@ -5,6 +5,7 @@
 import {
   type Disposable,
   type ExtensionContext,
+  l10n,
   Uri,
   ViewColumn,
   type Webview,
@@ -20,7 +21,6 @@ import { panelHtml } from './html.ts';
 import { type Answer, FromWebview, type PanelView, type Question, type ToWebview } from './messages.ts';
 
 const EDITOR_TYPE = 'apprentice.panelEditor';
-const TITLE = 'Agent improvement';
 
 export interface PanelActions {
   view(): PanelView;
@@ -45,7 +45,7 @@ export class PanelHost implements WebviewViewProvider, Disposable {
   }
 
   resolveWebviewView(view: WebviewView): void {
-    view.title = TITLE;
+    view.title = l10n.t('Agent improvement');
     const detach = this.#attach(view.webview);
     const visibility = view.onDidChangeVisibility(() => view.visible && this.#actions.shown());
     view.onDidDispose(() => {
@@ -59,7 +59,7 @@ export class PanelHost implements WebviewViewProvider, Disposable {
       this.#editor.reveal();
       return;
     }
-    const editor = window.createWebviewPanel(EDITOR_TYPE, TITLE, ViewColumn.Active);
+    const editor = window.createWebviewPanel(EDITOR_TYPE, l10n.t('Agent improvement'), ViewColumn.Active);
     editor.iconPath = Uri.joinPath(this.#context.extensionUri, 'media', 'icon.png');
     const detach = this.#attach(editor.webview);
     this.#editor = editor;

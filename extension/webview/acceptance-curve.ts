@@ -3,6 +3,7 @@ import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
 import type { CurvePoint } from '../../agent-server/protocol/panel.ts';
 import { type AcceptedShare, acceptedShares } from './curve.ts';
 import { percent, shortVersion } from './format.ts';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 const WINDOW = 8;
@@ -56,10 +57,10 @@ export class AcceptanceCurve extends LitElement {
 
   override render(): TemplateResult {
     return html`<section aria-labelledby="curve-title">
-      <h2 id="curve-title">First answers accepted</h2>
+      <h2 id="curve-title">${t('First answers accepted')}</h2>
       ${
         this.points.length === 0
-          ? html`<p class="muted">The curve begins with the first answer that you took or changed.</p>`
+          ? html`<p class="muted">${t('The curve begins with the first answer that you took or changed.')}</p>`
           : this.#figure(acceptedShares(this.points, WINDOW))
       }
     </section>`;
@@ -80,8 +81,16 @@ export class AcceptanceCurve extends LitElement {
     );
     const summary =
       shares.length === 1
-        ? `The only answer so far was ${total === 1 ? 'taken as it stood' : 'changed'}.`
-        : `${percent(last)} of the last ${Math.min(WINDOW, shares.length)} answers were taken as they stood; ${total} of ${shares.length} in all.`;
+        ? total === 1
+          ? t('The only answer so far was taken as it stood.')
+          : t('The only answer so far was changed.')
+        : t(
+            '{0} of the last {1} answers were taken as they stood; {2} of {3} in all.',
+            percent(last),
+            Math.min(WINDOW, shares.length),
+            total,
+            shares.length,
+          );
     return html`<figure>
       <svg width=${width} height=${HEIGHT} viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label=${summary}>
         ${[0, 0.5, 1].map(
@@ -116,7 +125,7 @@ export class AcceptanceCurve extends LitElement {
 
   #dot({ accepted, version }: CurvePoint, x: number, radius: number): TemplateResult {
     return svg`<circle class=${accepted ? 'accepted' : 'changed'} cx=${x} cy=${HEIGHT - 8} r=${radius}>
-      <title>${shortVersion(version)}: ${accepted ? 'accepted' : 'changed'}</title>
+      <title>${shortVersion(version)}: ${accepted ? t('accepted') : t('changed')}</title>
     </circle>`;
   }
 }

@@ -1,6 +1,7 @@
 /** The curve in groups: judged first answers by week or by version. Pure; drawing is progress-section.ts's. */
 import type { AnswerGroup } from '../../agent-server/protocol/data.ts';
 import { shortVersion } from './format.ts';
+import { t } from './l10n.ts';
 
 export interface GroupRow {
   /** A week's Monday, or a version. */
@@ -48,5 +49,5 @@ function order(key: string): number {
 function span(versions: readonly string[]): string {
   const sorted = versions.toSorted((a, b) => order(a) - order(b)).map(shortVersion);
   const [first = '', last = ''] = [sorted[0], sorted.at(-1)];
-  return first === last ? first : `${first} to ${last}`;
+  return first === last ? first : t('{0} to {1}', first, last);
 }

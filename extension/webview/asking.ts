@@ -1,6 +1,7 @@
 /** What a part of the page asks the agent-server for while it is shown: loading, there, or why not. */
 import { html, type ReactiveController, type ReactiveControllerHost, type TemplateResult } from 'lit';
 import '@vscode-elements/elements/dist/vscode-button/index.js';
+import { t } from './l10n.ts';
 
 /** While much is learnt the store changes several times a second; such an answer need not. */
 const REFRESH_MS = 2_000;
@@ -44,9 +45,11 @@ export class Asking<T> implements ReactiveController {
     if (this.#error !== null)
       return html`<div role="alert">
         <p>${this.#error}</p>
-        <vscode-button secondary @click=${() => this.#ask()}>Try again</vscode-button>
+        <vscode-button secondary @click=${() => this.#ask()}>${t('Try again')}</vscode-button>
       </div>`;
-    return this.#value === null ? html`<p class="muted" role="status">Loading…</p>` : drawn(this.#value);
+    return this.#value === null
+      ? html`<p class="muted" role="status">${t('Loading…')}</p>`
+      : drawn(this.#value);
   }
 
   async #ask(): Promise<void> {

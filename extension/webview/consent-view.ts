@@ -1,6 +1,7 @@
 /** The first thing a user sees: what learning captures, where it goes, and the choice. */
 import { css, html, LitElement, type TemplateResult } from 'lit';
 import { send } from './host.ts';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 export class ConsentView extends LitElement {
@@ -21,38 +22,27 @@ export class ConsentView extends LitElement {
 
   override render(): TemplateResult {
     return html`<section aria-labelledby="consent-title">
-      <h2 id="consent-title">May Apprentice learn from you?</h2>
-      <p>
-        Apprentice writes commit messages with a small model on this machine. When you change one before you
-        commit, it can train that model with your wording, so that the next one is closer to yours.
-      </p>
+      <h2 id="consent-title">${t('May Apprentice learn from you?')}</h2>
+      <p>${t(
+        'Apprentice writes commit messages with a small model on this machine. When you change one before you commit, it can train that model with your wording, so that the next one is closer to yours.',
+      )}</p>
       <dl>
-        <dt>What is captured</dt>
-        <dd>
-          The staged diff you asked about (known kinds of secrets are cut out), what Apprentice proposed, the
-          message and id of the commit that follows, and your thumbs and hints. Of an agent that you point at
-          Apprentice: what it asks and is answered, how much of its edits you keep (a share, never the text), and
-          what is run in the same workspace folder in the half hour after they arrive: commands and tasks with what
-          the terminal shows, test reports, and errors in the lines of the edits; also of their last run before.
-          Nothing else from your files, terminals or other repositories.
-        </dd>
-        <dt>Where it goes</dt>
-        <dd>Into <code>${this.home}</code> on this machine, and nowhere else. Training happens here too.</dd>
-        <dt>How to stop</dt>
-        <dd>
-          Pause or turn learning off in this view at any time. Deleting that folder removes everything. In a
-          workspace that you do not trust nothing is captured.
-        </dd>
+        <dt>${t('What is captured')}</dt>
+        <dd>${t(
+          'The staged diff you asked about (known kinds of secrets are cut out), what Apprentice proposed, the message and id of the commit that follows, and your thumbs and hints. Of an agent that you point at Apprentice: what it asks and is answered, how much of its edits you keep (a share, never the text), and what is run in the same workspace folder in the half hour after they arrive: commands and tasks with what the terminal shows, test reports, and errors in the lines of the edits; also of their last run before. Nothing else from your files, terminals or other repositories.',
+        )}</dd>
+        <dt>${t('Where it goes')}</dt>
+        <dd>${t('Into this folder, and nowhere else. Training happens on this machine too.')} <code>${this.home}</code></dd>
+        <dt>${t('How to stop')}</dt>
+        <dd>${t(
+          'Pause or turn learning off in this view at any time. Deleting that folder removes everything. In a workspace that you do not trust nothing is captured.',
+        )}</dd>
       </dl>
       <div class="row">
-        <vscode-button id="consent-on" @click=${() => send({ type: 'setLearning', state: 'on' })}>
-          Turn learning on
-        </vscode-button>
-        <vscode-button id="consent-off" secondary @click=${() => send({ type: 'setLearning', state: 'off' })}>
-          Not now
-        </vscode-button>
+        <vscode-button id="consent-on" @click=${() => send({ type: 'setLearning', state: 'on' })}>${t('Turn learning on')}</vscode-button>
+        <vscode-button id="consent-off" secondary @click=${() => send({ type: 'setLearning', state: 'off' })}>${t('Not now')}</vscode-button>
       </div>
-      <p class="muted">Writing commit messages works either way.</p>
+      <p class="muted">${t('Writing commit messages works either way.')}</p>
     </section>`;
   }
 }

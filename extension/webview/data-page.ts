@@ -5,24 +5,25 @@ import type { Stored } from '../../agent-server/protocol/data.ts';
 import { Asking } from './asking.ts';
 import { bytes } from './format.ts';
 import { ask, send } from './host.ts';
+import { locale, t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 const COUNTS: readonly (readonly [keyof Stored['counts'], string])[] = [
-  ['sessions', 'Conversations'],
-  ['turns', 'Turns'],
-  ['nextStates', 'Next states'],
-  ['verdicts', 'Verdicts'],
-  ['samples', 'Samples'],
-  ['lessons', 'Lessons'],
-  ['versions', 'Trained versions'],
+  ['sessions', t('Conversations')],
+  ['turns', t('Turns')],
+  ['nextStates', t('Next states')],
+  ['verdicts', t('Verdicts')],
+  ['samples', t('Samples')],
+  ['lessons', t('Lessons')],
+  ['versions', t('Trained versions')],
 ];
 const SIZES: readonly (readonly [keyof Stored['bytes'], string])[] = [
-  ['store', 'Store (turns and all that is known of them)'],
-  ['adapters', 'Adapters (trained weights)'],
-  ['optimizer', 'Optimizer state'],
-  ['batches', 'Batches (while they are trained on)'],
-  ['logs', 'Logs'],
-  ['setAside', 'Set aside after damage'],
+  ['store', t('Store (turns and all that is known of them)')],
+  ['adapters', t('Adapters (trained weights)')],
+  ['optimizer', t('Optimizer state')],
+  ['batches', t('Batches (while they are trained on)')],
+  ['logs', t('Logs')],
+  ['setAside', t('Set aside after damage')],
 ];
 
 export class DataPage extends LitElement {
@@ -52,32 +53,27 @@ export class DataPage extends LitElement {
 
   override render(): TemplateResult {
     return html`<section aria-labelledby="stored-title">
-        <h2 id="stored-title">What is stored</h2>
+        <h2 id="stored-title">${t('What is stored')}</h2>
         ${this.#stored.render((stored) => this.#tables(stored))}
       </section>
       <section aria-labelledby="export-title">
-        <h2 id="export-title">Take it out</h2>
-        <p>
-          Turns: a line of JSON each, with what was asked, answered and seen, and what was made of it. Trajectories: a
-          conversation a line, in the Agent Trajectory Interchange Format (ATIF). Both hold your own words and code.
-          Adapters are exported on the page of versions.
-        </p>
+        <h2 id="export-title">${t('Take it out')}</h2>
+        <p>${t(
+          'Turns: a line of JSON each, with what was asked, answered and seen, and what was made of it. Trajectories: a conversation a line, in the Agent Trajectory Interchange Format (ATIF). Both hold your own words and code. Adapters are exported on the page of versions.',
+        )}</p>
         <div class="row">
-          <vscode-button id="export-turns" @click=${() => send({ type: 'export', format: 'turns' })}>Export turns…</vscode-button>
-          <vscode-button id="export-trajectories" secondary @click=${() => send({ type: 'export', format: 'trajectories' })}>
-            Export trajectories…
-          </vscode-button>
+          <vscode-button id="export-turns" @click=${() => send({ type: 'export', format: 'turns' })}>${t('Export turns…')}</vscode-button>
+          <vscode-button id="export-trajectories" secondary @click=${() => send({ type: 'export', format: 'trajectories' })}>${t('Export trajectories…')}</vscode-button>
         </div>
       </section>
       <section aria-labelledby="forget-title">
-        <h2 id="forget-title">Be rid of it</h2>
-        <p>
-          Single turns and lessons are deleted on their pages. What a version had learnt from them stays in its weights
-          until you forget: then the last version without it serves, and the rest is trained anew.
-        </p>
+        <h2 id="forget-title">${t('Be rid of it')}</h2>
+        <p>${t(
+          'Single turns and lessons are deleted on their pages. What a version had learnt from them stays in its weights until you forget: then the last version without it serves, and the rest is trained anew.',
+        )}</p>
         <div class="row">
-          <vscode-button id="forget-all" secondary @click=${() => send({ type: 'forget' })}>Forget what was taken back…</vscode-button>
-          <vscode-button id="delete-everything" secondary @click=${() => send({ type: 'deleteEverything' })}>Delete everything…</vscode-button>
+          <vscode-button id="forget-all" secondary @click=${() => send({ type: 'forget' })}>${t('Forget what was taken back…')}</vscode-button>
+          <vscode-button id="delete-everything" secondary @click=${() => send({ type: 'deleteEverything' })}>${t('Delete everything…')}</vscode-button>
         </div>
       </section>`;
   }
@@ -85,15 +81,15 @@ export class DataPage extends LitElement {
   #tables({ counts, bytes: sizes, home }: Stored): TemplateResult {
     const total = SIZES.reduce((sum, [key]) => sum + sizes[key], 0);
     return html`<div class="tables">
-        <table aria-label="Rows">
-          <tbody>${COUNTS.map(([key, title]) => html`<tr><th scope="row">${title}</th><td id="count-${key}">${counts[key].toLocaleString('en')}</td></tr>`)}</tbody>
+        <table aria-label=${t('Rows')}>
+          <tbody>${COUNTS.map(([key, title]) => html`<tr><th scope="row">${title}</th><td id="count-${key}">${counts[key].toLocaleString(locale)}</td></tr>`)}</tbody>
         </table>
-        <table aria-label="Sizes on the disk">
+        <table aria-label=${t('Sizes on the disk')}>
           <tbody>${SIZES.map(([key, title]) => html`<tr><th scope="row">${title}</th><td>${bytes(sizes[key])}</td></tr>`)}</tbody>
-          <tfoot><tr><th scope="row">Together</th><td>${bytes(total)}</td></tr></tfoot>
+          <tfoot><tr><th scope="row">${t('Together')}</th><td>${bytes(total)}</td></tr></tfoot>
         </table>
       </div>
-      <p class="where muted">All of it lies in <code>${home}</code> on this machine.</p>`;
+      <p class="where muted">${t('All of it lies in this folder on this machine:')} <code>${home}</code></p>`;
   }
 }
 customElements.define('apprentice-data', DataPage);

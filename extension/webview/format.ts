@@ -1,5 +1,5 @@
 /** Words and numbers for a person. Pure; the clock is an argument. */
-import type { PanelTurn, PanelVersion } from '../../agent-server/protocol/panel.ts';
+import { type PanelTurn, type PanelVersion, SUBJECT_TITLES } from '../../agent-server/protocol/panel.ts';
 import { locale, t } from './l10n.ts';
 
 const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
@@ -13,10 +13,13 @@ export function timeAgo(iso: string, now: Date): string {
   const seconds = Math.round((now.getTime() - Date.parse(iso)) / 1000);
   for (const [unit, size] of UNITS) {
     if (seconds >= size) {
-      return new Intl.RelativeTimeFormat('en', { numeric: 'auto' }).format(-Math.floor(seconds / size), unit);
+      return new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(
+        -Math.floor(seconds / size),
+        unit,
+      );
     }
   }
-  return 'just now';
+  return t('just now');
 }
 
 export function percent(fraction: number): string {
@@ -58,66 +61,108 @@ export function counted(n: number, one: string, many: string): string {
   return n === 1 ? one : many;
 }
 
-/** "1 sample", "2 samples"; nouns that take an s only. */
-export function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`;
-}
-
 /** "3 samples"; "lessons on 4 requests" for a version that lesson distillation made. */
 export function learntFrom(version: Pick<PanelVersion, 'sampleCount' | 'requestCount'>): string {
   const { sampleCount, requestCount } = version;
-  return requestCount > 0 ? `lessons on ${count(requestCount, 'request')}` : count(sampleCount, 'sample');
+  return requestCount > 0
+    ? counted(requestCount, t('lessons on 1 request'), t('lessons on {0} requests', requestCount))
+    : counted(sampleCount, t('1 sample'), t('{0} samples', sampleCount));
 }
 
 /** "v7" for `policy@v7`, "base" for the model without an adapter. */
 export function shortVersion(version: string): string {
-  return version === 'policy@v0' ? 'base' : version.replace('policy@', '');
+  return version === 'policy@v0' ? t('base') : version.replace('policy@', '');
 }
 
 export const OUTCOMES: Record<PanelTurn['outcome'], string> = {
-  pending: 'waiting for what becomes of it',
-  accepted: 'taken as it stood',
-  corrected: 'changed, or not taken',
-  thumb_up: 'thumbs up',
-  thumb_down: 'thumbs down',
-  no_score: 'no score',
-  side: 'side turn, not learnt from',
+  pending: t('waiting for what becomes of it'),
+  accepted: t('taken as it stood'),
+  corrected: t('changed, or not taken'),
+  thumb_up: t('thumbs up'),
+  thumb_down: t('thumbs down'),
+  no_score: t('no score'),
+  side: t('side turn, not learnt from'),
 };
 
 /** What an agent asked for on its own account. */
 export const TAKEN_FOR: Record<Exclude<PanelTurn['takenFor'], 'main'>, string> = {
-  side: 'a side request, as its agent says',
-  evaluation: 'a check of what was learnt',
-  title: 'a title for a conversation',
-  summary: 'a summary of a conversation',
-  topic: 'a check of what is talked about',
-  probe: 'a check whether anybody answers',
-  helper: 'a small question of the agent itself',
+  side: t('a side request, as its agent says'),
+  evaluation: t('a check of what was learnt'),
+  title: t('a title for a conversation'),
+  summary: t('a summary of a conversation'),
+  topic: t('a check of what is talked about'),
+  probe: t('a check whether anybody answers'),
+  helper: t('a small question of the agent itself'),
 };
 
 /** The state of a turn's sample, said of the turn. */
 export const SAMPLE_STATES: Record<PanelTurn['sampleState'], string> = {
-  none: 'nothing to train on',
-  ready: 'waits for the next batch',
-  batched: 'being trained on',
-  trained: 'trained on',
-  held: 'kept, not trained on',
+  none: t('nothing to train on'),
+  ready: t('waits for the next batch'),
+  batched: t('being trained on'),
+  trained: t('trained on'),
+  held: t('kept, not trained on'),
 };
 
 const DECIDERS: Record<string, string> = {
-  'evidence:thumb': 'your thumb',
-  'evidence:commit': 'your commit',
-  'evidence:user_edit': 'your edit',
-  'evidence:user_reply': 'your reply',
-  'evidence:patch_review': 'your review',
+  'evidence:thumb': t('your thumb'),
+  'evidence:commit': t('your commit'),
+  'evidence:user_edit': t('your edit'),
+  'evidence:user_reply': t('your reply'),
+  'evidence:patch_review': t('your review'),
   'evidence:git': 'git',
-  'evidence:test_run': 'the tests',
-  'evidence:diagnostics': 'the language server',
-  'evidence:tool_result': 'the result of a tool',
-  'evidence:terminal': 'a command',
-  'evidence:task': 'a task',
-  votes: 'the judge',
+  'evidence:test_run': t('the tests'),
+  'evidence:diagnostics': t('the language server'),
+  'evidence:tool_result': t('the result of a tool'),
+  'evidence:terminal': t('a command'),
+  'evidence:task': t('a task'),
+  votes: t('the judge'),
 };
+
+/** What a turn was for; the agent-server says it in English. */
+export function subjectTitle(subject: string): string {
+  return SUBJECTS[subject] ?? subject;
+}
+
+const SUBJECTS: Record<string, string> = {
+  [SUBJECT_TITLES.commit_message]: t('Commit message'),
+  [SUBJECT_TITLES.inline_edit]: t('Inline edit'),
+  [SUBJECT_TITLES.chat]: t('Chat'),
+};
+
+export const VERSION_STATES: Record<PanelVersion['state'], string> = {
+  training: t('in training'),
+  trained: t('trained'),
+  serving: t('serving'),
+  retired: t('retired'),
+  failed: t('failed'),
+};
+
+/** Something that a version learnt from was taken back. */
+export const TAINTED = {
+  deleted: t('learnt from something deleted since'),
+  excluded: t('learnt from something left out since'),
+} as const;
+
+const SOURCES: Record<string, string> = {
+  user_reply: t('reply'),
+  user_edit: t('edit'),
+  commit: t('commit'),
+  patch_review: t('review'),
+  thumb: t('thumb'),
+  terminal: t('terminal'),
+  task: t('task'),
+  test_run: t('test run'),
+  diagnostics: t('diagnostics'),
+  tool_result: t('result of a tool'),
+  git: 'git',
+  screen: t('screen'),
+};
+
+/** The kind of a next state, or of what was read of it; what is not known by name is shown as it is. */
+export function sourceName(kind: string): string {
+  return SOURCES[kind] ?? kind.replaceAll('_', ' ');
+}
 
 /** Who settled a score; what is not known by name is shown as it is. */
 export function decider(decidedBy: string): string {

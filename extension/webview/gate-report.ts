@@ -1,6 +1,8 @@
 /** What the gate measured of a version, against the one that served: a drawing, and the same in words. */
 import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
 import type { GateFigures } from '../../agent-server/protocol/promotion.ts';
+import { decimal, percent, signedDecimal } from './format.ts';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 const WIDTH = 260;
@@ -35,10 +37,18 @@ export class GateReport extends LitElement {
   #difference(): TemplateResult {
     const { meanDifference: mean, lowerBound: lower, margin, turns, heldOut, confidence } = this.figures;
     if (mean === null || lower === null)
-      return html`<p class="muted">${turns === 0 ? 'No earlier turns' : `Only ${turns} earlier turns`} to compare: soundness and drift decided.</p>`;
+      return html`<p class="muted">${turns === 0 ? t('No earlier turns to compare: soundness and drift decided.') : t('Only {0} earlier turns to compare: soundness and drift decided.', turns)}</p>`;
     const [from, to] = spread([lower, mean, 2 * mean - lower, -margin, 0]);
     const x = scale(from, to);
-    const words = `${signed(mean)} nats a token on ${turns} of your own texts (${heldOut} never trained on), at least ${signed(lower)} with ${Math.round(confidence * 100)}% confidence. It may not be below ${signed(-margin)}.`;
+    const words = t(
+      '{0} nats a token on {1} of your own texts ({2} never trained on), at least {3} with {4} confidence. It may not be below {5}.',
+      signed(mean),
+      turns,
+      heldOut,
+      signed(lower),
+      percent(confidence),
+      signed(-margin),
+    );
     return html`<figure>
       <svg width=${WIDTH} height=${DIFFERENCE_HEIGHT} viewBox="0 0 ${WIDTH} ${DIFFERENCE_HEIGHT}" role="img" aria-label=${words}>
         <line class="axis" x1=${x(0)} x2=${x(0)} y1="14" y2="40"></line>
@@ -46,8 +56,8 @@ export class GateReport extends LitElement {
         <line class="interval" x1=${x(lower)} x2=${x(mean)} y1="27" y2="27"></line>
         <line class="beyond" x1=${x(mean)} x2=${WIDTH - EDGE} y1="27" y2="27"></line>
         <circle class="mean" cx=${x(mean)} cy="27" r="4"></circle>
-        <text x=${clamped(x(0), 26)} y="52">as before</text>
-        <text x=${clamped(x(-margin), 18)} y="10">margin</text>
+        <text x=${clamped(x(0), 26)} y="52">${t('as before')}</text>
+        <text x=${clamped(x(-margin), 18)} y="10">${t('margin')}</text>
       </svg>
       <figcaption class="muted">${words}</figcaption>
     </figure>`;
@@ -58,16 +68,27 @@ export class GateReport extends LitElement {
     if (drift === null) return nothing;
     const [, to] = spread([0, drift, serving ?? 0, limit]);
     const x = scale(0, to);
-    const before = serving === null ? '' : `, the one before ${serving.toFixed(3)}`;
-    const words = `${drift.toFixed(3)} nats a token from the base on unrelated prompts${before}. The limit is ${limit}.`;
+    const words =
+      serving === null
+        ? t(
+            '{0} nats a token from the base on unrelated prompts. The limit is {1}.',
+            decimal(drift, 3),
+            limit,
+          )
+        : t(
+            '{0} nats a token from the base on unrelated prompts, the one before {1}. The limit is {2}.',
+            decimal(drift, 3),
+            decimal(serving, 3),
+            limit,
+          );
     return html`<figure>
       <svg width=${WIDTH} height=${DRIFT_HEIGHT} viewBox="0 0 ${WIDTH} ${DRIFT_HEIGHT}" role="img" aria-label=${words}>
         <line class="axis" x1=${x(0)} x2=${x(0)} y1="8" y2="28"></line>
         <line class="limit" x1=${x(limit)} x2=${x(limit)} y1="8" y2="28"></line>
         <line class="interval" x1=${x(0)} x2=${x(drift)} y1="18" y2="18"></line>
         ${serving === null ? nothing : svg`<circle class="serving" cx=${x(serving)} cy="18" r="4"></circle>`}
-        <text x=${clamped(x(0), 12)} y="38">base</text>
-        <text x=${clamped(x(limit), 12)} y="38">limit</text>
+        <text x=${clamped(x(0), 12)} y="38">${t('base')}</text>
+        <text x=${clamped(x(limit), 12)} y="38">${t('limit')}</text>
       </svg>
       <figcaption class="muted">${words}</figcaption>
     </figure>`;
@@ -91,6 +112,6 @@ function clamped(x: number, half: number): number {
 }
 
 function signed(value: number): string {
-  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
+  return signedDecimal(value, 3);
 }
 customElements.define('apprentice-gate-report', GateReport);

@@ -1,6 +1,6 @@
 /** Draws the curve by week or by version: bands behind, versions as marks, a point a group. Numbers are group-curve.ts's. */
 import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
-import { percent } from './format.ts';
+import { decimal, percent } from './format.ts';
 import type { Band, Point } from './group-curve.ts';
 import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
@@ -151,7 +151,7 @@ export class GroupChart extends LitElement {
   }
 
   #told(value: number): string {
-    return this.unit === 'share' ? percent(value) : value.toFixed(1);
+    return this.unit === 'share' ? percent(value) : decimal(value, 1);
   }
 }
 customElements.define('apprentice-group-chart', GroupChart);

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { TurnFilter } from '../../agent-server/protocol/turns.ts';
 import { type Answer, FromWebview, type PanelView, type Question, ToWebview } from '../panel/messages.ts';
+import { t } from './l10n.ts';
 
 interface VsCodeApi {
   postMessage(message: unknown): void;
@@ -56,7 +57,7 @@ export function ask<K extends Question['kind']>(
   const id = asked++;
   const { promise, resolve, reject } = Promise.withResolvers<Extract<Answer, { kind: K }>>();
   const limit = window.setTimeout(
-    () => reject(new Error('The agent-server did not answer. Try again.')),
+    () => reject(new Error(t('The agent-server did not answer. Try again.'))),
     ANSWER_LIMIT_MS,
   );
   const answers = (answer: Answer): answer is Extract<Answer, { kind: K }> => answer.kind === question.kind;

@@ -5,8 +5,9 @@ import '@vscode-elements/elements/dist/vscode-textarea/index.js';
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import { live } from 'lit/directives/live.js';
 import { MAX_LESSON_CHARS, type PanelLesson } from '../../agent-server/protocol/panel.ts';
-import { folderName, shortVersion, timeAgo } from './format.ts';
+import { folderName, shortVersion, subjectTitle, timeAgo } from './format.ts';
 import { send } from './host.ts';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 /** The words being edited; null where the lesson has none of that kind. */
@@ -57,16 +58,16 @@ export class LessonCard extends LitElement {
     return html`<article aria-labelledby="title" data-state=${lesson.state}>
       <header>
         <div>
-          <h3 id="title">${lesson.subject}</h3>
+          <h3 id="title">${subjectTitle(lesson.subject)}</h3>
           <div class="meta muted">
-            ${lesson.repository ? html`<span title=${lesson.repository}>${folderName(lesson.repository)}</span> · ` : nothing}${lesson.edited ? 'worded by you · ' : nothing}<time
+            ${lesson.repository ? html`<span title=${lesson.repository}>${folderName(lesson.repository)}</span> · ` : nothing}${lesson.edited ? html`${t('worded by you')} · ` : nothing}<time
               datetime=${lesson.createdAt}>${timeAgo(lesson.createdAt, this.now)}</time>
           </div>
         </div>
         ${this.#acts()}
       </header>
       <dl>
-        <dt>Asked</dt>
+        <dt>${t('Asked')}</dt>
         <dd class="asked" id="request">${lesson.request}</dd>
       </dl>
       ${this.draft === null ? this.#words() : this.#editor(this.draft)}
@@ -76,20 +77,20 @@ export class LessonCard extends LitElement {
   #acts(): TemplateResult {
     const { lessonId, state, retiredBy } = this.lesson;
     if (state === 'retired')
-      return html`<span class="muted" id="state">learnt by ${retiredBy ? shortVersion(retiredBy) : 'the model'}</span>`;
+      return html`<span class="muted" id="state">${retiredBy ? t('learnt by {0}', shortVersion(retiredBy)) : t('learnt by the model')}</span>`;
     const on = state === 'active';
-    return html`<vscode-checkbox id="state" label="In use" .checked=${live(on)}
+    return html`<vscode-checkbox id="state" label=${t('In use')} .checked=${live(on)}
       @change=${() => send({ type: 'updateLesson', lessonId, state: on ? 'off' : 'active' })}></vscode-checkbox>`;
   }
 
   #words(): TemplateResult {
     const { lessonId, rewrite, hint } = this.lesson;
     return html`
-      ${rewrite === '' ? nothing : html`<pre aria-label="As you want it" id="rewrite" tabindex="0">${rewrite}</pre>`}
-      ${hint === null ? nothing : html`<dl><dt>You said</dt><dd id="hint">${hint}</dd></dl>`}
+      ${rewrite === '' ? nothing : html`<pre aria-label=${t('As you want it')} id="rewrite" tabindex="0">${rewrite}</pre>`}
+      ${hint === null ? nothing : html`<dl><dt>${t('You said')}</dt><dd id="hint">${hint}</dd></dl>`}
       <div class="row buttons">
-        <vscode-button secondary id="edit" @click=${this.#edit}>Edit</vscode-button>
-        <vscode-button secondary id="delete" @click=${() => send({ type: 'deleteLesson', lessonId })}>Delete</vscode-button>
+        <vscode-button secondary id="edit" @click=${this.#edit}>${t('Edit')}</vscode-button>
+        <vscode-button secondary id="delete" @click=${() => send({ type: 'deleteLesson', lessonId })}>${t('Delete')}</vscode-button>
       </div>`;
   }
 
@@ -99,18 +100,18 @@ export class LessonCard extends LitElement {
       ${
         draft.rewrite === null
           ? nothing
-          : html`<vscode-textarea id="rewrite-input" .label=${'As you want it'} monospace rows="5" maxlength=${MAX_LESSON_CHARS}
+          : html`<vscode-textarea id="rewrite-input" .label=${t('As you want it')} monospace rows="5" maxlength=${MAX_LESSON_CHARS}
             .value=${draft.rewrite} @input=${(event: Event) => this.#type({ rewrite: textOf(event) })}></vscode-textarea>`
       }
       ${
         draft.hint === null
           ? nothing
-          : html`<vscode-textarea id="hint-input" .label=${'What you said'} rows="2" maxlength=${MAX_LESSON_CHARS}
+          : html`<vscode-textarea id="hint-input" .label=${t('What you said')} rows="2" maxlength=${MAX_LESSON_CHARS}
             .value=${draft.hint} @input=${(event: Event) => this.#type({ hint: textOf(event) })}></vscode-textarea>`
       }
       <div class="row buttons">
-        <vscode-button id="save" ?disabled=${empty} @click=${() => this.#save(draft)}>Save</vscode-button>
-        <vscode-button secondary id="cancel" @click=${this.#close}>Cancel</vscode-button>
+        <vscode-button id="save" ?disabled=${empty} @click=${() => this.#save(draft)}>${t('Save')}</vscode-button>
+        <vscode-button secondary id="cancel" @click=${this.#close}>${t('Cancel')}</vscode-button>
       </div>`;
   }
 

@@ -2,9 +2,10 @@
 import { html, type PropertyValues, type TemplateResult } from 'lit';
 import type { PanelLesson } from '../../agent-server/protocol/panel.ts';
 import { Asking } from './asking.ts';
-import { count } from './format.ts';
+import { counted } from './format.ts';
 import { ask } from './host.ts';
 import './lesson-card.ts';
+import { t } from './l10n.ts';
 import { PagedList } from './paged-list.ts';
 
 const PAGE = 5;
@@ -33,7 +34,7 @@ export class LessonList extends PagedList {
     const older = (this.#all.value ?? []).filter(({ lessonId }) => lessonId < oldest);
     const lessons = [...this.lessons, ...older];
     return html`<section aria-labelledby="lessons-title">
-      <h2 id="lessons-title">Lessons</h2>
+      <h2 id="lessons-title">${t('Lessons')}</h2>
       <p class="muted" id="lessons-summary">${summary(lessons)}</p>
       ${this.paged(
         lessons,
@@ -45,9 +46,16 @@ export class LessonList extends PagedList {
 
 function summary(lessons: readonly PanelLesson[]): string {
   if (lessons.length === 0)
-    return 'None yet. What you correct stands as an example before your next requests, until the model has learnt it.';
+    return t(
+      'None yet. What you correct stands as an example before your next requests, until the model has learnt it.',
+    );
   const active = lessons.filter(({ state }) => state === 'active').length;
   const learnt = lessons.filter(({ state }) => state === 'retired').length;
-  return `${count(active, 'lesson')} may stand before a request like theirs${learnt > 0 ? `; ${learnt} learnt, needed no more` : ''}.`;
+  const acting = counted(
+    active,
+    t('1 lesson may stand before a request like its own.'),
+    t('{0} lessons may stand before a request like theirs.', active),
+  );
+  return learnt > 0 ? `${acting} ${t('Learnt, and needed no more: {0}.', learnt)}` : acting;
 }
 customElements.define('apprentice-lessons', LessonList);

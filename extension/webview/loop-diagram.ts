@@ -2,14 +2,23 @@
 import { css, html, LitElement, type TemplateResult } from 'lit';
 import type { z } from 'zod';
 import type { LoopName, LoopStatus } from '../../agent-server/protocol/panel.ts';
+import { number, t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 const ORDER: readonly { name: z.infer<typeof LoopName>; title: string; job: string }[] = [
-  { name: 'serve', title: 'Serve', job: 'answers with the newest version' },
-  { name: 'environment', title: 'Environment', job: 'sees what you did with the answer' },
-  { name: 'judge', title: 'Judge', job: 'settles score and hint' },
-  { name: 'train', title: 'Train', job: 'makes the next version' },
+  { name: 'serve', title: t('Serve'), job: t('answers with the newest version') },
+  { name: 'environment', title: t('Environment'), job: t('sees what you did with the answer') },
+  { name: 'judge', title: t('Judge'), job: t('settles score and hint') },
+  { name: 'train', title: t('Train'), job: t('makes the next version') },
 ];
+
+const STATES: Record<LoopStatus['state'], string> = {
+  idle: t('idle'),
+  working: t('working'),
+  waiting: t('waiting'),
+  paused: t('paused'),
+  failed: t('failed'),
+};
 
 export class LoopDiagram extends LitElement {
   static override properties = { loops: { attribute: false } };
@@ -54,8 +63,8 @@ export class LoopDiagram extends LitElement {
 
   override render(): TemplateResult {
     return html`<section aria-labelledby="loops-title">
-      <h2 id="loops-title">The four loops</h2>
-      <ol aria-label="Serve feeds environment, environment feeds judge, judge feeds train, train feeds serve">
+      <h2 id="loops-title">${t('The four loops')}</h2>
+      <ol aria-label=${t('Serve feeds environment, environment feeds judge, judge feeds train, train feeds serve')}>
         ${ORDER.map((station) => this.#station(station))}
       </ol>
     </section>`;
@@ -67,11 +76,11 @@ export class LoopDiagram extends LitElement {
     return html`<li data-state=${state} id="loop-${name}">
       <div class="head"><span class="dot" aria-hidden="true"></span>${title}</div>
       <p class="job muted">${job}</p>
-      <p class="counts"><span class="state">${state}</span></p>
-      <p class="counts">${loop?.queued ?? 0} queued, ${loop?.done ?? 0} done</p>
+      <p class="counts"><span class="state">${STATES[state]}</span></p>
+      <p class="counts">${t('{0} queued, {1} done', number(loop?.queued ?? 0), number(loop?.done ?? 0))}</p>
       ${loop?.detail ? html`<p class="detail muted">${loop.detail}</p>` : ''}
       <span class="arrow" aria-hidden="true">→</span>
-      ${name === 'train' ? html`<span class="back muted" aria-hidden="true">back to Serve ↺</span>` : ''}
+      ${name === 'train' ? html`<span class="back muted" aria-hidden="true">${t('back to Serve ↺')}</span>` : ''}
     </li>`;
   }
 }

@@ -19,14 +19,15 @@ import { sharedStyles } from './styles.ts';
 import './turns-page.ts';
 import './version-lineage.ts';
 import './version-list.ts';
+import { t } from './l10n.ts';
 
 const TABS: readonly { id: Page; title: string }[] = [
-  { id: 'now', title: 'Now' },
-  { id: 'curve', title: 'Curve' },
-  { id: 'turns', title: 'Turns' },
-  { id: 'lessons', title: 'Lessons' },
-  { id: 'versions', title: 'Versions' },
-  { id: 'data', title: 'Data' },
+  { id: 'now', title: t('Now') },
+  { id: 'curve', title: t('Curve') },
+  { id: 'turns', title: t('Turns') },
+  { id: 'lessons', title: t('Lessons') },
+  { id: 'versions', title: t('Versions') },
+  { id: 'data', title: t('Data') },
 ];
 
 /** "3 minutes ago" has to go on counting while nothing else happens. */
@@ -74,9 +75,9 @@ export class ApprenticePanel extends LitElement {
 
   override render(): TemplateResult {
     const { view } = this;
-    if (view === null) return html`<main aria-busy="true"><p class="muted">Loading…</p></main>`;
-    return html`<main aria-label="Agent improvement">
-      <h1 class="visually-hidden">Agent improvement</h1>
+    if (view === null) return html`<main aria-busy="true"><p class="muted">${t('Loading…')}</p></main>`;
+    return html`<main aria-label=${t('Agent improvement')}>
+      <h1 class="visually-hidden">${t('Agent improvement')}</h1>
       <apprentice-notices .view=${view}></apprentice-notices>
       ${this.#body(view)}
     </main>`;
@@ -86,15 +87,15 @@ export class ApprenticePanel extends LitElement {
     const { snapshot, connection } = view;
     if (snapshot === null) {
       return connection.kind === 'offline'
-        ? html`<p class="muted">Nothing can be shown while the agent-server is away.</p>`
-        : html`<p class="muted" role="status">Connecting to the agent-server…</p>`;
+        ? html`<p class="muted">${t('Nothing can be shown while the agent-server is away.')}</p>`
+        : html`<p class="muted" role="status">${t('Connecting to the agent-server…')}</p>`;
     }
     if (snapshot.learning === 'unasked')
       return html`<apprentice-consent .home=${view.home}></apprentice-consent>`;
     return html`${
       connection.kind === 'connected'
         ? nothing
-        : html`<p class="muted">What follows is how it was when last connected.</p>`
+        : html`<p class="muted">${t('What follows is how it was when last connected.')}</p>`
     }
     <apprentice-tabs .tabs=${TABS} .selected=${this.page} @select=${(event: CustomEvent<Page>) => this.#show(event.detail)}>
       ${this.#page(snapshot, view)}

@@ -4,6 +4,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import type { PanelView } from '../panel/messages.ts';
 import { shortVersion } from './format.ts';
 import { send } from './host.ts';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 export class Notices extends LitElement {
@@ -29,13 +30,13 @@ export class Notices extends LitElement {
   #connection(): TemplateResult | typeof nothing {
     const { connection } = this.view;
     if (connection.kind === 'connected' || connection.kind === 'connecting') return nothing;
-    const title = connection.kind === 'retrying' ? 'Connecting again' : 'Offline';
+    const title = connection.kind === 'retrying' ? t('Connecting again') : t('Offline');
     return html`<div class="notice" id="notice-connection">
       <strong>${title}</strong>
       <p>${connection.message}</p>
       <div class="row">
-        <vscode-button @click=${() => send({ type: 'retry' })}>Try again</vscode-button>
-        <vscode-button secondary @click=${() => send({ type: 'showLog' })}>Show log</vscode-button>
+        <vscode-button @click=${() => send({ type: 'retry' })}>${t('Try again')}</vscode-button>
+        <vscode-button secondary @click=${() => send({ type: 'showLog' })}>${t('Show log')}</vscode-button>
       </div>
     </div>`;
   }
@@ -43,22 +44,22 @@ export class Notices extends LitElement {
   #runtime(): TemplateResult | typeof nothing {
     if (this.view.runtime === 'ready') return nothing;
     if (this.view.runtime === 'installing') {
-      return html`<div class="notice" id="notice-runtime"><strong>Setting up the local model</strong>
-        <p>Python packages and the model are being installed; the notification shows each step.</p></div>`;
+      return html`<div class="notice" id="notice-runtime"><strong>${t('Setting up the local model')}</strong>
+        <p>${t('Python packages and the model are being installed; the notification shows each step.')}</p></div>`;
     }
     return html`<div class="notice" id="notice-runtime">
-      <strong>No local model yet</strong>
-      <p>Apprentice needs Python packages (PyTorch) and a model of 270 MB. It needs Python 3.10 or newer.</p>
-      <vscode-button id="set-up" @click=${() => send({ type: 'setUpRuntime' })}>Set up local model</vscode-button>
+      <strong>${t('No local model yet')}</strong>
+      <p>${t('Apprentice needs Python packages (PyTorch) and a model of 270 MB. It needs Python 3.10 or newer.')}</p>
+      <vscode-button id="set-up" @click=${() => send({ type: 'setUpRuntime' })}>${t('Set up local model')}</vscode-button>
     </div>`;
   }
 
   #trust(): TemplateResult | typeof nothing {
     if (this.view.trusted) return nothing;
     return html`<div class="notice" id="notice-trust">
-      <strong>This workspace is not trusted</strong>
-      <p>Nothing is captured here.</p>
-      <vscode-button secondary @click=${() => send({ type: 'manageTrust' })}>Manage workspace trust</vscode-button>
+      <strong>${t('This workspace is not trusted')}</strong>
+      <p>${t('Nothing is captured here.')}</p>
+      <vscode-button secondary @click=${() => send({ type: 'manageTrust' })}>${t('Manage workspace trust')}</vscode-button>
     </div>`;
   }
 
@@ -70,9 +71,9 @@ export class Notices extends LitElement {
       ) ?? [];
     if (tainted.length === 0) return nothing;
     return html`<div class="notice" id="notice-tainted">
-      <strong>${tainted.map(({ version }) => shortVersion(version)).join(', ')} learnt from something you took back since</strong>
-      <p>It is not learnt from any more. To take it out of the weights as well, go back to the last version without it.</p>
-      <vscode-button secondary id="forget" @click=${() => send({ type: 'forget' })}>Forget…</vscode-button>
+      <strong>${t('{0} learnt from something you took back since', tainted.map(({ version }) => shortVersion(version)).join(', '))}</strong>
+      <p>${t('It is not learnt from any more. To take it out of the weights as well, go back to the last version without it.')}</p>
+      <vscode-button secondary id="forget" @click=${() => send({ type: 'forget' })}>${t('Forget…')}</vscode-button>
     </div>`;
   }
 
@@ -80,12 +81,12 @@ export class Notices extends LitElement {
     const engine = this.view.snapshot?.worker?.engine;
     if (engine === undefined || engine.state === 'ready' || engine.state === 'busy') return nothing;
     const words = {
-      starting: 'The model is loading',
-      restarting: 'The model is restarting',
-      failed: 'The model failed',
+      starting: t('The model is loading'),
+      restarting: t('The model is restarting'),
+      failed: t('The model failed'),
     };
     return html`<div class="notice" id="notice-engine"><strong>${words[engine.state]}</strong>
-      <p>${engine.detail ?? 'Answers wait until it is ready.'}</p></div>`;
+      <p>${engine.detail ?? t('Answers wait until it is ready.')}</p></div>`;
   }
 }
 customElements.define('apprentice-notices', Notices);

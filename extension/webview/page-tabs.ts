@@ -1,5 +1,6 @@
 /** Tabs and the panel under them, by the keyboard rules of the ARIA practices: arrows, Home and End move and open. */
 import { css, html, LitElement, type TemplateResult } from 'lit';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 export interface Tab {
@@ -34,7 +35,7 @@ export class PageTabs extends LitElement {
   ];
 
   override render(): TemplateResult {
-    return html`<div role="tablist" aria-label="Pages" @keydown=${this.#key}>
+    return html`<div role="tablist" aria-label=${t('Pages')} @keydown=${this.#key}>
         ${this.tabs.map(({ id, title }) => {
           const on = id === this.selected;
           return html`<button role="tab" id="tab-${id}" aria-selected=${on} aria-controls="page" tabindex=${on ? 0 : -1}

@@ -9,6 +9,7 @@ import {
   type PropertyDeclarations,
   type TemplateResult,
 } from 'lit';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 export abstract class PagedList extends LitElement {
@@ -40,7 +41,7 @@ export abstract class PagedList extends LitElement {
       ${
         left <= 0
           ? nothing
-          : html`<vscode-button secondary @click=${this.#more}>Show ${Math.min(this.#page, left)} more</vscode-button>`
+          : html`<vscode-button secondary @click=${this.#more}>${t('Show {0} more', Math.min(this.#page, left))}</vscode-button>`
       }`;
   }
 

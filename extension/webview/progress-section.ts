@@ -184,7 +184,7 @@ function legend(
       ? told(mean)
       : t('{0} (80% interval {1} to {2})', told(mean), told(spread.low), told(spread.high));
   if (measure !== 'likeness')
-    return t('base: {0}, of the {1} first answers that it gave you itself', value, answers);
+    return t('base: {0}, of the {1} first answers that it gave you itself, lessons included', value, answers);
   return of === 'base'
     ? t('base: {0}, answering {1} of your requests anew', value, answers)
     : t(

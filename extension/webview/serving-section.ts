@@ -3,14 +3,21 @@ import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import type { PanelSnapshot } from '../../agent-server/protocol/panel.ts';
 import { learntFrom, percent, shortVersion } from './format.ts';
 import { send } from './host.ts';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 const LEARNING = {
-  unasked: 'Learning has not been asked for',
-  on: 'Learning is on',
-  paused: 'Learning is paused',
-  off: 'Learning is off',
+  unasked: t('Learning has not been asked for'),
+  on: t('Learning is on'),
+  paused: t('Learning is paused'),
+  off: t('Learning is off'),
 } as const;
+
+/** Of a batch, and of the trainer; another is shown as it is. */
+const PHASES: Record<string, string> = {
+  building: t('the batch is being built'),
+  submitted: t('handed over'),
+};
 
 export class ServingSection extends LitElement {
   static override properties = { snapshot: { attribute: false } };
@@ -35,12 +42,12 @@ export class ServingSection extends LitElement {
   override render(): TemplateResult {
     const { serving, learning } = this.snapshot;
     return html`<section aria-labelledby="serving-title">
-      <h2 id="serving-title">Serving</h2>
+      <h2 id="serving-title">${t('Serving')}</h2>
       <div class="top">
         <div>
           <div class="version" id="serving-version">${serving}</div>
           <div class="muted" id="learning-state" role="status">
-            ${serving === 'policy@v0' ? 'The base model, not trained yet' : this.#origin()} · ${LEARNING[learning]}
+            ${serving === 'policy@v0' ? t('The base model, not trained yet') : this.#origin()} · ${LEARNING[learning]}
           </div>
         </div>
         <div class="row">${this.#switches()}</div>
@@ -51,22 +58,18 @@ export class ServingSection extends LitElement {
 
   #origin(): string {
     const version = this.snapshot.versions.find((each) => each.version === this.snapshot.serving);
-    if (!version?.parent) return 'Trained here';
-    return `Trained from ${shortVersion(version.parent)} on ${learntFrom(version)}`;
+    if (!version?.parent) return t('Trained here');
+    return t('Trained from {0} on {1}', shortVersion(version.parent), learntFrom(version));
   }
 
   #switches(): TemplateResult {
     const { learning } = this.snapshot;
     if (learning === 'on') {
-      return html`<vscode-button id="learning-pause" secondary @click=${() => send({ type: 'setLearning', state: 'paused' })}>
-          Pause learning
-        </vscode-button>
-        <vscode-button id="learning-off" secondary @click=${() => send({ type: 'setLearning', state: 'off' })}>
-          Turn off
-        </vscode-button>`;
+      return html`<vscode-button id="learning-pause" secondary @click=${() => send({ type: 'setLearning', state: 'paused' })}>${t('Pause learning')}</vscode-button>
+        <vscode-button id="learning-off" secondary @click=${() => send({ type: 'setLearning', state: 'off' })}>${t('Turn off')}</vscode-button>`;
     }
     return html`<vscode-button id="learning-on" @click=${() => send({ type: 'setLearning', state: 'on' })}>
-      ${learning === 'paused' ? 'Go on learning' : 'Turn learning on'}
+      ${learning === 'paused' ? t('Go on learning') : t('Turn learning on')}
     </vscode-button>`;
   }
 
@@ -75,7 +78,7 @@ export class ServingSection extends LitElement {
     if (training === null) return nothing;
     return html`<div class="training">
       <label for="training-progress">
-        <span>${shortVersion(training.version)} is being made: ${training.phase}</span>
+        <span>${t('{0} is being made: {1}', shortVersion(training.version), PHASES[training.phase] ?? training.phase)}</span>
         <span>${percent(training.fraction)}</span>
       </label>
       <progress id="training-progress" max="1" .value=${training.fraction}></progress>

@@ -4,12 +4,13 @@
  */
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import type { AdvantageRow, TokenAdvantage } from '../../agent-server/protocol/turns.ts';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 import { pushOf, type Shade, shadesOf, signedNumber, visibleToken } from './token-shades.ts';
 
 const TITLES = {
-  response: 'The answer itself',
-  demonstration: 'What you wrote instead, as a demonstration',
+  response: t('The answer itself'),
+  demonstration: t('What you wrote instead, as a demonstration'),
 } as const;
 /** The strongest are told in a table; the rest by moving through the text. */
 const TOLD = 5;
@@ -57,7 +58,7 @@ export class TokenAdvantages extends LitElement {
       <div class="text" tabindex="0" role="application" aria-labelledby="role" aria-describedby="how told" @keydown=${this.#key}>${tokens.map(
         (token, index) => this.#token(token, shades[index] ?? { sign: 0, level: 0 }, index),
       )}</div>
-      <p class="visually-hidden" id="how">Left and right arrows move from token to token.</p>
+      <p class="visually-hidden" id="how">${t('Left and right arrows move from token to token.')}</p>
       <p class="told muted" id="told" aria-live="polite">${chosen === undefined ? nothing : told(chosen)}</p>
       ${this.#strongest(tokens)}`;
   }
@@ -76,7 +77,7 @@ export class TokenAdvantages extends LitElement {
     if (strongest.length === 0) return nothing;
     const first = strongest.toSorted((a, b) => Math.abs(pushOf(b)) - Math.abs(pushOf(a))).slice(0, TOLD);
     return html`<table>
-      <thead><tr><th scope="col">Strongest</th><th scope="col">Advantage</th><th scope="col">Best other token</th></tr></thead>
+      <thead><tr><th scope="col">${t('Strongest')}</th><th scope="col">${t('Advantage')}</th><th scope="col">${t('Best other token')}</th></tr></thead>
       <tbody>${first.map(
         (token) => html`<tr><td class="mono">${quoted(token.text)}</td><td>${signedNumber(pushOf(token))}</td>
           <td class="mono">${token.alternative === null ? '–' : `${quoted(token.alternative.text)} ${signedNumber(token.alternative.advantage)}`}</td></tr>`,
@@ -100,14 +101,14 @@ export class TokenAdvantages extends LitElement {
 function told({ text, advantage, weight, alternative }: TokenAdvantage): string {
   const own =
     weight > 0
-      ? `made likelier, weight ${signedNumber(weight)}`
+      ? t('made likelier, weight {0}', signedNumber(weight))
       : advantage === null
-        ? 'not pushed itself'
-        : `advantage ${signedNumber(advantage)}`;
+        ? t('not pushed itself')
+        : t('advantage {0}', signedNumber(advantage));
   const other =
     alternative === null
       ? ''
-      : `; best other ${quoted(alternative.text)} ${signedNumber(alternative.advantage)}`;
+      : `; ${t('best other {0} {1}', quoted(alternative.text), signedNumber(alternative.advantage))}`;
   return `${quoted(text)}: ${own}${other}`;
 }
 

@@ -1,5 +1,6 @@
 /** How strongly a step pushed a token, as a sign and one of four shades. Pure; drawing is token-advantages.ts's. */
 import type { TokenAdvantage } from '../../agent-server/protocol/turns.ts';
+import { decimal } from './format.ts';
 
 export interface Shade {
   /** 0: not pushed, or by less than a fiftieth of the strongest. */
@@ -29,7 +30,7 @@ export function shadesOf(tokens: readonly TokenAdvantage[]): Shade[] {
 
 /** `push` for a person: "+0.25". The minus is the typographical one, as wide as the plus. */
 export function signedNumber(push: number): string {
-  const text = Math.abs(push).toFixed(Math.abs(push) >= 0.095 || push === 0 ? 2 : 3);
+  const text = decimal(Math.abs(push), Math.abs(push) >= 0.095 || push === 0 ? 2 : 3);
   return push > 0 ? `+${text}` : push < 0 ? `−${text}` : text;
 }
 

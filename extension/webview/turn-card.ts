@@ -3,8 +3,18 @@ import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
 import type { PanelTurn } from '../../agent-server/protocol/panel.ts';
 import { diffSide, diffStyles } from './diff-side.ts';
-import { decider, folderName, OUTCOMES, SAMPLE_STATES, shortVersion, TAKEN_FOR, timeAgo } from './format.ts';
+import {
+  decider,
+  folderName,
+  OUTCOMES,
+  SAMPLE_STATES,
+  shortVersion,
+  subjectTitle,
+  TAKEN_FOR,
+  timeAgo,
+} from './format.ts';
 import { send } from './host.ts';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 import { wordDiff } from './word-diff.ts';
 
@@ -47,30 +57,30 @@ export class TurnCard extends LitElement {
     return html`<article aria-labelledby="title">
       <header>
         <div>
-          <h3 id="title">${turn.subject}</h3>
+          <h3 id="title">${subjectTitle(turn.subject)}</h3>
           <div class="meta muted">
-            ${turn.repository ? html`<span title=${turn.repository}>${folderName(turn.repository)}</span> · ` : nothing}${turn.client === null ? nothing : html`<span id="client" title="The agent that asked">${turn.client}</span> · `}<span id="version">${turn.version}</span> ·
+            ${turn.repository ? html`<span title=${turn.repository}>${folderName(turn.repository)}</span> · ` : nothing}${turn.client === null ? nothing : html`<span id="client" title=${t('The agent that asked')}>${turn.client}</span> · `}<span id="version">${turn.version}</span> ·
             <time datetime=${turn.createdAt}>${timeAgo(turn.createdAt, this.now)}</time>
           </div>
         </div>
-        <div class="thumbs" role="group" aria-label="Rate this proposal">
-          ${this.#thumb(1, 'up', 'Thumbs up')} ${this.#thumb(-1, 'down', 'Thumbs down')}
+        <div class="thumbs" role="group" aria-label=${t('Rate this proposal')}>
+          ${this.#thumb(1, 'up', t('Thumbs up'))} ${this.#thumb(-1, 'down', t('Thumbs down'))}
         </div>
       </header>
       ${this.#texts()}
       <dl>
-        <dt>You</dt>
+        <dt>${t('You')}</dt>
         <dd id="outcome">${OUTCOMES[turn.outcome]}</dd>
-        ${turn.takenFor === 'main' ? nothing : html`<dt>Taken for</dt><dd id="taken-for">${TAKEN_FOR[turn.takenFor]}</dd>`}
+        ${turn.takenFor === 'main' ? nothing : html`<dt>${t('Taken for')}</dt><dd id="taken-for">${TAKEN_FOR[turn.takenFor]}</dd>`}
         ${turn.score === null ? nothing : this.#score(turn.score)}
-        ${turn.hint === null || turn.hint === turn.correction ? nothing : html`<dt>Hint</dt><dd>${turn.hint}</dd>`}
-        <dt>Learning</dt>
+        ${turn.hint === null || turn.hint === turn.correction ? nothing : html`<dt>${t('Hint')}</dt><dd>${turn.hint}</dd>`}
+        <dt>${t('Learning')}</dt>
         <dd id="learnt">${this.#learnt()}</dd>
-        ${turn.notes.map((note) => html`<dt>Note</dt><dd class="note">${note}</dd>`)}
+        ${turn.notes.map((note) => html`<dt>${t('Note')}</dt><dd class="note">${note}</dd>`)}
       </dl>
       <div class="row buttons">
         ${this.#leaveOut()}
-        <vscode-button secondary id="delete" @click=${() => send({ type: 'deleteTurn', turnId: turn.turnId })}>Delete…</vscode-button>
+        <vscode-button secondary id="delete" @click=${() => send({ type: 'deleteTurn', turnId: turn.turnId })}>${t('Delete…')}</vscode-button>
       </div>
     </article>`;
   }
@@ -80,38 +90,38 @@ export class TurnCard extends LitElement {
     const { turnId, excluded, sampleState } = this.turn;
     if (sampleState === 'none' && !excluded) return nothing;
     return html`<vscode-button secondary id="exclude" @click=${() => send({ type: 'excludeTurn', turnId, on: !excluded })}>
-      ${excluded ? 'Learn from it again' : 'Leave out'}
+      ${excluded ? t('Learn from it again') : t('Leave out')}
     </vscode-button>`;
   }
 
   #score(score: NonNullable<PanelTurn['score']>): TemplateResult {
     const tone = score > 0 ? 'good' : score < 0 ? 'bad' : 'muted';
     const by = this.turn.decidedBy === null ? '' : ` (${decider(this.turn.decidedBy)})`;
-    return html`<dt>Score</dt><dd><span class=${tone} id="score">${score > 0 ? '+1' : score}</span>${by}</dd>`;
+    return html`<dt>${t('Score')}</dt><dd><span class=${tone} id="score">${score > 0 ? '+1' : score}</span>${by}</dd>`;
   }
 
   #learnt(): string {
     const { learntBy, batchId, outcome, sampleState, excluded } = this.turn;
     if (excluded)
       return learntBy === null
-        ? 'left out by you'
-        : `left out by you; ${shortVersion(learntBy)} learnt from it before`;
-    if (outcome === 'pending' && sampleState === 'none') return 'not yet';
-    const batch = batchId === null ? '' : `, batch ${batchId.slice(0, 8)}`;
+        ? t('left out by you')
+        : t('left out by you; {0} learnt from it before', shortVersion(learntBy));
+    if (outcome === 'pending' && sampleState === 'none') return t('not yet');
+    const batch = batchId === null ? '' : `, ${t('batch {0}', batchId.slice(0, 8))}`;
     return learntBy === null
       ? `${SAMPLE_STATES[sampleState]}${batch}`
-      : `learnt by ${shortVersion(learntBy)}${batch}`;
+      : `${t('learnt by {0}', shortVersion(learntBy))}${batch}`;
   }
 
   #texts(): TemplateResult {
     const { proposal, correction } = this.turn;
     if (correction === null || correction === proposal) {
-      return html`<div class="texts"><figure><pre aria-label="Proposed">${proposal}</pre></figure></div>`;
+      return html`<div class="texts"><figure><pre aria-label=${t('Proposed')}>${proposal}</pre></figure></div>`;
     }
     const parts = wordDiff(proposal, correction);
     return html`<div class="texts two">
-      <figure><figcaption class="muted">Proposed</figcaption><pre>${diffSide(parts, 'removed')}</pre></figure>
-      <figure><figcaption class="muted">You wrote</figcaption><pre>${diffSide(parts, 'added')}</pre></figure>
+      <figure><figcaption class="muted">${t('Proposed')}</figcaption><pre>${diffSide(parts, 'removed')}</pre></figure>
+      <figure><figcaption class="muted">${t('You wrote')}</figcaption><pre>${diffSide(parts, 'added')}</pre></figure>
     </div>`;
   }
 

@@ -2,23 +2,31 @@
 import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import type { TurnDetail } from '../../agent-server/protocol/turns.ts';
-import { count, timeAgo } from './format.ts';
+import { counted, decimal, sourceName, timeAgo } from './format.ts';
 import { ask } from './host.ts';
 import { sharedStyles } from './styles.ts';
 import './token-advantages.ts';
 import './turn-card.ts';
 import './turn-label.ts';
+import { t } from './l10n.ts';
 
 /** While much is learnt the store changes several times a second; what is read need not. */
 const REFRESH_MS = 1_000;
 
 const HINT_SOURCES: Record<string, string> = {
-  rewrite: 'you wrote instead',
-  review: 'you said',
-  test: 'the tests said',
-  compiler: 'the compiler said',
-  tool: 'a tool said',
-  judge: 'the judge said',
+  rewrite: t('you wrote instead'),
+  review: t('you said'),
+  test: t('the tests said'),
+  compiler: t('the compiler said'),
+  tool: t('a tool said'),
+  judge: t('the judge said'),
+};
+
+const BATCH_STATES: Record<string, string> = {
+  building: t('being built'),
+  submitted: t('in training'),
+  trained: t('trained'),
+  failed: t('failed'),
 };
 
 export class TurnDetailView extends LitElement {
@@ -74,9 +82,9 @@ export class TurnDetailView extends LitElement {
   }
 
   override render(): TemplateResult {
-    return html`<div class="back"><vscode-button secondary id="back" @click=${this.#close}>Back to all turns</vscode-button></div>
+    return html`<div class="back"><vscode-button secondary id="back" @click=${this.#close}>${t('Back to all turns')}</vscode-button></div>
       ${this.error === null ? nothing : html`<p role="alert">${this.error}</p>`}
-      ${this.detail === null ? (this.error === null ? html`<p class="muted" role="status">Loading…</p>` : nothing) : this.#whole(this.detail)}`;
+      ${this.detail === null ? (this.error === null ? html`<p class="muted" role="status">${t('Loading…')}</p>` : nothing) : this.#whole(this.detail)}`;
   }
 
   #whole(detail: TurnDetail): TemplateResult {
@@ -85,7 +93,7 @@ export class TurnDetailView extends LitElement {
       <p class="muted">${origin(detail)}</p>
       <apprentice-turn-label .turn=${turn}></apprentice-turn-label>
       <section aria-labelledby="learnt-title">
-        <h2 id="learnt-title">What a training step was told of each token</h2>
+        <h2 id="learnt-title">${t('What a training step was told of each token')}</h2>
         ${
           advantages.kind === 'unknown'
             ? html`<p class="muted" id="no-advantages">${advantages.why}</p>`
@@ -94,27 +102,27 @@ export class TurnDetailView extends LitElement {
         ${
           detail.batch === null
             ? nothing
-            : html`<p class="muted">Batch <code>${detail.batch.batchId.slice(0, 8)}</code> (${detail.batch.state}) made ${detail.batch.version}. ${detail.batch.error ?? ''}</p>`
+            : html`<p class="muted">${t('Batch {0} ({1}): {2}.', detail.batch.batchId.slice(0, 8), BATCH_STATES[detail.batch.state] ?? detail.batch.state, detail.batch.version)} ${detail.batch.error ?? ''}</p>`
         }
       </section>
       ${this.#followed(detail)} ${this.#evidence(detail)} ${this.#votes(detail)} ${this.#hints(detail)}
       <section aria-labelledby="request-title">
-        <h2 id="request-title">What was asked</h2>
+        <h2 id="request-title">${t('What was asked')}</h2>
         <pre tabindex="0" aria-labelledby="request-title">${detail.request}</pre>
       </section>`;
   }
 
   #followed({ nextStates }: TurnDetail): TemplateResult {
     return html`<section aria-labelledby="followed-title">
-      <h2 id="followed-title">What happened next</h2>
+      <h2 id="followed-title">${t('What happened next')}</h2>
       ${
         nextStates.length === 0
-          ? html`<p class="muted">Nothing was seen yet.</p>`
+          ? html`<p class="muted">${t('Nothing was seen yet.')}</p>`
           : html`<ol>${nextStates.map(
               ({ kind, observedAt, text }) => html`<li>
-                <div class="head"><strong>${kind.replaceAll('_', ' ')}</strong>
+                <div class="head"><strong>${sourceName(kind)}</strong>
                   <time class="muted" datetime=${observedAt}>${timeAgo(observedAt, this.now)}</time></div>
-                <pre tabindex="0" aria-label="Next state">${text}</pre>
+                <pre tabindex="0" aria-label=${t('Next state')}>${text}</pre>
               </li>`,
             )}</ol>`
       }
@@ -123,15 +131,15 @@ export class TurnDetailView extends LitElement {
 
   #evidence({ evidence }: TurnDetail): TemplateResult {
     return html`<section aria-labelledby="evidence-title">
-      <h2 id="evidence-title">Evidence</h2>
+      <h2 id="evidence-title">${t('Evidence')}</h2>
       ${
         evidence.length === 0
-          ? html`<p class="muted">None was read yet.</p>`
+          ? html`<p class="muted">${t('None was read yet.')}</p>`
           : html`<table>
-            <thead><tr><th scope="col">Source</th><th scope="col">Score</th><th scope="col">Rank</th><th scope="col">Says</th></tr></thead>
+            <thead><tr><th scope="col">${t('Source')}</th><th scope="col">${t('Score')}</th><th scope="col">${t('Rank')}</th><th scope="col">${t('Says')}</th></tr></thead>
             <tbody>${evidence.map(
               ({ source, score, rank, detail }) =>
-                html`<tr><td>${source.replaceAll('_', ' ')}</td><td>${signed(score)}</td><td>${rank}</td><td>${detail}</td></tr>`,
+                html`<tr><td>${sourceName(source)}</td><td>${signed(score)}</td><td>${rank}</td><td>${detail}</td></tr>`,
             )}</tbody>
           </table>`
       }
@@ -141,12 +149,12 @@ export class TurnDetailView extends LitElement {
   #votes({ votes }: TurnDetail): TemplateResult | typeof nothing {
     if (votes.length === 0) return nothing;
     return html`<section aria-labelledby="votes-title">
-      <h2 id="votes-title">Votes</h2>
+      <h2 id="votes-title">${t('Votes')}</h2>
       <ol>${votes.map(
         ({ score, judge, model, raw, latencyMs, outdated }) => html`<li>
           <div class="head"><strong>${signed(score)}</strong>
-            <span class="muted">${judge}, ${model}, ${(latencyMs / 1000).toFixed(1)} s${outdated ? ', before a later next state: does not count' : ''}</span></div>
-          <pre tabindex="0" aria-label="What the judge answered">${raw}</pre>
+            <span class="muted">${judge}, ${model}, ${t('{0} s', decimal(latencyMs / 1000, 1))}${outdated ? `, ${t('before a later next state: does not count')}` : ''}</span></div>
+          <pre tabindex="0" aria-label=${t('What the judge answered')}>${raw}</pre>
         </li>`,
       )}</ol>
     </section>`;
@@ -155,11 +163,11 @@ export class TurnDetailView extends LitElement {
   #hints({ hints }: TurnDetail): TemplateResult | typeof nothing {
     if (hints.length === 0) return nothing;
     return html`<section aria-labelledby="hints-title">
-      <h2 id="hints-title">Hints, best first</h2>
+      <h2 id="hints-title">${t('Hints, best first')}</h2>
       <ol>${hints.map(
         ({ source, text }) => html`<li>
           <div class="head muted">${HINT_SOURCES[source] ?? source}</div>
-          <pre tabindex="0" aria-label="Hint">${text}</pre>
+          <pre tabindex="0" aria-label=${t('Hint')}>${text}</pre>
         </li>`,
       )}</ol>
     </section>`;
@@ -185,16 +193,25 @@ export class TurnDetailView extends LitElement {
 }
 
 function origin({ client, responseTokens, finishReason, lessons }: TurnDetail): string {
-  const ended = { stop: '', length: ', cut off at the limit', abort: ', stopped' }[finishReason] ?? '';
+  const ended =
+    { stop: '', length: `, ${t('cut off at the limit')}`, abort: `, ${t('stopped')}` }[finishReason] ?? '';
   return [
-    ...(client === null ? [] : [`Asked by ${client}`]),
-    `${count(responseTokens, 'token')}${ended}`,
-    ...(lessons === 0 ? [] : [`${count(lessons, 'lesson')} stood before the request`]),
+    ...(client === null ? [] : [t('Asked by {0}', client)]),
+    `${counted(responseTokens, t('1 token'), t('{0} tokens', responseTokens))}${ended}`,
+    ...(lessons === 0
+      ? []
+      : [
+          counted(
+            lessons,
+            t('1 lesson stood before the request'),
+            t('{0} lessons stood before the request', lessons),
+          ),
+        ]),
   ].join(' · ');
 }
 
 export function signed(score: number | null): string {
-  if (score === null) return 'no score';
+  if (score === null) return t('no score');
   return score > 0 ? '+1' : score < 0 ? '−1' : '0';
 }
 customElements.define('apprentice-turn-detail', TurnDetailView);

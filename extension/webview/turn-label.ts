@@ -4,13 +4,14 @@ import '@vscode-elements/elements/dist/vscode-textarea/index.js';
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { MAX_LESSON_CHARS, type PanelTurn } from '../../agent-server/protocol/panel.ts';
 import { send } from './host.ts';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 type Value = 1 | 0 | -1;
 const LABELS: readonly { value: Value; title: string }[] = [
-  { value: 1, title: '+1 Right' },
-  { value: 0, title: '0 Neither' },
-  { value: -1, title: '−1 Wrong' },
+  { value: 1, title: t('+1 Right') },
+  { value: 0, title: t('0 Neither') },
+  { value: -1, title: t('−1 Wrong') },
 ];
 
 interface Draft {
@@ -53,15 +54,15 @@ export class TurnLabel extends LitElement {
     // What an agent asked on its own account is never learnt from, whatever is said of it.
     if (this.turn.takenFor !== 'main') return nothing;
     return html`<section aria-labelledby="label-title">
-      <h2 id="label-title">Your label</h2>
-      <p class="muted">It outranks everything that was seen and judged.</p>
+      <h2 id="label-title">${t('Your label')}</h2>
+      <p class="muted">${t('It outranks everything that was seen and judged.')}</p>
       ${this.draft === null ? this.#choices() : this.#editor(this.draft)}
     </section>`;
   }
 
   #choices(): TemplateResult {
     const { score, hint } = this.turn;
-    return html`<div class="row" role="group" aria-label="Label">
+    return html`<div class="row" role="group" aria-label=${t('Label')}>
         ${LABELS.map(
           ({
             value,
@@ -70,7 +71,7 @@ export class TurnLabel extends LitElement {
             @click=${() => this.#send(value, null, null)}>${title}</button>`,
         )}
         <vscode-button secondary id="edit-hint" @click=${this.#edit}>
-          ${score === -1 && hint !== null ? 'Edit the hint' : 'Say how it should have been'}
+          ${score === -1 && hint !== null ? t('Edit the hint') : t('Say how it should have been')}
         </vscode-button>
       </div>`;
   }
@@ -82,13 +83,13 @@ export class TurnLabel extends LitElement {
   #editor(draft: Draft): TemplateResult {
     const empty = draft.rewrite.trim() === '' && draft.words.trim() === '';
     return html`
-      <vscode-textarea id="rewrite" .label=${'As you want it'} monospace rows="5" maxlength=${MAX_LESSON_CHARS} .value=${draft.rewrite}
+      <vscode-textarea id="rewrite" .label=${t('As you want it')} monospace rows="5" maxlength=${MAX_LESSON_CHARS} .value=${draft.rewrite}
         @input=${(event: Event) => this.#type({ rewrite: textOf(event) })}></vscode-textarea>
-      <vscode-textarea id="words" .label=${'In your words, one to three sentences'} rows="2" maxlength=${MAX_HINT_CHARS} .value=${draft.words}
+      <vscode-textarea id="words" .label=${t('In your words, one to three sentences')} rows="2" maxlength=${MAX_HINT_CHARS} .value=${draft.words}
         @input=${(event: Event) => this.#type({ words: textOf(event) })}></vscode-textarea>
       <div class="row buttons">
-        <vscode-button id="save-hint" ?disabled=${empty} @click=${() => this.#save(draft)}>Save as −1 with this hint</vscode-button>
-        <vscode-button secondary id="cancel-hint" @click=${this.#close}>Cancel</vscode-button>
+        <vscode-button id="save-hint" ?disabled=${empty} @click=${() => this.#save(draft)}>${t('Save as −1 with this hint')}</vscode-button>
+        <vscode-button secondary id="cancel-hint" @click=${this.#close}>${t('Cancel')}</vscode-button>
       </div>`;
   }
 

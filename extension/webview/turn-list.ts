@@ -3,6 +3,7 @@ import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, type nothing, type PropertyValues, type TemplateResult } from 'lit';
 import type { TurnFilter } from '../../agent-server/protocol/turns.ts';
 import { ask } from './host.ts';
+import { number, t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 import { TurnPages } from './turn-pages.ts';
 import { ROW_HEIGHT, rowStyles, turnRow } from './turn-row.ts';
@@ -82,7 +83,7 @@ export class TurnList extends LitElement {
   override render(): TemplateResult {
     const { count } = this.#pages;
     const rows = Array.from({ length: this.range.last - this.range.first }, (_, n) => this.range.first + n);
-    return html`<ol aria-label="Turns, newest first" .style=${`height: ${count * ROW_HEIGHT}px`} @keydown=${this.#key}>
+    return html`<ol aria-label=${t('Turns, newest first')} .style=${`height: ${count * ROW_HEIGHT}px`} @keydown=${this.#key}>
         ${rows.map((index) => this.#row(index))}
       </ol>
       ${this.#status()}`;
@@ -93,7 +94,7 @@ export class TurnList extends LitElement {
     return html`<li .style=${`top: ${index * ROW_HEIGHT}px`} aria-setsize=${this.#pages.ended ? this.#pages.count : -1} aria-posinset=${index + 1}>
       ${
         turn === undefined
-          ? html`<button class="turn" disabled aria-label="Loading"></button>`
+          ? html`<button class="turn" disabled aria-label=${t('Loading…')}></button>`
           : html`<button class="turn" data-index=${index} tabindex=${index === this.#focused ? 0 : -1}
               @focus=${() => this.#focusOn(index)} @click=${() => this.#open(turn.turnId)}>${turnRow(turn, this.now)}</button>`
       }
@@ -105,18 +106,18 @@ export class TurnList extends LitElement {
     if (this.error !== null)
       return html`<div class="status" role="alert">
         <p>${this.error}</p>
-        <vscode-button secondary @click=${this.#again}>Try again</vscode-button>
+        <vscode-button secondary @click=${this.#again}>${t('Try again')}</vscode-button>
       </div>`;
-    if (empty) return html`<p class="status muted" role="status">Loading…</p>`;
+    if (empty) return html`<p class="status muted" role="status">${t('Loading…')}</p>`;
     if (total === 0)
-      return html`<p class="status muted">
-        Nothing yet. Stage a change and press the button "Write Commit Message" in the title of Source Control.
-      </p>`;
+      return html`<p class="status muted">${t(
+        'Nothing yet. Stage a change and press the button “Write Commit Message” in the title of Source Control.',
+      )}</p>`;
     if (!ended)
-      return html`<p class="status muted" role="status">${number(searched)} of ${number(total)} turns looked at…</p>`;
+      return html`<p class="status muted" role="status">${t('{0} of {1} turns looked at…', number(searched), number(total))}</p>`;
     if (count === 0)
-      return html`<p class="status muted" role="status">None of ${number(total)} turns is like that.</p>`;
-    return html`<p class="status muted" role="status">${number(count)} of ${number(total)} turns</p>`;
+      return html`<p class="status muted" role="status">${t('None of {0} turns is like that.', number(total))}</p>`;
+    return html`<p class="status muted" role="status">${t('{0} of {1} turns', number(count), number(total))}</p>`;
   }
 
   /** What is in sight now? Draws it, and asks for what is missing of it. */
@@ -189,7 +190,4 @@ export class TurnList extends LitElement {
   }
 }
 
-function number(n: number): string {
-  return n.toLocaleString('en');
-}
 customElements.define('apprentice-turn-list', TurnList);

@@ -1,7 +1,8 @@
 /** One turn as a row of the list: what became of it, how the answer begins, and whence it is. Drawn by turn-list.ts. */
 import { css, html, nothing, type TemplateResult } from 'lit';
 import type { PanelTurn } from '../../agent-server/protocol/panel.ts';
-import { folderName, OUTCOMES, shortVersion, TAKEN_FOR, timeAgo } from './format.ts';
+import { folderName, OUTCOMES, shortVersion, subjectTitle, TAKEN_FOR, timeAgo } from './format.ts';
+import { t } from './l10n.ts';
 
 /** Of the list's arithmetic and of the style below. */
 export const ROW_HEIGHT = 50;
@@ -33,14 +34,15 @@ export const rowStyles = css`
 export function turnRow(turn: PanelTurn, now: Date): TemplateResult {
   const { sign, tone } = SIGNS[turn.outcome];
   const outcome = turn.takenFor === 'main' ? OUTCOMES[turn.outcome] : TAKEN_FOR[turn.takenFor];
-  const place = turn.repository === null ? turn.subject : folderName(turn.repository);
-  const learnt = turn.learntBy === null ? nothing : html` · learnt by ${shortVersion(turn.learntBy)}`;
+  const place = turn.repository === null ? subjectTitle(turn.subject) : folderName(turn.repository);
+  const learnt =
+    turn.learntBy === null ? nothing : html` · ${t('learnt by {0}', shortVersion(turn.learntBy))}`;
   return html`<span class="sign ${tone}" aria-hidden="true">${sign}</span>
     <span class="line">${firstLine(turn.proposal)}</span>
-    <span class="line small muted">${outcome} · ${place} · ${shortVersion(turn.version)}${learnt}${turn.excluded ? ' · left out' : ''} · ${timeAgo(turn.createdAt, now)}</span>`;
+    <span class="line small muted">${outcome} · ${place} · ${shortVersion(turn.version)}${learnt}${turn.excluded ? ` · ${t('left out')}` : ''} · ${timeAgo(turn.createdAt, now)}</span>`;
 }
 
 function firstLine(text: string): string {
   const line = text.split('\n').find((each) => each.trim() !== '') ?? '';
-  return line.trim() === '' ? '(no text)' : line;
+  return line.trim() === '' ? t('(no text)') : line;
 }

@@ -8,17 +8,23 @@ import { type Kept, keep, kept } from './host.ts';
 import { beginOf, dayOf, endOf, lastDayOf } from './local-day.ts';
 import { sharedStyles } from './styles.ts';
 import './turn-detail.ts';
+import { t } from './l10n.ts';
 import { TurnList } from './turn-list.ts';
 
 /** A search begins when the typing stops for so long. */
 const TYPING_MS = 250;
 
 type Choice = readonly [value: string, title: string];
-const ANY: Choice = ['', 'Any'];
+const ANY: Choice = ['', t('Any')];
 const CHOICES: Record<'outcome' | 'subject' | 'takenFor', readonly Choice[]> = {
   outcome: [ANY, ...Object.entries(OUTCOMES)],
-  subject: [ANY, ['commit_message', 'Commit message'], ['inline_edit', 'Inline edit'], ['chat', 'Chat']],
-  takenFor: [ANY, ['main', 'main work'], ...Object.entries(TAKEN_FOR)],
+  subject: [
+    ANY,
+    ['commit_message', t('Commit message')],
+    ['inline_edit', t('Inline edit')],
+    ['chat', t('Chat')],
+  ],
+  takenFor: [ANY, ['main', t('main work')], ...Object.entries(TAKEN_FOR)],
 };
 
 export class TurnsPage extends LitElement {
@@ -72,7 +78,7 @@ export class TurnsPage extends LitElement {
   override render(): TemplateResult {
     const { turnId } = this.kept;
     return html`<section aria-labelledby="turns-title">
-      <h2 id="turns-title" class="visually-hidden">Turns</h2>
+      <h2 id="turns-title" class="visually-hidden">${t('Turns')}</h2>
       ${turnId === null ? this.#filters() : this.#detail(turnId)}
       <!-- Stays while a turn is open, so that going back finds it as it was. -->
       <apprentice-turn-list ?hidden=${turnId !== null} .filter=${this.kept.filter} .now=${this.now}
@@ -88,17 +94,17 @@ export class TurnsPage extends LitElement {
   #filters(): TemplateResult {
     const { filter } = this.kept;
     const versions: Choice[] = this.versions.map(({ version }) => [version, shortVersion(version)]);
-    return html`<form role="search" aria-label="Filter turns" @submit=${(event: Event) => event.preventDefault()}>
-      <label class="search">Search
-        <input type="search" id="search" maxlength="200" placeholder="In answers, your wording and folders" .value=${filter.text}
+    return html`<form role="search" aria-label=${t('Filter turns')} @submit=${(event: Event) => event.preventDefault()}>
+      <label class="search">${t('Search')}
+        <input type="search" id="search" maxlength="200" placeholder=${t('In answers, your wording and folders')} .value=${filter.text}
           @input=${(event: Event) => this.#type(chosenIn(event))}>
       </label>
-      ${this.#select('outcome', 'What became of it', CHOICES.outcome)}
-      ${this.#select('subject', 'Kind', CHOICES.subject)}
-      ${this.#select('version', 'Version', [ANY, ...versions])}
-      ${this.#select('takenFor', 'Taken for', CHOICES.takenFor)}
-      ${this.#day('from', 'From', dayOf(filter.from), beginOf)}
-      ${this.#day('to', 'To', lastDayOf(filter.to), endOf)}
+      ${this.#select('outcome', t('What became of it'), CHOICES.outcome)}
+      ${this.#select('subject', t('Kind'), CHOICES.subject)}
+      ${this.#select('version', t('Version'), [ANY, ...versions])}
+      ${this.#select('takenFor', t('Taken for'), CHOICES.takenFor)}
+      ${this.#day('from', t('From'), dayOf(filter.from), beginOf)}
+      ${this.#day('to', t('To'), lastDayOf(filter.to), endOf)}
       ${this.#clear()}
     </form>`;
   }
@@ -131,7 +137,7 @@ export class TurnsPage extends LitElement {
     const { filter } = this.kept;
     if (filter.text === '' && Object.values({ ...filter, text: null }).every((value) => value === null))
       return nothing;
-    return html`<div class="clear"><vscode-button secondary id="clear-filter" @click=${this.#showAll}>Show all</vscode-button></div>`;
+    return html`<div class="clear"><vscode-button secondary id="clear-filter" @click=${this.#showAll}>${t('Show all')}</vscode-button></div>`;
   }
 
   #showAll(): void {

@@ -2,8 +2,9 @@
 import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, LitElement, nothing, type PropertyValues, svg, type TemplateResult } from 'lit';
 import type { PanelVersion } from '../../agent-server/protocol/panel.ts';
-import { learntFrom, shortVersion, timeAgo } from './format.ts';
+import { decimal, learntFrom, shortVersion, TAINTED, timeAgo, VERSION_STATES } from './format.ts';
 import { send } from './host.ts';
+import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
 /** Older ones stand in the table. */
@@ -46,28 +47,29 @@ export class VersionLineage extends LitElement {
   override render(): TemplateResult {
     const line = this.versions.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt)).slice(-SHOWN);
     return html`<section aria-labelledby="lineage-title">
-      <h2 id="lineage-title">Versions</h2>
-      ${this.versions.length === 0 ? html`<p class="muted">No version has been trained yet.</p>` : this.#drawn(line)}
+      <h2 id="lineage-title">${t('Versions')}</h2>
+      ${this.versions.length === 0 ? html`<p class="muted">${t('No version has been trained yet.')}</p>` : this.#drawn(line)}
     </section>`;
   }
 
   #drawn(line: readonly PanelVersion[]): TemplateResult {
     const width = line.length * STEP;
     return html`<div class="scroll" id="line" tabindex="0">
-        <svg width=${width} height="48" viewBox="0 0 ${width} 48" role="img" aria-label="Lineage, oldest first: ${line
-          .map(({ version, state }) => `${shortVersion(version)} ${state}`)
-          .join(', ')}">
+        <svg width=${width} height="48" viewBox="0 0 ${width} 48" role="img" aria-label=${t(
+          'Lineage, oldest first: {0}',
+          line.map(({ version, state }) => `${shortVersion(version)} ${VERSION_STATES[state]}`).join(', '),
+        )}>
           ${line.map((version, index) => this.#mark(version, index))}
         </svg>
       </div>
       <details>
-        <summary>All versions</summary>
+        <summary>${t('All versions')}</summary>
         <div class="scroll">
           <table>
             <thead>
-              <tr><th scope="col">Version</th><th scope="col">From</th><th scope="col">State</th>
-                <th scope="col">Go to it</th><th scope="col">Learnt from</th><th scope="col">Loss</th><th scope="col">Made</th>
-                <th scope="col">Why</th></tr>
+              <tr><th scope="col">${t('Version')}</th><th scope="col">${t('Made from')}</th><th scope="col">${t('State')}</th>
+                <th scope="col">${t('Go to it')}</th><th scope="col">${t('Learnt from')}</th><th scope="col">${t('Loss')}</th><th scope="col">${t('Made')}</th>
+                <th scope="col">${t('Why')}</th></tr>
             </thead>
             <tbody>${this.versions.map((version) => this.#row(version))}</tbody>
           </table>
@@ -76,8 +78,8 @@ export class VersionLineage extends LitElement {
   }
 
   #serve(version: string): TemplateResult {
-    return html`<vscode-button secondary aria-label="Serve ${version}"
-      @click=${() => send({ type: 'serveVersion', version })}>Serve</vscode-button>`;
+    return html`<vscode-button secondary aria-label=${t('Serve this one: {0}', version)}
+      @click=${() => send({ type: 'serveVersion', version })}>${t('Serve this one')}</vscode-button>`;
   }
 
   #mark(version: PanelVersion, index: number): TemplateResult {
@@ -87,7 +89,7 @@ export class VersionLineage extends LitElement {
       ${index === 0 ? nothing : svg`<line x1=${x - STEP + 8} x2=${x - 8} y1=${MIDDLE - 6} y2=${MIDDLE - 6}></line>`}
       <circle cx=${x} cy=${MIDDLE - 6} r="7"></circle>
       <text x=${x} y="42">${shortVersion(version.version)}</text>
-      <title>${version.version}: ${state}${version.reason === null ? '' : `: ${version.reason}`}</title>
+      <title>${version.version}: ${VERSION_STATES[state]}${version.reason === null ? '' : `: ${version.reason}`}</title>
     </g>`;
   }
 
@@ -95,10 +97,10 @@ export class VersionLineage extends LitElement {
     return html`<tr>
       <td>${version.version}</td>
       <td>${version.parent ? shortVersion(version.parent) : '–'}</td>
-      <td>${version.version === this.serving ? 'serving' : version.state}</td>
+      <td>${VERSION_STATES[version.version === this.serving ? 'serving' : version.state]}</td>
       <td>${version.state === 'retired' && version.kept ? this.#serve(version.version) : '–'}</td>
       <td>${version.batchId ? learntFrom(version) : '–'}</td>
-      <td>${version.metrics ? version.metrics.loss.toFixed(3) : '–'}</td>
+      <td>${version.metrics ? decimal(version.metrics.loss, 3) : '–'}</td>
       <td>${timeAgo(version.createdAt, this.now)}</td>
       <td>${why(version)}</td>
     </tr>`;
@@ -106,7 +108,7 @@ export class VersionLineage extends LitElement {
 }
 /** The latest decision on it, and whether it knows something that the user took back since. */
 function why({ reason, tainted }: PanelVersion): string {
-  const mark = tainted === null ? [] : [`learnt from something ${tainted} since`];
+  const mark = tainted === null ? [] : [TAINTED[tainted]];
   return [...(reason === null ? [] : [reason]), ...mark].join('; ') || '–';
 }
 customElements.define('apprentice-lineage', VersionLineage);

@@ -2,9 +2,10 @@
 import '@vscode-elements/elements/dist/vscode-button/index.js';
 import { css, html, nothing, type TemplateResult } from 'lit';
 import type { PanelVersion } from '../../agent-server/protocol/panel.ts';
-import { learntFrom, shortVersion, timeAgo } from './format.ts';
+import { decimal, learntFrom, shortVersion, TAINTED, timeAgo, VERSION_STATES } from './format.ts';
 import './gate-report.ts';
 import { send } from './host.ts';
+import { t } from './l10n.ts';
 import { PagedList } from './paged-list.ts';
 
 const PAGE = 5;
@@ -34,7 +35,7 @@ export class VersionList extends PagedList {
     const trained = this.versions.filter(({ parent }) => parent !== null);
     if (trained.length === 0) return nothing;
     return html`<section aria-labelledby="reports-title">
-      <h2 id="reports-title">What was measured</h2>
+      <h2 id="reports-title">${t('What was measured')}</h2>
       ${this.paged(trained, (version) => this.#card(version))}
     </section>`;
   }
@@ -43,15 +44,15 @@ export class VersionList extends PagedList {
     const { metrics, figures, reason, tainted, parent, state, kept } = version;
     const serves = version.version === this.serving;
     return html`<article aria-labelledby="title-${version.version}" data-serving=${serves}>
-      <h3 id="title-${version.version}">${version.version} · ${serves ? 'serving' : state}</h3>
+      <h3 id="title-${version.version}">${version.version} · ${VERSION_STATES[serves ? 'serving' : state]}</h3>
       <dl>
-        <dt>Learnt from</dt><dd>${learntFrom(version)}, on top of ${shortVersion(parent ?? '')}, ${timeAgo(version.createdAt, this.now)}</dd>
-        ${reason === null ? nothing : html`<dt>Decision</dt><dd>${reason}</dd>`}
-        ${tainted === null ? nothing : html`<dt>Taken back</dt><dd>learnt from something ${tainted} since</dd>`}
+        <dt>${t('Learnt from')}</dt><dd>${t('{0}, on top of {1}', learntFrom(version), shortVersion(parent ?? ''))}, ${timeAgo(version.createdAt, this.now)}</dd>
+        ${reason === null ? nothing : html`<dt>${t('Decision')}</dt><dd>${reason}</dd>`}
+        ${tainted === null ? nothing : html`<dt>${t('Taken back')}</dt><dd>${TAINTED[tainted]}</dd>`}
         ${
           metrics === null
             ? nothing
-            : html`<dt>Step</dt><dd>loss ${metrics.loss.toFixed(3)}, gradient norm ${metrics.gradNorm.toFixed(2)}, ${metrics.trainedTokens} tokens in ${metrics.seconds.toFixed(1)} s</dd>`
+            : html`<dt>${t('Step')}</dt><dd>${t('loss {0}, gradient norm {1}, {2} tokens in {3} s', decimal(metrics.loss, 3), decimal(metrics.gradNorm, 2), metrics.trainedTokens, decimal(metrics.seconds, 1))}</dd>`
         }
       </dl>
       ${figures === null ? nothing : html`<apprentice-gate-report .figures=${figures}></apprentice-gate-report>`}
@@ -63,10 +64,10 @@ export class VersionList extends PagedList {
     return html`<div class="row buttons">
       ${
         state === 'retired'
-          ? html`<vscode-button secondary aria-label="Serve this one: ${version}" @click=${() => send({ type: 'serveVersion', version })}>Serve this one</vscode-button>`
+          ? html`<vscode-button secondary aria-label=${t('Serve this one: {0}', version)} @click=${() => send({ type: 'serveVersion', version })}>${t('Serve this one')}</vscode-button>`
           : nothing
       }
-      <vscode-button secondary aria-label="Export ${version}…" @click=${() => send({ type: 'exportAdapter', version })}>Export…</vscode-button>
+      <vscode-button secondary aria-label=${t('Export {0}…', version)} @click=${() => send({ type: 'exportAdapter', version })}>${t('Export…')}</vscode-button>
     </div>`;
   }
 }

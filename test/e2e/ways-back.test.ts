@@ -51,9 +51,9 @@ describe('Ways back in VS Code', { skip: await missingVSCode() }, () => {
     await workbench.openPage('Versions');
     const versions = panel.locator('apprentice-lineage');
     await versions.getByText('All versions').click();
-    await versions.getByRole('button', { name: 'Serve policy@v0' }).click();
+    await versions.getByRole('button', { name: 'Serve this one: policy@v0' }).click();
     await versions.getByRole('row', { name: /^policy@v0 – serving/ }).waitFor();
-    await versions.getByRole('button', { name: 'Serve policy@v2' }).click();
+    await versions.getByRole('button', { name: 'Serve this one: policy@v2' }).click();
     await versions.getByRole('row', { name: /^policy@v2 base serving/ }).waitFor();
 
     await workbench.openPage('Turns');

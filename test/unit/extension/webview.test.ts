@@ -6,7 +6,7 @@ import { CurvePoint } from '../../../agent-server/protocol/panel.ts';
 import { Comparison } from '../../../agent-server/protocol/promotion.ts';
 import { groupRows } from '../../../extension/webview/answer-groups.ts';
 import { acceptedShares } from '../../../extension/webview/curve.ts';
-import { bytes, count, duration, timeAgo } from '../../../extension/webview/format.ts';
+import { bytes, duration, learntFrom, timeAgo } from '../../../extension/webview/format.ts';
 import { bands, points, wilson } from '../../../extension/webview/group-curve.ts';
 import { beginOf, dayOf, endOf, lastDayOf } from '../../../extension/webview/local-day.ts';
 import { wordDiff } from '../../../extension/webview/word-diff.ts';
@@ -68,9 +68,10 @@ test('PANEL-3: time is told in the largest whole unit', () => {
 });
 
 test('a count of one is said in the singular', () => {
+  const told = (sampleCount: number, requestCount = 0) => learntFrom({ sampleCount, requestCount });
   assert.deepEqual(
-    [0, 1, 2].map((n) => count(n, 'sample')),
-    ['0 samples', '1 sample', '2 samples'],
+    [told(0), told(1), told(2), told(0, 1), told(0, 3)],
+    ['0 samples', '1 sample', '2 samples', 'lessons on 1 request', 'lessons on 3 requests'],
   );
 });
 
