@@ -31,7 +31,7 @@ import type { Lesson } from '../store/lesson-types.ts';
 import type { Store } from '../store/store.ts';
 import type { StoredOwnText } from '../store/version-types.ts';
 import { bootstrapMean } from './bootstrap.ts';
-import { type Arm, type ComparedStore, compared, planned, turnsOf } from './compared.ts';
+import { type Arm, type ComparedStore, compared, planned, tooFew, turnsOf } from './compared.ts';
 import { ownTextIds } from './own-text.ts';
 import { standBack } from './stand-back.ts';
 
@@ -74,7 +74,7 @@ export class BetterForMe {
     } catch (thrown) {
       const error = toApprenticeError(thrown);
       if (error.code !== 'invalid_request') throw error;
-      return { plan: { kind: 'too_few', why: `${error.message} ${error.remedy}` }, kept };
+      return { plan: { kind: 'too_few', ...tooFew(store) }, kept };
     }
   }
 

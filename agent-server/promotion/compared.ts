@@ -8,7 +8,7 @@ import type { Lesson } from '../store/lesson-types.ts';
 import { MAX_SEARCHED_LESSONS } from '../store/lessons.ts';
 import type { Store } from '../store/store.ts';
 import type { StoredOwnText } from '../store/version-types.ts';
-import { splitTimeMs, versionAt } from './time-split.ts';
+import { MIN_TEST_TURNS, splitTimeMs, versionAt } from './time-split.ts';
 
 /** The newest judged turns that are looked through. */
 const MAX_TURNS = 512;
@@ -59,6 +59,11 @@ export function compared(store: ComparedStore, serving: WeightVersion, request: 
   const fair = tests.filter(({ trainedBy }) => !trainedBy.some((by) => lineage.includes(by.version)));
   const arms = armsOf(version, serving, lessons.length, fair.length);
   return { splitMs, tests, fair, version, lessons, arms };
+}
+
+/** How many judged turns there are, and how many it takes for a split that is chosen by itself. */
+export function tooFew(store: Pick<ComparedStore, 'ownTexts'>): { judged: number; needed: number } {
+  return { judged: store.ownTexts(MAX_TURNS, { sinceMs: 0 }).length, needed: 2 * MIN_TEST_TURNS };
 }
 
 /** The turns that an arm is measured on. */

@@ -4,7 +4,7 @@ import { BASE_VERSION, type WeightVersion } from '../protocol/ids.ts';
 import type { Version } from '../store/version-types.ts';
 
 /** With fewer turns after the split there is nothing to compare on. */
-const MIN_TEST_TURNS = 2;
+export const MIN_TEST_TURNS = 2;
 
 /**
  * The given time, or the one that leaves half of `turns` (any order) after it. A turn belongs after the split when
@@ -17,7 +17,9 @@ export function splitTimeMs(turns: readonly { createdAtMs: number }[], wantedMs:
   if (after >= MIN_TEST_TURNS) return splitMs;
   throw new ApprenticeError(
     'invalid_request',
-    `Only ${after} turns that you corrected or accepted lie after ${new Date(splitMs).toISOString()}.`,
+    wantedMs === null
+      ? `There are ${times.length} turns that you corrected or accepted; a comparison takes ${2 * MIN_TEST_TURNS}.`
+      : `Only ${after} turns that you corrected or accepted lie after ${new Date(splitMs).toISOString()}.`,
     'Work with it for a while longer, or choose an earlier time.',
   );
 }

@@ -91,8 +91,8 @@ export const EvaluationPlan = z.discriminatedUnion('kind', [
     /** From how long these turns took, and the gate's scoring; null where neither is known. */
     seconds: z.number().nullable(),
   }),
-  /** `why`: one sentence, and what to do. */
-  z.object({ kind: z.literal('too_few'), why: z.string() }),
+  /** Turns that the user corrected or took, and how many it takes. */
+  z.object({ kind: z.literal('too_few'), judged: z.number().int(), needed: z.number().int() }),
 ]);
 export type EvaluationPlan = z.infer<typeof EvaluationPlan>;
 

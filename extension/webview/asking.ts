@@ -43,12 +43,12 @@ export class Asking<T> implements ReactiveController {
 
   render(drawn: (value: T) => TemplateResult): TemplateResult {
     if (this.#error !== null)
-      return html`<div role="alert">
+      return html`<div class="problem" role="alert">
         <p>${this.#error}</p>
         <vscode-button secondary @click=${() => this.#ask()}>${t('Try again')}</vscode-button>
       </div>`;
     return this.#value === null
-      ? html`<p class="muted" role="status">${t('Loading…')}</p>`
+      ? html`<p class="muted loading" role="status">${t('Loading…')}</p>`
       : drawn(this.#value);
   }
 

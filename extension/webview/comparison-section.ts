@@ -37,13 +37,16 @@ export class ComparisonSection extends LitElement {
   static override styles = [
     sharedStyles,
     css`
+      :host { container-type: inline-size; }
       .scroll { overflow-x: auto; }
       table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; margin-top: 8px; }
       caption { text-align: left; margin-bottom: 4px; }
       th { text-align: left; font-weight: 600; vertical-align: bottom; }
       td, tbody th { border-top: 1px solid var(--vscode-panel-border, #8883); font-weight: 400; }
       th, td { padding: 3px 8px 3px 0; }
-      tbody th span { display: block; }
+      tbody th span { display: none; }
+      td span { white-space: nowrap; }
+      @container (min-width: 480px) { tbody th span { display: block; } }
       progress { width: 100%; height: 6px; accent-color: var(--vscode-progressBar-background); }
     `,
   ];
@@ -88,8 +91,14 @@ export class ComparisonSection extends LitElement {
         <progress id="comparison-progress" max=${total === 0 ? 1 : total} .value=${done}></progress>
         <div class="row"><vscode-button secondary id="stop-comparing" @click=${() => send({ type: 'stopComparing' })}>${t('Stop')}</vscode-button></div>`;
     }
-    const failed = comparing.kind === 'failed' ? html`<p role="alert">${comparing.message}</p>` : nothing;
-    if (plan.kind === 'too_few') return html`${failed}<p class="muted" id="too-few">${plan.why}</p>`;
+    const failed =
+      comparing.kind === 'failed' ? html`<p class="problem" role="alert">${comparing.message}</p>` : nothing;
+    if (plan.kind === 'too_few')
+      return html`${failed}<p class="muted" id="too-few">${t(
+        'It takes {0} turns that you corrected or took; there are {1} so far.',
+        plan.needed,
+        plan.judged,
+      )}</p>`;
     return html`${failed}
       <p class="muted" id="cost">${cost(plan)}</p>
       <vscode-button id="compare" @click=${() => send({ type: 'compare' })}>${t('Measure now')}</vscode-button>`;
@@ -113,12 +122,15 @@ export class ComparisonSection extends LitElement {
       <caption class="muted">${caption}</caption>
       <thead><tr>
         <th scope="col">${t('Arm')}</th>
-        <th scope="col">${t('Your text, nats a token above the base')}</th>
-        <th scope="col">${t('Likeness of answers (chrF)')}</th>
+        <th scope="col">${t('Gain')}</th>
+        <th scope="col">${t('chrF')}</th>
         <th scope="col">${t('Turns')}</th>
       </tr></thead>
       <tbody>${arms.map((arm) => row(arm))}</tbody>
-    </table></div>`;
+    </table></div>
+    <p class="muted">${t(
+      'Gain: how much likelier your own text is than by the base, in nats a token. chrF: how like the answers are to what you wanted, 0 to 100. In brackets: 80% intervals.',
+    )}</p>`;
   }
 }
 
@@ -127,7 +139,7 @@ function row({ arm, version, versusBase, chrf, chrfInterval, turns }: ArmResult)
   const spread = (low: string, high: string): TemplateResult =>
     html` <span class="muted">(${t('{0} to {1}', low, high)})</span>`;
   return html`<tr data-arm=${arm}>
-    <th scope="row">${name}${arm === 'base' || arm === 'control' ? nothing : html` (${shortVersion(version)})`}<span class="muted">${what}</span></th>
+    <th scope="row" title=${what}>${name}${arm === 'base' || arm === 'control' ? nothing : html` (${shortVersion(version)})`}<span class="muted">${what}</span></th>
     <td>${
       versusBase === null
         ? '–'

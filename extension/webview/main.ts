@@ -75,7 +75,8 @@ export class ApprenticePanel extends LitElement {
 
   override render(): TemplateResult {
     const { view } = this;
-    if (view === null) return html`<main aria-busy="true"><p class="muted">${t('Loading…')}</p></main>`;
+    if (view === null)
+      return html`<main aria-busy="true"><p class="muted loading">${t('Loading…')}</p></main>`;
     return html`<main aria-label=${t('Agent improvement')}>
       <h1 class="visually-hidden">${t('Agent improvement')}</h1>
       <apprentice-notices .view=${view}></apprentice-notices>
@@ -88,7 +89,7 @@ export class ApprenticePanel extends LitElement {
     if (snapshot === null) {
       return connection.kind === 'offline'
         ? html`<p class="muted">${t('Nothing can be shown while the agent-server is away.')}</p>`
-        : html`<p class="muted" role="status">${t('Connecting to the agent-server…')}</p>`;
+        : html`<p class="muted loading" role="status">${t('Connecting to the agent-server…')}</p>`;
     }
     if (snapshot.learning === 'unasked')
       return html`<apprentice-consent .home=${view.home}></apprentice-consent>`;

@@ -136,7 +136,7 @@ export class SideBySideSection extends LitElement {
 
 function told({ left, right, state, pairs }: SideBySide): TemplateResult | string {
   const names = [shortVersion(left), shortVersion(right)] as const;
-  if (state.kind === 'failed') return html`<span role="alert">${state.message}</span>`;
+  if (state.kind === 'failed') return html`<span class="problem" role="alert">${state.message}</span>`;
   if (state.kind === 'running')
     return t('{0} and {1} answer: {2} of {3}', ...names, pairs.length, state.total);
   const same = pairs.filter((pair) => pair.left === pair.right).length;

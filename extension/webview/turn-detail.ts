@@ -83,8 +83,8 @@ export class TurnDetailView extends LitElement {
 
   override render(): TemplateResult {
     return html`<div class="back"><vscode-button secondary id="back" @click=${this.#close}>${t('Back to all turns')}</vscode-button></div>
-      ${this.error === null ? nothing : html`<p role="alert">${this.error}</p>`}
-      ${this.detail === null ? (this.error === null ? html`<p class="muted" role="status">${t('Loading…')}</p>` : nothing) : this.#whole(this.detail)}`;
+      ${this.error === null ? nothing : html`<p class="problem" role="alert">${this.error}</p>`}
+      ${this.detail === null ? (this.error === null ? html`<p class="muted loading" role="status">${t('Loading…')}</p>` : nothing) : this.#whole(this.detail)}`;
   }
 
   #whole(detail: TurnDetail): TemplateResult {

@@ -104,11 +104,11 @@ export class TurnList extends LitElement {
   #status(): TemplateResult | typeof nothing {
     const { count, searched, total, ended, empty } = this.#pages;
     if (this.error !== null)
-      return html`<div class="status" role="alert">
+      return html`<div class="status problem" role="alert">
         <p>${this.error}</p>
         <vscode-button secondary @click=${this.#again}>${t('Try again')}</vscode-button>
       </div>`;
-    if (empty) return html`<p class="status muted" role="status">${t('Loading…')}</p>`;
+    if (empty) return html`<p class="status muted loading" role="status">${t('Loading…')}</p>`;
     if (total === 0)
       return html`<p class="status muted">${t(
         'Nothing yet. Stage a change and press the button “Write Commit Message” in the title of Source Control.',

@@ -248,8 +248,8 @@ function typedDialogs(profile: Profile): void {
 
 /** Each part of a page has what it asked for. */
 async function loaded(panel: FrameLocator): Promise<void> {
-  const loading = panel.locator('[role="status"]', { hasText: 'Loading' });
-  while ((await loading.count()) > 0) await loading.first().waitFor({ state: 'detached' });
+  const loading = panel.locator('[role="status"]:visible', { hasText: 'Loading' });
+  while ((await loading.count()) > 0) await loading.first().waitFor({ state: 'hidden' });
 }
 
 /** As an earlier comparison left it, with a control. */
