@@ -1,7 +1,7 @@
 /** What is being learnt: the turns and lessons of the step under way, or what waits for the next. */
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import type { Learning, PanelSnapshot, PanelTurn } from '../../agent-server/protocol/panel.ts';
-import { counted, OUTCOMES, shortVersion } from './format.ts';
+import { counted, OUTCOMES, shortVersion, subjectTitle } from './format.ts';
 import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
 
@@ -42,7 +42,7 @@ export class BeingLearnt extends LitElement {
           ? nothing
           : html`<ul aria-label=${distilled > 0 ? t('Lessons of this step') : t('Turns of this step')}>
             ${turns.map((turn) => html`<li>${this.#link(turn.turnId, wanted(turn), about(turn))}</li>`)}
-            ${lessons.map(({ turnId, subject, text }) => html`<li>${this.#link(turnId, text, subject)}</li>`)}
+            ${lessons.map(({ turnId, subject, text }) => html`<li>${this.#link(turnId, text, subjectTitle(subject))}</li>`)}
           </ul>`
       }
       ${more > 0 ? html`<p class="muted">${t('and {0} more', more)}</p>` : nothing}`;
@@ -109,6 +109,6 @@ function wanted({ correction, hint, proposal }: PanelTurn): string {
 }
 
 function about({ subject, outcome, version }: PanelTurn): string {
-  return [subject, OUTCOMES[outcome], shortVersion(version)].join(' · ');
+  return [subjectTitle(subject), OUTCOMES[outcome], shortVersion(version)].join(' · ');
 }
 customElements.define('apprentice-being-learnt', BeingLearnt);

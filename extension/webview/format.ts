@@ -53,7 +53,7 @@ const BYTE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
 export function bytes(size: number): string {
   const power = Math.min(BYTE_UNITS.length - 1, size < 1 ? 0 : Math.floor(Math.log10(size) / 3));
   const value = size / 1_000 ** power;
-  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${BYTE_UNITS[power] ?? 'B'}`;
+  return `${power === 0 || value >= 100 ? Math.round(value) : decimal(value, 1)} ${BYTE_UNITS[power] ?? 'B'}`;
 }
 
 /** Of two whole texts the one for this number: the nouns of other languages do not just take an s. */

@@ -16,7 +16,7 @@ import './page-tabs.ts';
 import './serving-section.ts';
 import './side-by-side.ts';
 import { sharedStyles } from './styles.ts';
-import './turns-page.ts';
+import { TurnsPage } from './turns-page.ts';
 import './version-lineage.ts';
 import './version-list.ts';
 import { t } from './l10n.ts';
@@ -130,6 +130,10 @@ export class ApprenticePanel extends LitElement {
   #open(turnId: string): void {
     keep({ turnId });
     this.#show('turns');
+    void this.updateComplete.then(() => {
+      const page = this.renderRoot.querySelector('apprentice-turns');
+      return page instanceof TurnsPage ? page.focusTurn() : undefined;
+    });
   }
 
   #show(page: Page): void {

@@ -187,6 +187,11 @@ export class TurnDetailView extends LitElement {
     }
   }
 
+  async focusBack(): Promise<void> {
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>('#back')?.focus();
+  }
+
   #close(): void {
     this.dispatchEvent(new CustomEvent('close'));
   }

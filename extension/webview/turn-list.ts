@@ -153,6 +153,12 @@ export class TurnList extends LitElement {
     this.requestUpdate();
   }
 
+  /** Drawn again after it was hidden, where it did not look, with the focus where it was. */
+  async focusAgain(): Promise<void> {
+    this.#look();
+    await this.#focusRow(this.#focused);
+  }
+
   #again(): void {
     this.error = null;
   }

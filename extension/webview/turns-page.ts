@@ -5,10 +5,10 @@ import type { PanelVersion } from '../../agent-server/protocol/panel.ts';
 import { TurnFilter } from '../../agent-server/protocol/turns.ts';
 import { chosenIn, OUTCOMES, shortVersion, TAKEN_FOR } from './format.ts';
 import { type Kept, keep, kept } from './host.ts';
+import { t } from './l10n.ts';
 import { beginOf, dayOf, endOf, lastDayOf } from './local-day.ts';
 import { sharedStyles } from './styles.ts';
-import './turn-detail.ts';
-import { t } from './l10n.ts';
+import { TurnDetailView } from './turn-detail.ts';
 import { TurnList } from './turn-list.ts';
 
 /** A search begins when the typing stops for so long. */
@@ -70,7 +70,7 @@ export class TurnsPage extends LitElement {
         window.scrollTo(0, to);
         // It did not look while it was hidden.
         const list = this.renderRoot.querySelector('apprentice-turn-list');
-        if (list instanceof TurnList) list.requestUpdate();
+        if (list instanceof TurnList) void list.focusAgain();
       });
     }
   }
@@ -158,6 +158,14 @@ export class TurnsPage extends LitElement {
     this.#scrolledTo = window.scrollY;
     this.#keep({ turnId });
     window.scrollTo(0, 0);
+    void this.focusTurn();
+  }
+
+  /** The keyboard goes on in the turn that is open. */
+  async focusTurn(): Promise<void> {
+    await this.updateComplete;
+    const detail = this.renderRoot.querySelector('apprentice-turn-detail');
+    if (detail instanceof TurnDetailView) await detail.focusBack();
   }
 
   #keep(change: Partial<Kept>): void {

@@ -148,6 +148,12 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
     await panel.getByRole('button', { name: 'Show all' }).click();
     await rows.getByText('Farewell, dear user!').waitFor();
     assert.equal(await panel.getByLabel('From', { exact: true }).inputValue(), '');
+    // The keyboard goes into the turn and back to its row.
+    await rows.nth(1).focus();
+    await workbench.page.keyboard.press('Enter');
+    await panel.locator('#back:focus').waitFor();
+    await workbench.page.keyboard.press('Enter');
+    await panel.locator("apprentice-turn-list button[data-index='1']:focus").waitFor();
   });
 
   it('PANEL-13: the base and the control of a comparison stand behind the curve; another is run from the page', async () => {
