@@ -27,7 +27,7 @@ export function readObservation(
     case 'thumb':
       return readThumb(observation);
     case 'user_edit':
-      return readUserEdit(observation, proposal);
+      return readUserEdit(observation, proposal, context);
     case 'patch_review':
       return readPatchReview(observation, proposal);
     case 'git':

@@ -132,6 +132,10 @@ export function beforeTurn(context: ObservationContext, turnId: string): Observa
   return {
     request: context.request,
     toolCalls: context.toolCalls,
+    answer: context.answer,
+    get edits() {
+      return context.edits;
+    },
     get before() {
       return context.before.filter((one) => !('turnId' in one) || one.turnId !== turnId);
     },

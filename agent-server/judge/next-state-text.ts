@@ -40,6 +40,11 @@ function bodyOf(observation: Observation): string {
         `looked at: ${observation.moment}`,
         observation.survival === null ? null : `share of its lines still there: ${observation.survival}`,
         observation.text,
+        ...observation.edits.map(({ edit, text }) =>
+          text === null || text === ''
+            ? `edit ${edit + 1}: ${text === null ? 'as proposed' : 'gone'}`
+            : `edit ${edit + 1} as it was committed:\n${text}`,
+        ),
       );
     case 'patch_review':
       return lines(

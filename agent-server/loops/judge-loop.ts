@@ -13,6 +13,7 @@ import type { LearningConfig } from '../learning/config.ts';
 import { degenerateReason } from '../learning/degenerate.ts';
 import { type ObservationId, SampleId, type TurnId } from '../protocol/ids.ts';
 import type { Observation } from '../protocol/observations.ts';
+import { proposedEdits } from '../sessions/proposed-edits.ts';
 import type { Store } from '../store/store.ts';
 import type { NextState, Turn } from '../store/types.ts';
 import { type Loop, type LoopOptions, type LoopWork, startLoop } from './loop.ts';
@@ -126,6 +127,10 @@ function readingsOf(store: Store, turn: Turn): Readings {
     const reading = readObservation(observation, turn.response?.text ?? '', {
       request: session.request,
       toolCalls: session.toolCalls,
+      answer: turn.answer,
+      get edits() {
+        return turn.answer === null ? [] : proposedEdits(turn.answer);
+      },
       get before() {
         return session.before(observationId);
       },

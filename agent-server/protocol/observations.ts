@@ -99,6 +99,18 @@ export const UserEditObservation = z.object({
   text: Text.nullable(),
   /** Share of the agent's lines still there, 0 to 1; null: read it from the text. */
   survival: z.number().min(0).max(1).nullable(),
+  /** What a commit holds of each of the answer's edits, as far as that is known and may be told. */
+  edits: z
+    .array(
+      z.object({
+        /** Its place among the edits that the answer proposed (`editsProposed`). */
+        edit: z.number().int().min(0).max(1000),
+        /** Its lines as they were committed, '' when they are gone; null: as proposed. */
+        text: Text.nullable(),
+      }),
+    )
+    .max(1000)
+    .default([]),
 });
 export type UserEditObservation = z.infer<typeof UserEditObservation>;
 

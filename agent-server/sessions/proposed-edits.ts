@@ -3,12 +3,12 @@
  * have, patches, and search-and-replace blocks in text. Paths are the model's own words: data to compare with, never
  * to open. Whether an edit was made is for the editor to see. Pure.
  */
-import { changedLines, editArguments } from '../evidence/edit-arguments.ts';
+import { editArguments } from '../evidence/edit-arguments.ts';
+import { blocksOf, editOf } from '../evidence/edit-blocks.ts';
 import type { ProposedEdit } from '../protocol/edits.ts';
 import type { AnswerMessage } from '../protocol/gateway.ts';
 
 export const MAX_EDITS = 100;
-const MAX_TEXT_CHARS = 65_536;
 
 /** The edits of an answer in its order; those that change nothing are left out. */
 export function proposedEdits({
@@ -16,8 +16,7 @@ export function proposedEdits({
   toolCalls,
 }: Pick<AnswerMessage, 'content' | 'toolCalls'>): ProposedEdit[] {
   return [...blocksOf(content, null), ...toolCalls.flatMap((call) => editsOfCall(call.arguments))]
-    .flatMap(whatChanged)
-    .filter(({ before, after }) => (before?.length ?? 0) <= MAX_TEXT_CHARS && after.length <= MAX_TEXT_CHARS)
+    .flatMap((proposed) => editOf(proposed) ?? [])
     .slice(0, MAX_EDITS);
 }
 
@@ -64,41 +63,4 @@ function editsOfPatch(patch: string): ProposedEdit[] {
   }
   end();
   return edits;
-}
-
-const SEARCH = /^(?:<{5,9}|-{5,9}) ?SEARCH>?\s*$/;
-const DIVIDER = /^={5,9}\s*$/;
-const REPLACE = /^(?:>{5,9}|\+{5,9}) ?REPLACE\s*$/;
-const FENCE = /^(?:```|~~~)/;
-
-/** Search-and-replace blocks; the file is `path`, or named on the last line before that is not a fence. */
-function blocksOf(answer: string, path: string | null): ProposedEdit[] {
-  const edits: ProposedEdit[] = [];
-  let part: 'outside' | 'search' | 'replace' = 'outside';
-  let named = '';
-  let before: string[] = [];
-  let after: string[] = [];
-  for (const line of answer.split('\n')) {
-    if (part === 'outside' && SEARCH.test(line)) {
-      part = 'search';
-      before = [];
-      after = [];
-    } else if (part === 'search' && DIVIDER.test(line)) part = 'replace';
-    else if (part === 'replace' && REPLACE.test(line)) {
-      const file = path ?? named;
-      if (file !== '') edits.push({ path: file, before: before.join('\n'), after: after.join('\n') });
-      part = 'outside';
-    } else if (part === 'search') before.push(line);
-    else if (part === 'replace') after.push(line);
-    else if (line.trim() !== '' && !FENCE.test(line)) named = line.replaceAll(/[*`#:]/g, '').trim();
-  }
-  return edits;
-}
-
-/** Only the lines that differ. */
-function whatChanged({ path, before, after }: ProposedEdit): ProposedEdit[] {
-  if (before === null) return after === '' ? [] : [{ path, before, after }];
-  const { removed, added } = changedLines({ before, after });
-  if (removed.length === 0 && added.length === 0) return [];
-  return [{ path, before: removed.join('\n'), after: added.join('\n') }];
 }

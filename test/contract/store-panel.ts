@@ -225,6 +225,7 @@ function userEdit(turnId: TurnId, survival: number): UserEditObservation {
     moment: '30s',
     text: null,
     survival,
+    edits: [],
   };
 }
 

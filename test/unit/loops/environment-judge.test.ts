@@ -186,7 +186,7 @@ describe('Environment and judge', () => {
 
     const turnId = answeredTurn(store);
     const looked = { kind: 'user_edit', moment: '30s', text: 'Add', survival: null } as const;
-    await attached({ ...of(turnId), ...looked });
+    await attached({ ...of(turnId), ...looked, edits: [] });
     assert.equal(store.nextJudgeDueMs(), T0 + 360_000, 'the user may be in the middle of it');
     clock.nowMs = T0 + 1_000;
     const run = { exitCode: 1, output: '', before: null, testDiff: null, editedSince: false };
