@@ -18,7 +18,8 @@ import {
 } from 'vscode';
 import { editorRequests } from '../agent-server/protocol/editor.ts';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
-import { onCommit } from './capture/hunks/commit-events.ts';
+import { CommitMemory } from './capture/git/committed-turns.ts';
+import { GitCapture } from './capture/git/git-capture.ts';
 import { HunkCapture } from './capture/hunks/hunk-capture.ts';
 import { CaptureIgnore } from './capture/ignore/capture-ignore.ts';
 import { ObservationSpool } from './capture/observation-spool.ts';
@@ -172,7 +173,15 @@ export function makeParts(
     context.subscriptions.push(
       watcher,
       writer,
-      onCommit(git, (paths) => hunks.committed(paths), log),
+      new GitCapture(git, {
+        client,
+        spool,
+        hunks,
+        memory: new CommitMemory(context.workspaceState),
+        scrub,
+        mayCapture: (path) => ignored.mayCapture(path),
+        log,
+      }),
     );
   }, log);
   const write = async (argument: unknown): Promise<void> => {

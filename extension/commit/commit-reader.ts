@@ -1,9 +1,9 @@
 /** Turns reflog entries into commit observations: reads the diff, gives an id that any window would give. */
-import { createHash } from 'node:crypto';
 import type { SimpleGit } from 'simple-git';
 import type { z } from 'zod';
 import { diffSha256 } from '../../agent-server/environment/commit-message.ts';
 import { CommitObservation } from '../../agent-server/protocol/observations.ts';
+import { observationIdOf } from '../capture/git/observation-id.ts';
 import { commitDiff, type DiffPlace } from './git.ts';
 import { parseReflog, REFLOG_FORMAT, type ReflogEntry } from './reflog.ts';
 
@@ -49,7 +49,5 @@ export async function commitObservation(
 
 /** A UUID (version 8, RFC 9562) of the commit itself, so that two windows report it once. */
 export function commitObservationId(repositoryRoot: string, entry: ReflogEntry): string {
-  const hash = createHash('sha256').update(`${repositoryRoot}\0${entry.sha}\0${entry.action}`).digest('hex');
-  const variant = ((Number.parseInt(hash.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
-  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-${variant}${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
+  return observationIdOf(repositoryRoot, entry.sha, entry.action ?? 'null');
 }

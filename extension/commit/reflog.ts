@@ -13,6 +13,8 @@ export interface ReflogEntry {
   unixSeconds: number;
   /** Null: HEAD only moved (checkout, reset, fast-forward), no commit was made. */
   action: CommitAction | null;
+  /** What git says it did: `commit: Add a total`, `checkout: moving from main to side`. */
+  subject: string;
   message: string;
   /** Where HEAD was before; null for the oldest entry read. */
   previous: string | null;
@@ -33,6 +35,7 @@ export function parseReflog(text: string): ReflogEntry[] {
       parents: parents.split(' ').filter((parent) => parent !== ''),
       unixSeconds: Number(/\{(\d+)\}$/.exec(selector)?.[1] ?? 0),
       action: actionOf(subject),
+      subject,
       message,
       previous: fields[at + FIELDS]?.trim() || null,
     });

@@ -56,6 +56,7 @@ describe('The edits of an agent, in VS Code', { skip: await missingVSCode() }, (
 
     await workbench.openFile(`${FILE}:3`);
     await workbench.replaceLine('  return sum;');
+    assert.ok(await eventually(() => readFileSync(file, 'utf8').includes('return sum;'), LOOK_LIMIT_MS));
     repository.git('commit', '--all', '--quiet', '--message', 'Sum first');
     assert.ok(await eventually(() => looks().length === 2, LOOK_LIMIT_MS), 'the commit was not seen');
     assert.deepEqual(looks()[1], { moment: 'commit', survival: 0.5 });

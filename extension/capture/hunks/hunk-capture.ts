@@ -5,7 +5,6 @@
  * others only what is pasted is compared, while a text of an agent is missing.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import {
   type Disposable,
@@ -16,17 +15,19 @@ import {
   workspace,
 } from 'vscode';
 import type { EditsProposed } from '../../../agent-server/protocol/editor.ts';
-import { Observation } from '../../../agent-server/protocol/observations.ts';
+import { Observation, type UserEditObservation } from '../../../agent-server/protocol/observations.ts';
 import type { AgentServerClient } from '../../client.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
+import { isNotebook, isOurs, openDocument, stepOf, textOf, textOnDisk } from './documents.ts';
 import { ExpectedEdits } from './expected-edits.ts';
+import { FilesSeen } from './files-seen.ts';
+import { FollowedHunks } from './followed-hunks.ts';
 import { type Hunk, HunkTracker, type Place } from './hunk-tracker.ts';
-import { HunkWatch, type Look } from './hunk-watch.ts';
+import { HunkWatch } from './hunk-watch.ts';
 import { survival } from './locate.ts';
 import type { Change, Span } from './span.ts';
+import { ThrownAway } from './thrown-away.ts';
 
-/** A larger file is no source that an agent edits. */
-const MAX_FILE_BYTES = 2_000_000;
 /** A document's whole text is not read for a keystroke. */
 const MIN_ARRIVING_CHARS = 8;
 /** Timers cannot wait longer. */
@@ -49,6 +50,10 @@ export class HunkCapture implements Disposable {
   readonly #expected = new ExpectedEdits();
   readonly #tracker = new HunkTracker();
   readonly #watch = new HunkWatch(this.#tracker, textOf);
+  /** What is followed: git decides of it too (capture/git/). */
+  readonly followed = new FollowedHunks(this.#tracker, this.#watch, textOf, () => this.#catchUpWithDisk());
+  readonly #files = new FilesSeen();
+  readonly #thrownAway = new ThrownAway(this.followed);
   readonly #mayCaptureFile: (path: string) => Promise<boolean>;
   readonly #subscriptions: Disposable[];
   readonly #onDidArrive = new EventEmitter<ArrivedEdit>();
@@ -61,6 +66,9 @@ export class HunkCapture implements Disposable {
   readonly #onDidRewrite = new EventEmitter<string>();
   /** A file in which an edit is followed was written by another program, and no agent's edit was seen in it. Its path. */
   readonly onDidRewrite = this.#onDidRewrite.event;
+  readonly #onDidMove = new EventEmitter<string>();
+  /** A document in which something is followed changed under the editor, by git or another program. Its path. */
+  readonly onDidMove = this.#onDidMove.event;
 
   /** `mayCaptureFile`: may this file be captured (capture/ignore)? */
   constructor(
@@ -75,22 +83,26 @@ export class HunkCapture implements Disposable {
     this.#subscriptions = [
       this.#onDidArrive,
       this.#onDidRewrite,
+      this.#onDidMove,
       files,
       files.onDidCreate(({ fsPath }) => this.#written(fsPath)),
       files.onDidChange(({ fsPath }) => this.#written(fsPath)),
       client.onEditsProposed((proposed) => this.#expect(proposed)),
       workspace.onDidChangeTextDocument((event) => this.#changed(event)),
       workspace.onDidSaveTextDocument((document) => this.#saved(document)),
+      workspace.onDidCloseTextDocument((document) => this.#closed(document)),
+      workspace.onDidDeleteFiles(({ files }) => {
+        for (const { fsPath } of files) this.#deleted(fsPath);
+      }),
       workspace.onDidRenameFiles(({ files }) => {
         for (const { oldUri, newUri } of files) this.#renamed(oldUri.fsPath, newUri.fsPath);
       }),
     ];
   }
 
-  /** These files were committed as they are. */
-  committed(paths: ReadonlySet<string>): void {
-    this.#catchUpWithDisk();
-    this.#report(this.#watch.committed(paths));
+  /** Of hunks it was decided elsewhere: they were committed, set aside, are back, or are let go. */
+  decided(): void {
+    this.#arm();
     this.#onDidChangeHunks.fire();
   }
 
@@ -100,7 +112,10 @@ export class HunkCapture implements Disposable {
     { turnId, index, proposed, span }: { turnId: string; index: number; proposed: string; span: Span },
   ): void {
     if (!this.#mayCapture() || !isOurs(document)) return;
-    this.#follow({ id: `${turnId}/${index}`, turnId, proposed }, { document: document.uri.fsPath, span });
+    this.#follow(
+      { id: `${turnId}/${index}`, turnId, edit: null, proposed },
+      { document: document.uri.fsPath, span },
+    );
     this.#arm();
   }
 
@@ -145,15 +160,38 @@ export class HunkCapture implements Disposable {
     const changes = contentChanges.map(
       ({ rangeOffset, rangeLength, text }): Change => ({ offset: rangeOffset, removed: rangeLength, text }),
     );
-    if (followed) this.#tracker.change(path, changes);
+    const by = this.#thrownAway.changed(path, document.isDirty, stepOf(event));
+    if (followed) this.#tracker.change(path, changes, by === 'disk' ? 'disk' : 'editor');
+    if (by === 'disk' && followed) this.#onDidMove.fire(path);
+    if (by === 'revert') this.#threwAway(this.#thrownAway.gone(path), 'reverted');
     if (announced) this.#look(path, changes, document.getText(), event);
   }
 
   /** What came in pieces too small to look at, one by one, is there by now. */
   #saved(document: TextDocument): void {
     const { fsPath } = document.uri;
-    if (isOurs(document) && this.#expected.concern(fsPath, Date.now()))
-      this.#look(fsPath, null, document.getText(), null);
+    if (!isOurs(document)) return;
+    if (this.#expected.concern(fsPath, Date.now())) this.#look(fsPath, null, document.getText(), null);
+    this.#files.note(fsPath);
+    this.#threwAway(this.#thrownAway.saved(fsPath), 'reverted');
+  }
+
+  /** What was not saved is lost; what was is what the file says. */
+  #closed(document: TextDocument): void {
+    const { fsPath } = document.uri;
+    if (!isOurs(document)) return;
+    this.#tracker.leave(fsPath, document.getText());
+    this.#files.note(fsPath);
+    if (!this.#thrownAway.closed(fsPath)) return;
+    this.#tracker.replaced(fsPath, textOnDisk(fsPath) ?? '', 'editor');
+    this.#threwAway(this.#thrownAway.gone(fsPath), 'rejected');
+  }
+
+  /** A file, or a folder with all that was in it. */
+  #deleted(deleted: string): void {
+    for (const path of this.#tracker.documents())
+      if (path === deleted || path.startsWith(`${deleted}${sep}`))
+        this.#threwAway(this.#thrownAway.gone(path), 'rejected');
   }
 
   /** A file, or a folder with all that is in it. */
@@ -168,10 +206,12 @@ export class HunkCapture implements Disposable {
 
   /** Some agents write files themselves; those that are open tell of it as documents. */
   #written(path: string): void {
-    if (openDocument(path) !== undefined) return;
+    if (openDocument(path) !== undefined || isNotebook(path)) return;
     const text = this.#expected.concern(path, Date.now()) ? textOnDisk(path) : null;
     const arrived = text !== null && this.#look(path, null, text, null);
-    if (!arrived && this.#tracker.documents().includes(path)) this.#onDidRewrite.fire(path);
+    if (arrived || !this.#tracker.documents().includes(path)) return;
+    this.#onDidMove.fire(path);
+    this.#onDidRewrite.fire(path);
   }
 
   /** Has anything arrived? */
@@ -184,7 +224,11 @@ export class HunkCapture implements Disposable {
     const nowMs = Date.now();
     const arrived = this.#expected.arrived(path, changes, text, nowMs);
     for (const { turnId, index, edit, span } of arrived) {
-      this.#follow({ id: `${turnId}/${index}`, turnId, proposed: edit.after }, { document: path, span });
+      this.followed.takenOver(path, span, new Set(arrived.map((one) => one.turnId)));
+      this.#follow(
+        { id: `${turnId}/${index}`, turnId, edit: index, proposed: edit.after },
+        { document: path, span },
+      );
       this.#onDidArrive.fire({ turnId, document: path, span, brought });
     }
     this.#arm();
@@ -203,6 +247,7 @@ export class HunkCapture implements Disposable {
     if (letGo !== undefined) this.#watch.forget(letGo.turnId);
     this.#watch.arrived(hunk.turnId, hunk.id, Date.now());
     this.#onDidChangeHunks.fire();
+    this.#files.note(place.document);
     void this.#letGoIfIgnored(place.document);
   }
 
@@ -213,61 +258,38 @@ export class HunkCapture implements Disposable {
     const waitMs = Math.min(Math.max(0, dueMs - Date.now()), MAX_WAIT_MS);
     this.#timer = setTimeout(() => {
       this.#catchUpWithDisk();
-      this.#report(this.#watch.due(Date.now()));
+      for (const { turnId, moment, survival } of this.#watch.due(Date.now()))
+        this.#report(turnId, moment, survival);
       this.#arm();
     }, waitMs);
   }
 
   /** Files that are not open change without a word. */
   #catchUpWithDisk(): void {
-    for (const path of this.#tracker.documents()) {
-      const text = openDocument(path) === undefined ? textOnDisk(path) : null;
-      if (text !== null) this.#tracker.replaced(path, text);
-    }
+    for (const path of this.#files.changed(this.#tracker.documents()))
+      if (openDocument(path) === undefined) this.#tracker.replaced(path, textOnDisk(path) ?? '');
   }
 
-  #report(looks: readonly Look[]): void {
+  /** The user threw away all that these turns did. */
+  #threwAway(turnIds: readonly string[], moment: 'rejected' | 'reverted'): void {
+    for (const turnId of turnIds) this.#report(turnId, moment, this.#watch.survival(turnId));
+  }
+
+  #report(turnId: string, moment: UserEditObservation['moment'], survival: number): void {
     if (!this.#mayCapture()) return;
-    for (const { turnId, moment, survival } of looks) {
-      const observation = {
-        kind: 'user_edit',
-        observationId: randomUUID(),
-        observedAt: new Date().toISOString(),
-        turnId,
-        moment,
-        text: null,
-        survival,
-      };
-      void this.#spool.add(Observation.parse(observation));
-    }
+    const observation = {
+      kind: 'user_edit',
+      observationId: randomUUID(),
+      observedAt: new Date().toISOString(),
+      turnId,
+      moment,
+      text: null,
+      survival,
+    };
+    void this.#spool.add(Observation.parse(observation));
   }
 
   #mayCapture(): boolean {
     return workspace.isTrusted && this.#client.learning === 'on';
-  }
-}
-
-/** A file of the workspace. */
-function isOurs({ uri }: TextDocument): boolean {
-  return uri.scheme === 'file' && workspace.getWorkspaceFolder(uri) !== undefined;
-}
-
-function openDocument(path: string): TextDocument | undefined {
-  return workspace.textDocuments.find(
-    ({ uri, isClosed }) => uri.scheme === 'file' && !isClosed && uri.fsPath === path,
-  );
-}
-
-function textOf(path: string): string | null {
-  return openDocument(path)?.getText() ?? textOnDisk(path);
-}
-
-function textOnDisk(path: string): string | null {
-  try {
-    const stats = statSync(path);
-    return stats.isFile() && stats.size <= MAX_FILE_BYTES ? readFileSync(path, 'utf8') : null;
-  } catch {
-    // Gone, or not ours to read: nothing of an agent's is in it then.
-    return null;
   }
 }

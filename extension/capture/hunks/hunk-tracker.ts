@@ -11,6 +11,8 @@ import { type Change, changedSpans, follow, type Span } from './span.ts';
 export interface Hunk {
   readonly id: string;
   readonly turnId: string;
+  /** Its place among the edits that the answer proposed; null: of a review, which has said what there is to say. */
+  readonly edit: number | null;
   /** What it was when it was put there. */
   readonly proposed: string;
 }
@@ -25,6 +27,9 @@ export interface Place {
   readonly span: Span;
 }
 
+/** How a document changed: by the editor's own hand, or because the file under it did. */
+export type ChangedBy = 'editor' | 'disk';
+
 interface Tracked {
   readonly hunk: Hunk;
   /** Null: gone. */
@@ -33,6 +38,8 @@ interface Tracked {
   document: string;
   /** What it last said, when somebody looked. */
   seen: string;
+  /** Who changed its lines last; null: nobody did since it was put there. */
+  touchedBy: ChangedBy | null;
 }
 
 /** Hunks followed at once; the oldest is let go for a new one. */
@@ -44,7 +51,13 @@ export class HunkTracker {
   /** Begins to follow a hunk; one of the same id is followed anew. Returns the hunk that was let go for it. */
   add(hunk: Hunk, place: Place): Hunk | undefined {
     this.#tracked.delete(hunk.id);
-    this.#tracked.set(hunk.id, { hunk, place, document: place.document, seen: hunk.proposed });
+    this.#tracked.set(hunk.id, {
+      hunk,
+      place,
+      document: place.document,
+      seen: hunk.proposed,
+      touchedBy: null,
+    });
     const [oldest] = this.#tracked.keys();
     if (this.#tracked.size <= MAX_HUNKS || oldest === undefined) return undefined;
     const letGo = this.#tracked.get(oldest)?.hunk;
@@ -93,11 +106,12 @@ export class HunkTracker {
    * The document changed: `changes` with the offsets of before, not overlapping, in any order. Constant work a hunk; of
    * one that is missing the text that came is searched, when it is long enough to hold it.
    */
-  change(document: string, changes: readonly Change[]): void {
+  change(document: string, changes: readonly Change[], by: ChangedBy = 'editor'): void {
     // From the end of the document: then each one's offset is still right.
     const ordered = changes.toSorted((a, b) => b.offset - a.offset);
     for (const tracked of this.#tracked.values()) {
       if (tracked.place?.document !== document) continue;
+      if (ordered.some((change) => isWithin(change, tracked.place?.span))) tracked.touchedBy = by;
       const span = ordered.reduce<Span | null>(
         (now, change) => now && follow(now, change),
         tracked.place.span,
@@ -108,13 +122,20 @@ export class HunkTracker {
     for (const tracked of this.#tracked.values())
       for (const { start, text } of came)
         if (isMissing(tracked) && text.length >= tracked.seen.length / 2)
-          this.#find(tracked, document, text, start);
+          this.#find(tracked, document, text, start, by);
   }
 
   /** The document is not what it was, in ways that nobody told of: read anew from the disk, or after a git command. */
-  replaced(document: string, text: string): void {
+  replaced(document: string, text: string, by: ChangedBy = 'disk'): void {
     for (const tracked of this.#tracked.values())
-      if (isMissing(tracked) || tracked.place?.document === document) this.#find(tracked, document, text, 0);
+      if (isMissing(tracked) || tracked.place?.document === document)
+        this.#find(tracked, document, text, 0, by);
+  }
+
+  /** A document will change without a word from now on: what its hunks say now is what they are found by. */
+  leave(document: string, text: string): void {
+    for (const { hunk, place } of this.#tracked.values())
+      if (place?.document === document) this.look(hunk.id, () => text);
   }
 
   renamed(from: string, to: string): void {
@@ -122,6 +143,18 @@ export class HunkTracker {
       if (tracked.document === from) tracked.document = to;
       if (tracked.place?.document === from) tracked.place = { ...tracked.place, document: to };
     }
+  }
+
+  /** The document that it is in or was in last, and who changed its lines last; undefined: it is not followed. */
+  lastSeen(id: string): { readonly document: string; readonly touchedBy: ChangedBy | null } | undefined {
+    return this.#tracked.get(id);
+  }
+
+  /** The hunks that a span of a document is in or around. */
+  overlapping(document: string, { start, end }: Span): Hunk[] {
+    return this.placesIn(document)
+      .filter(({ span }) => span.start < end && span.end > start)
+      .map(({ hunk }) => hunk);
   }
 
   /** Where it is and what it says now. `textOf` gives the text of its document; null: there is none any more. */
@@ -133,7 +166,8 @@ export class HunkTracker {
     const { document, span } = tracked.place;
     const now = text.slice(span.start, span.end);
     if (now.trim() === '' && tracked.hunk.proposed.trim() !== '') return { state: 'gone' };
-    tracked.seen = now;
+    // A checkout may have put other lines in its place: it is found again by those that it had.
+    if (tracked.touchedBy !== 'disk') tracked.seen = now;
     return { state: 'here', document, span, text: now };
   }
 
@@ -145,15 +179,21 @@ export class HunkTracker {
   }
 
   /** `text` begins at `offset` of the document. */
-  #find(tracked: Tracked, document: string, text: string, offset: number): void {
+  #find(tracked: Tracked, document: string, text: string, offset: number, by: ChangedBy): void {
     const found = locate(tracked.seen, text) ?? locate(tracked.hunk.proposed, text);
     if (found !== null) {
+      if (text.slice(found.start, found.end) !== tracked.seen) tracked.touchedBy = by;
       tracked.place = { document, span: { start: offset + found.start, end: offset + found.end } };
       tracked.document = document;
     } else if (tracked.place?.document === document && !isMissing(tracked)) {
       tracked.place = null;
+      tracked.touchedBy = by;
     }
   }
+}
+
+function isWithin({ offset, removed }: Change, span: Span | undefined): boolean {
+  return span !== undefined && offset < span.end && offset + removed > span.start;
 }
 
 /** Nothing is left where it was. */

@@ -1,13 +1,13 @@
 /**
- * When is looked at what became of an agent's edits, and what is then said of a turn: 30 s and 5 min after its last
- * edit arrived, and when a document of it is committed, which is the last look. Pure but for its clock's ticks, which
- * are the caller's.
+ * When is looked at what became of an agent's edits: 30 s and 5 min after a turn's last one arrived, unless commits
+ * have decided all of them. What git has set aside (a stash, another branch) is not looked at until it is back. Pure but
+ * for its clock's ticks, which are the caller's. What git does is capture/git/'s to tell.
  */
-import type { HunkTracker } from './hunk-tracker.ts';
+import type { Hunk, HunkTracker } from './hunk-tracker.ts';
 
 export interface Look {
   readonly turnId: string;
-  readonly moment: '30s' | '5min' | 'commit';
+  readonly moment: '30s' | '5min';
   /** Share of the turn's lines that are still there, 0 to 1. */
   readonly survival: number;
 }
@@ -17,8 +17,33 @@ const MOMENTS = [
   { moment: '5min', afterMs: 5 * 60_000 },
 ] as const;
 
+export type HunkState =
+  | { readonly kind: 'open' }
+  /** Not there, and not thrown away. */
+  | {
+      readonly kind: 'aside';
+      readonly by: 'stash' | 'switch' | 'merge' | 'reset';
+      /** Share of its lines from which on its document holds it again. */
+      readonly share: number;
+      /** Which stash, which switch. */
+      readonly key: string;
+      readonly was: HunkState;
+    }
+  | {
+      readonly kind: 'committed';
+      readonly sha: string;
+      /** Share of its lines that the commit holds. */
+      readonly share: number;
+      /** Its lines as they were committed, '' when it is gone; null: as proposed. */
+      readonly text: string | null;
+      /** False: the work tree has other lines, which a later commit may take. */
+      readonly settled: boolean;
+    };
+
+const OPEN: HunkState = { kind: 'open' };
+
 interface Watched {
-  readonly hunks: Set<string>;
+  readonly hunks: Map<string, HunkState>;
   arrivedMs: number;
   /** How many of MOMENTS are past. */
   looked: number;
@@ -37,8 +62,8 @@ export class HunkWatch {
 
   /** An edit arrived: the turn's looks are counted from the last one. */
   arrived(turnId: string, hunkId: string, nowMs: number): void {
-    const watched = this.#turns.get(turnId) ?? { hunks: new Set(), arrivedMs: nowMs, looked: 0 };
-    watched.hunks.add(hunkId);
+    const watched = this.#turns.get(turnId) ?? { hunks: new Map(), arrivedMs: nowMs, looked: 0 };
+    watched.hunks.set(hunkId, OPEN);
     watched.arrivedMs = nowMs;
     watched.looked = 0;
     this.#turns.set(turnId, watched);
@@ -46,9 +71,9 @@ export class HunkWatch {
 
   /** When the next look is due; undefined: none is. */
   nextDueMs(): number | undefined {
-    const dues = [...this.#turns.values()].flatMap(({ arrivedMs, looked }) => {
-      const next = MOMENTS[looked];
-      return next ? [arrivedMs + next.afterMs] : [];
+    const dues = [...this.#turns.values()].flatMap((watched) => {
+      const next = MOMENTS[watched.looked];
+      return next && isLookedAt(watched) ? [watched.arrivedMs + next.afterMs] : [];
     });
     return dues.length > 0 ? Math.min(...dues) : undefined;
   }
@@ -58,25 +83,24 @@ export class HunkWatch {
     return [...this.#turns].flatMap(([turnId, watched]): Look[] => {
       const past = MOMENTS.filter(({ afterMs }) => watched.arrivedMs + afterMs <= nowMs);
       const last = past.at(-1);
-      if (last === undefined || past.length <= watched.looked) return [];
+      if (last === undefined || past.length <= watched.looked || !isLookedAt(watched)) return [];
       watched.looked = past.length;
-      return [{ turnId, moment: last.moment, survival: this.#survival(watched) }];
+      return [{ turnId, moment: last.moment, survival: this.survival(turnId) }];
     });
   }
 
-  /** These documents were committed as they are: the last look at every turn that is in one of them. */
-  committed(documents: ReadonlySet<string>): Look[] {
-    return [...this.#turns].flatMap(([turnId, watched]): Look[] => {
-      const places = [...watched.hunks].map((id) => this.#tracker.look(id, this.#textOf));
-      if (!places.some((found) => found.state === 'here' && documents.has(found.document))) return [];
-      const survival = this.#survival(watched);
-      this.forget(turnId);
-      return [{ turnId, moment: 'commit', survival }];
-    });
+  /** Undefined: it is not watched. */
+  stateOf(turnId: string, hunkId: string): HunkState | undefined {
+    return this.#turns.get(turnId)?.hunks.get(hunkId);
+  }
+
+  set(turnId: string, hunkId: string, state: HunkState): void {
+    const hunks = this.#turns.get(turnId)?.hunks;
+    if (hunks?.has(hunkId)) hunks.set(hunkId, state);
   }
 
   forget(turnId: string): void {
-    for (const id of this.#turns.get(turnId)?.hunks ?? []) this.#tracker.remove(id);
+    for (const id of this.#turns.get(turnId)?.hunks.keys() ?? []) this.#tracker.remove(id);
     this.#turns.delete(turnId);
   }
 
@@ -88,16 +112,28 @@ export class HunkWatch {
     }
   }
 
-  /** Of all lines that the turn put anywhere. */
-  #survival({ hunks }: Watched): number {
+  /** Of all lines that the turn put anywhere, the share that is there now. */
+  survival(turnId: string): number {
+    const hunks = this.#turns.get(turnId)?.hunks;
     let lines = 0;
     let left = 0;
     for (const hunk of this.#tracker.hunks()) {
-      if (!hunks.has(hunk.id)) continue;
-      const weight = hunk.proposed.split('\n').length;
+      if (!hunks?.has(hunk.id)) continue;
+      const weight = weightOf(hunk);
       lines += weight;
       left += weight * this.#tracker.survival(hunk.id, this.#textOf);
     }
     return lines === 0 ? 0 : left / lines;
   }
+}
+
+/** Something of it is neither committed nor set aside, and nothing is set aside: what is away may come back. */
+function isLookedAt({ hunks }: Watched): boolean {
+  const states = [...hunks.values()];
+  return states.some(({ kind }) => kind === 'open') && states.every(({ kind }) => kind !== 'aside');
+}
+
+/** Its lines: a turn's shares are counted in them. */
+export function weightOf({ proposed }: Hunk): number {
+  return proposed.split('\n').length;
 }

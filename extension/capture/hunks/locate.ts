@@ -51,6 +51,11 @@ export function survival(proposed: string, now: string): number {
   return commonLines(ours, theirs).length / ours.length;
 }
 
+/** The lines that say something, without what formatters change in them. */
+export function plainLines(text: string): string[] {
+  return said(text).map((line) => line.plain);
+}
+
 /** Lines of `theirs` that make the longest common subsequence with `ours`. */
 function commonLines(ours: readonly Line[], theirs: readonly Line[]): Line[] {
   const width = theirs.length + 1;

@@ -55,14 +55,14 @@ describe('ExpectedEdits', () => {
 });
 
 describe('HunkWatch', () => {
-  it('looks after 30 s and 5 min, and a last time when it is committed', () => {
+  it('looks after 30 s and 5 min, and not any more once all of it is committed', () => {
     const texts = new Map([['a', 'one line;\ntwo lines;\nthree lines;']]);
     const textOf = (document: string): string | null => texts.get(document) ?? null;
     const tracker = new HunkTracker();
     const watch = new HunkWatch(tracker, textOf);
     const proposed = texts.get('a') ?? '';
     const place = { document: 'a', span: { start: 0, end: proposed.length } };
-    tracker.add({ id: 'h', turnId: 't', proposed }, place);
+    tracker.add({ id: 'h', turnId: 't', edit: 0, proposed }, place);
     watch.arrived('t', 'h', 0);
     assert.equal(watch.nextDueMs(), 30_000);
     assert.deepEqual(watch.due(29_999), []);
@@ -72,8 +72,10 @@ describe('HunkWatch', () => {
     tracker.change('a', [{ offset: 10, removed: 10, text: 'zwei;' }]);
     assert.deepEqual(watch.due(6 * MINUTE_MS), [{ turnId: 't', moment: '5min', survival: 2 / 3 }]);
     assert.equal(watch.nextDueMs(), undefined);
-    assert.deepEqual(watch.committed(new Set(['b'])), []);
-    assert.deepEqual(watch.committed(new Set(['a'])), [{ turnId: 't', moment: 'commit', survival: 2 / 3 }]);
+    watch.arrived('t', 'h', 7 * MINUTE_MS);
+    watch.set('t', 'h', { kind: 'committed', sha: 'c', share: 1, text: null, settled: true });
+    assert.equal(watch.nextDueMs(), undefined);
+    watch.forget('t');
     assert.deepEqual(tracker.hunks(), []);
   });
 });

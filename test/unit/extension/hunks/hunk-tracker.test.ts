@@ -7,7 +7,7 @@ import { HunkWatch } from '../../../../extension/capture/hunks/hunk-watch.ts';
 import type { Change } from '../../../../extension/capture/hunks/span.ts';
 
 const PROPOSED = 'function total(items) {\n  const sum = items.reduce(add, 0);\n  return sum;\n}';
-const HUNK: Hunk = { id: 'h', turnId: 't', proposed: PROPOSED };
+const HUNK: Hunk = { id: 'h', turnId: 't', edit: 0, proposed: PROPOSED };
 const BEFORE = "import { add } from './add.js';\n\n";
 const AFTER = '\n\nexport const empty = total([]);\n';
 

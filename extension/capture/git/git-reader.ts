@@ -1,0 +1,90 @@
+/** What is read of a repository to know what became of an agent's edits: its state, names of files, blobs. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SimpleGit } from 'simple-git';
+import { readReflog } from '../../commit/commit-reader.ts';
+import { type GitPlace, gitIn } from '../../commit/git.ts';
+import type { GitState } from './operations.ts';
+
+/** A larger file is no source that an agent edits. */
+const MAX_BLOB_BYTES = 2_000_000;
+const MAX_STASHES = 50;
+
+export class GitReader {
+  readonly #git: SimpleGit;
+  #gitFolder: string | null = null;
+
+  constructor(place: GitPlace) {
+    this.#git = gitIn(place);
+  }
+
+  /** Does a git command hold the index just now? What it does is half done then. */
+  async isBusy(): Promise<boolean> {
+    this.#gitFolder ??= (await this.#git.raw('rev-parse', '--absolute-git-dir')).trimEnd();
+    return existsSync(join(this.#gitFolder, 'index.lock'));
+  }
+
+  async state(): Promise<GitState> {
+    // Neither is there before the first commit or the first stash.
+    const [entries, stashes] = await Promise.all([
+      readReflog(this.#git).catch(() => []),
+      this.#git
+        .raw('log', '--walk-reflogs', `--max-count=${MAX_STASHES}`, '--format=%H', 'refs/stash')
+        .catch(() => ''),
+    ]);
+    return { entries, stashes: stashes.split('\n').filter((line) => line !== '') };
+  }
+
+  /** The files that a commit changed against its first parent, as git names them. */
+  async changedIn(sha: string): Promise<ReadonlySet<string>> {
+    const named = await this.#git.raw(
+      'diff-tree',
+      '--root',
+      '--no-commit-id',
+      '--name-only',
+      '-r',
+      '-z',
+      sha,
+    );
+    return new Set(named.split('\0').filter((name) => name !== ''));
+  }
+
+  /** A file's text in a commit; null: it is not there, or is no text of a bearable size. */
+  async textIn(sha: string, path: string): Promise<string | null> {
+    const name = `${sha}:${path}`;
+    // A name that the commit does not have makes git fail, which is the answer here.
+    const size = Number(await this.#git.raw('cat-file', '-s', name).catch(() => 'none'));
+    if (!(size <= MAX_BLOB_BYTES)) return null;
+    const text = await this.#git.raw('cat-file', 'blob', name);
+    return text.includes('\0') ? null : text;
+  }
+
+  /** Of these files those that stand in the work tree as git itself put them there: nobody wrote them since. */
+  async untouched(paths: readonly string[]): Promise<ReadonlySet<string>> {
+    const literal = paths.map((path) => `:(top,literal)${path}`);
+    const [tracked, touched] = await Promise.all([
+      this.#git.raw('ls-files', '-z', '--', ...literal),
+      this.#git.raw('diff-files', '--name-only', '-z', '--', ...literal),
+    ]);
+    const dirty = new Set(touched.split('\0'));
+    return new Set(tracked.split('\0').filter((path) => path !== '' && !dirty.has(path)));
+  }
+
+  /** When and by whom the change was first committed: what rebase, amend and cherry-pick keep. */
+  async authored(sha: string): Promise<string> {
+    return (await this.#git.raw('show', '--no-patch', '--format=%at %ae', sha)).trim();
+  }
+
+  /** Is this commit, or a history that begins with it, what stands at `of`? */
+  async isAncestor(sha: string, of: string): Promise<boolean> {
+    // One that was pruned is nobody's ancestor.
+    const missing = await this.#git.raw('rev-list', '--max-count=1', sha, `^${of}`).catch(() => 'pruned');
+    return missing.trim() === '';
+  }
+
+  /** Does a branch, here or as it was last seen elsewhere, hold this commit? */
+  async isOnBranch(sha: string): Promise<boolean> {
+    const refs = ['refs/heads', 'refs/remotes'];
+    return (await this.#git.raw('for-each-ref', '--count=1', `--contains=${sha}`, ...refs)).trim() !== '';
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * What git does, in one repository, to the edits of agents that are followed in it, told as next states of their turns:
+ * what a commit took, what was set aside and came back, what was thrown away. Reads nothing where no edit is followed
+ * and no commit of one remembered. When to look is git-capture.ts's; what a commit took is commit-look.ts's.
+ */
+import type { z } from 'zod';
+import type { GitObservation, UserEditObservation } from '../../../agent-server/protocol/observations.ts';
+import type { GitPlace } from '../../commit/git.ts';
+import type { ReflogEntry } from '../../commit/reflog.ts';
+import { type Log, messageOf } from '../../log.ts';
+import { type Followed, type FollowedHunks, GONE, isTakenAway } from '../hunks/followed-hunks.ts';
+import { survival } from '../hunks/locate.ts';
+import { CommitLook } from './commit-look.ts';
+import type { CommitMemory } from './committed-turns.ts';
+import { GitReader } from './git-reader.ts';
+import { gitPath } from './in-repository.ts';
+import { observationIdOf } from './observation-id.ts';
+import { type GitOperation, type GitState, operationsBetween, revertedBy } from './operations.ts';
+
+/** An observation but for its time. */
+export type GitTold =
+  | Omit<z.input<typeof GitObservation>, 'observedAt'>
+  | Omit<z.input<typeof UserEditObservation>, 'observedAt'>;
+
+export interface HunksHost {
+  readonly hunks: FollowedHunks;
+  readonly memory: CommitMemory;
+  readonly log: Log;
+  /** Trusted workspace and learning on. */
+  mayCapture(): boolean;
+  /** Is this repository the innermost one that the document lies in? */
+  owns(root: string, document: string): boolean;
+  /** Hunks were committed, set aside or let go. */
+  changed(): void;
+  /** The text without secrets; null: it may not be told at all. `document`: the file that it stands in. */
+  tellable(document: string, text: string): Promise<string | null>;
+  report(told: GitTold): Promise<void>;
+}
+
+export class RepositoryHunks {
+  readonly #root: string;
+  readonly #git: GitReader;
+  readonly #host: HunksHost;
+  readonly #commits: CommitLook;
+  #known: GitState | null = null;
+  #looking: Promise<void> = Promise.resolve();
+  /** Hunks whose being thrown away was told. */
+  readonly #toldGone = new Set<string>();
+
+  constructor(place: GitPlace, host: HunksHost) {
+    this.#root = place.root;
+    this.#git = new GitReader(place);
+    this.#host = host;
+    this.#commits = new CommitLook(place.root, this.#git, host);
+  }
+
+  /** Resolves with whether the repository was free to be looked at; if not, it is to be asked again. Does not throw. */
+  look(): Promise<boolean> {
+    const looked = this.#looking
+      .then(() => this.#look())
+      .catch((error: unknown) => {
+        this.#host.log.warn(`What git did in ${this.#root} was not read: ${messageOf(error)}`);
+        return true;
+      });
+    this.#looking = looked.then(() => undefined);
+    return looked;
+  }
+
+  async #look(): Promise<boolean> {
+    const { mayCapture, memory, changed } = this.#host;
+    if (!mayCapture() || (this.#followed().length === 0 && !memory.concerns(this.#root))) {
+      this.#known = null;
+      return true;
+    }
+    if (await this.#git.isBusy()) return false;
+    const state = await this.#git.state();
+    const operations = this.#known === null ? this.#madeBefore(state) : operationsBetween(this.#known, state);
+    this.#known = state;
+    for (const operation of operations) await this.#did(operation);
+    await this.#checkedOut();
+    await this.#cameBack();
+    changed();
+    return true;
+  }
+
+  /** While no window was open a remembered commit may have been reverted. */
+  #madeBefore({ entries }: GitState): GitOperation[] {
+    const since = this.#host.memory.oldest(this.#root);
+    if (since === null) return [];
+    return entries
+      .filter(({ message, unixSeconds }) => unixSeconds >= since && revertedBy(message) !== null)
+      .map((entry): GitOperation => ({ kind: 'commit', entry }))
+      .reverse();
+  }
+
+  async #did(operation: GitOperation): Promise<void> {
+    switch (operation.kind) {
+      case 'stash':
+        return this.#stashed(operation.sha);
+      case 'commit':
+        if (revertedBy(operation.entry.message) !== null) await this.#reverted(operation.entry);
+        return this.#commits.took(operation.entry);
+      case 'reset':
+        return this.#reset(operation.entry);
+      case 'switch':
+      case 'merge':
+        return this.#left(operation.kind, operation.entry);
+    }
+  }
+
+  /** A stash takes lines away, and gives them back. */
+  async #stashed(sha: string): Promise<void> {
+    const inStash = async (path: string): Promise<string | null> =>
+      // Files that git did not track have a parent of their own.
+      (await this.#git.textIn(sha, path)) ?? this.#git.textIn(`${sha}^3`, path);
+    const taken = await this.#missing(inStash);
+    await this.#setAside('stash', taken, sha);
+  }
+
+  /** What the commit that was left holds stands there still; other lines git only takes along, or puts aside itself. */
+  async #left(by: 'switch' | 'merge', entry: ReflogEntry): Promise<void> {
+    const held = await this.#missing((path) =>
+      entry.previous === null ? Promise.resolve(null) : this.#git.textIn(entry.previous, path),
+    );
+    const swept = this.#followed()
+      .filter((one) => one.state.kind !== 'aside' && isTakenAway(one))
+      .filter(({ hunk }) => !held.some(({ one }) => one.hunk === hunk))
+      .map((one) => ({ one, share: GONE }));
+    await this.#setAside(by, [...held, ...swept], keyOf(entry));
+  }
+
+  /** Uncommitted again, on another branch, or thrown away. */
+  async #reset(entry: ReflogEntry): Promise<void> {
+    const thrown: Followed[] = [];
+    for (const one of this.#followed()) {
+      const { state } = one;
+      if (state.kind === 'aside') continue;
+      const left = state.kind === 'committed' && !(await this.#git.isAncestor(state.sha, entry.sha));
+      if (left && one.share >= Math.min(state.share, GONE)) this.#host.hunks.set(one, { kind: 'open' });
+      else if (left && (await this.#git.isOnBranch(state.sha)))
+        this.#host.hunks.set(one, { kind: 'aside', by: 'reset', share: state.share, key: '', was: state });
+      else if (isTakenAway(one) && (left || state.kind === 'open')) thrown.push(one);
+    }
+    await this.#threwAway('reset', thrown, keyOf(entry));
+  }
+
+  /** A commit that takes back one that held a turn's edits. */
+  async #reverted(entry: ReflogEntry): Promise<void> {
+    const named = revertedBy(entry.message) ?? '';
+    const authored = await this.#git.authored(named).catch(() => null);
+    const commit = this.#host.memory.find(this.#root, named, authored);
+    if (commit === undefined) return;
+    for (const turnId of commit.turnIds) {
+      const hunks = this.#followed().filter(({ hunk }) => hunk.turnId === turnId);
+      const survival = hunks.length > 0 ? this.#host.hunks.watch.survival(turnId) : null;
+      await this.#tell('revert', turnId, this.#pathsOf(hunks), survival, keyOf(entry));
+      for (const { hunk } of hunks) this.#toldGone.add(hunk.id);
+    }
+    await this.#host.memory.forget(commit);
+  }
+
+  /** A file stands there as git wrote it, without the lines that an agent had put into it, and nothing else tells why. */
+  async #checkedOut(): Promise<void> {
+    const gone = this.#followed().filter(
+      (one) =>
+        isTakenAway(one) &&
+        (one.state.kind === 'open' || (one.state.kind === 'committed' && one.state.share >= GONE)) &&
+        !this.#toldGone.has(one.hunk.id),
+    );
+    const paths = this.#pathsOf(gone);
+    if (paths.length === 0) return;
+    const untouched = await this.#git.untouched(paths);
+    const out = gone.filter(({ document }) => untouched.has(gitPath(this.#root, document) ?? ''));
+    await this.#threwAway('checkout_file', out, this.#known?.entries[0]?.sha ?? '');
+  }
+
+  async #threwAway(
+    action: 'reset' | 'checkout_file',
+    hunks: readonly Followed[],
+    key: string,
+  ): Promise<void> {
+    for (const { hunk } of hunks) this.#toldGone.add(hunk.id);
+    for (const [turnId, ofTurn] of byTurn(hunks))
+      await this.#tell(
+        action,
+        turnId,
+        this.#pathsOf(ofTurn),
+        this.#host.hunks.watch.survival(turnId),
+        [key, ...ofTurn.map(({ hunk }) => hunk.id)].join(' '),
+      );
+  }
+
+  async #setAside(
+    by: 'stash' | 'switch' | 'merge',
+    away: readonly { one: Followed; share: number }[],
+    key: string,
+  ): Promise<void> {
+    for (const { one, share } of away)
+      this.#host.hunks.set(one, { kind: 'aside', by, share, key, was: one.state });
+    for (const [turnId, ofTurn] of byTurn(away.map(({ one }) => one)))
+      await this.#tell(by, turnId, this.#pathsOf(ofTurn), this.#host.hunks.watch.survival(turnId), key);
+  }
+
+  /** What was set aside is followed on from where it is again. */
+  async #cameBack(): Promise<void> {
+    for (const one of this.#followed()) if (one.share >= GONE) this.#toldGone.delete(one.hunk.id);
+    const back = this.#followed().flatMap((one) => {
+      const { state, found } = one;
+      const isBack = state.kind === 'aside' && found.state === 'here' && this.#shareNow(one) >= state.share;
+      return isBack ? [{ one, state }] : [];
+    });
+    for (const { one, state } of back) this.#host.hunks.set(one, state.was);
+    for (const [turnId, ofTurn] of byTurn(back.map(({ one }) => one))) {
+      const { state } = back.find(({ one }) => one.hunk.turnId === turnId) ?? {};
+      if (state !== undefined && state.by !== 'reset')
+        await this.#tell(
+          state.by,
+          turnId,
+          this.#pathsOf(ofTurn),
+          this.#host.hunks.watch.survival(turnId),
+          `${state.key} back`,
+        );
+    }
+  }
+
+  /** The hunks of which `textIn` holds more lines than the work tree does, and how many. */
+  async #missing(
+    textIn: (path: string) => Promise<string | null>,
+  ): Promise<{ one: Followed; share: number }[]> {
+    const missing: { one: Followed; share: number }[] = [];
+    for (const one of this.#followed()) {
+      const path = gitPath(this.#root, one.document);
+      if (one.share === 1 || one.state.kind === 'aside' || path === null) continue;
+      const text = await textIn(path);
+      const share = survival(one.hunk.proposed, text ?? '');
+      if (share > this.#shareNow(one)) missing.push({ one, share });
+    }
+    return missing;
+  }
+
+  /** Wherever in its document the lines stand, as they are counted in a commit. */
+  #shareNow({ hunk, document }: Followed): number {
+    return survival(hunk.proposed, this.#host.hunks.textOf(document) ?? '');
+  }
+
+  #followed(): Followed[] {
+    return this.#host.hunks.in((document) => this.#host.owns(this.#root, document));
+  }
+
+  #pathsOf(hunks: readonly Followed[]): string[] {
+    return [...new Set(hunks.map(({ document }) => gitPath(this.#root, document)))].filter(
+      (path) => path !== null,
+    );
+  }
+
+  #tell(
+    action: GitObservation['action'],
+    turnId: string,
+    paths: string[],
+    survival: number | null,
+    key: string,
+  ): Promise<void> {
+    const observationId = observationIdOf(this.#root, action, turnId, key);
+    return this.#host.report({ kind: 'git', observationId, turnId, action, paths, survival });
+  }
+}
+
+/** Two moves of HEAD to one commit are two. */
+function keyOf({ sha, unixSeconds, subject }: ReflogEntry): string {
+  return `${sha} ${unixSeconds} ${subject}`;
+}
+
+function byTurn(hunks: readonly Followed[]): Map<string, Followed[]> {
+  return Map.groupBy(hunks, ({ hunk }) => hunk.turnId);
+}
