@@ -13,6 +13,9 @@ import { observationIdOf } from './observation-id.ts';
 import type { HunksHost } from './repository-hunks.ts';
 import { type Taken, takenOf } from './taken.ts';
 
+/** Agents that commit do so as soon as they have written: nobody reads an edit in this time. */
+const AGENTS_OWN_MS = 5_000;
+
 export class CommitLook {
   readonly #root: string;
   readonly #git: GitReader;
@@ -43,6 +46,10 @@ export class CommitLook {
       }
       const taken = this.#takenOf(one, await this.#git.textIn(entry.sha, path));
       if (taken.kind === 'pending') continue;
+      if (this.#isAgentsOwn(entry, one)) {
+        await this.#remember(entry, one.hunk.turnId);
+        continue;
+      }
       const { share, text, settled } = taken;
       this.#host.hunks.set(one, { kind: 'committed', sha: entry.sha, share, text, settled });
       const isNew = state.kind === 'open' || state.share !== share || state.text !== text;
@@ -54,6 +61,12 @@ export class CommitLook {
       if (turns.has(one.hunk.turnId) && isGone(one))
         this.#host.hunks.set(one, { kind: 'committed', sha: entry.sha, share: 0, text: '', settled: true });
     for (const turnId of turns) await this.#tell(entry, turnId);
+  }
+
+  /** It says nothing of what the user thinks of the edit: what becomes of that is for a later commit. */
+  #isAgentsOwn({ unixSeconds }: ReflogEntry, { hunk }: Followed): boolean {
+    const arrivedMs = this.#host.hunks.watch.arrivedMs(hunk.turnId) ?? 0;
+    return unixSeconds * 1000 < arrivedMs + AGENTS_OWN_MS;
   }
 
   /** What a commit holds whole, with another one on top of it, is not amended any more. */

@@ -29,10 +29,17 @@ export class GitReader {
     const [entries, stashes] = await Promise.all([
       readReflog(this.#git).catch(() => []),
       this.#git
-        .raw('log', '--walk-reflogs', `--max-count=${MAX_STASHES}`, '--format=%H', 'refs/stash')
+        .raw('log', '--walk-reflogs', `--max-count=${MAX_STASHES}`, '--format=%H %ct', 'refs/stash')
         .catch(() => ''),
     ]);
-    return { entries, stashes: stashes.split('\n').filter((line) => line !== '') };
+    const lines = stashes.split('\n').filter((line) => line !== '');
+    return {
+      entries,
+      stashes: lines.map((line) => {
+        const [sha = '', unixSeconds] = line.split(' ');
+        return { sha, unixSeconds: Number(unixSeconds) };
+      }),
+    };
   }
 
   /** The files that a commit changed against its first parent, as git names them. */

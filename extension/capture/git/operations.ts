@@ -4,8 +4,13 @@ import type { ReflogEntry } from '../../commit/reflog.ts';
 export interface GitState {
   /** HEAD's reflog, newest first. */
   readonly entries: readonly ReflogEntry[];
-  /** Commits of the stashes, newest first. */
-  readonly stashes: readonly string[];
+  /** Newest first. */
+  readonly stashes: readonly Stash[];
+}
+
+export interface Stash {
+  readonly sha: string;
+  readonly unixSeconds: number;
 }
 
 /** `switch`: another commit is checked out, by a switch, a rebase or whatever moves HEAD to work that was there. */
@@ -13,19 +18,26 @@ export type GitOperation =
   | { readonly kind: 'commit' | 'reset' | 'switch' | 'merge'; readonly entry: ReflogEntry }
   | { readonly kind: 'stash'; readonly sha: string };
 
+/** A stash resets the work tree to HEAD as soon as it is put away. */
+const STASH_TAKES_SECONDS = 5;
+
 /** Oldest first; stashes come before what moved HEAD. */
 export function operationsBetween(before: GitState, now: GitState): GitOperation[] {
-  const stashed = now.stashes.filter((sha) => !before.stashes.includes(sha)).reverse();
-  const moved = newEntries(before.entries, now.entries)
-    .reverse()
-    .flatMap((entry): GitOperation[] => {
-      const kind = kindOf(entry);
-      // A stash resets the work tree to HEAD when it has put it away.
-      if (kind === null || (kind === 'reset' && stashed.length > 0 && entry.sha === entry.previous))
-        return [];
-      return [{ kind, entry }];
-    });
-  return [...stashed.map((sha): GitOperation => ({ kind: 'stash', sha })), ...moved];
+  const entries = newEntries(before.entries, now.entries).reverse();
+  const isOfStash = (entry: ReflogEntry, stash: Stash): boolean =>
+    entry.sha === entry.previous &&
+    kindOf(entry) === 'reset' &&
+    Math.abs(entry.unixSeconds - stash.unixSeconds) <= STASH_TAKES_SECONDS;
+  const known = new Set(before.stashes.map(({ sha }) => sha));
+  // One that was seen already may have reset the work tree only now.
+  const stashed = now.stashes.filter(
+    (stash) => !known.has(stash.sha) || entries.some((entry) => isOfStash(entry, stash)),
+  );
+  const moved = entries.flatMap((entry): GitOperation[] => {
+    const kind = kindOf(entry);
+    return kind === null || stashed.some((stash) => isOfStash(entry, stash)) ? [] : [{ kind, entry }];
+  });
+  return [...stashed.reverse().map(({ sha }): GitOperation => ({ kind: 'stash', sha })), ...moved];
 }
 
 /** Enough to know a reflog's beginning again: the same entry can stand in it twice in a second. */

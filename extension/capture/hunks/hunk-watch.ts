@@ -89,6 +89,11 @@ export class HunkWatch {
     });
   }
 
+  /** When the last edit of a turn arrived; undefined: it is not watched. */
+  arrivedMs(turnId: string): number | undefined {
+    return this.#turns.get(turnId)?.arrivedMs;
+  }
+
   /** Undefined: it is not watched. */
   stateOf(turnId: string, hunkId: string): HunkState | undefined {
     return this.#turns.get(turnId)?.hunks.get(hunkId);

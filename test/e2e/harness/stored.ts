@@ -76,6 +76,34 @@ export function userEdits(home: string, turnId: string): z.infer<typeof UserEdit
   );
 }
 
+const GitTold = z.object({
+  /** Of what git did; null for an edit. */
+  action: z.string().nullable(),
+  moment: z.string().nullable(),
+  survival: z.number().nullable(),
+  /** JSON. */
+  edits: z.string().nullable(),
+});
+
+/** What git and its user did to a turn's edits, but for looks after a time, in its order; none while there is no store. */
+export function gitHistory(home: string, turnId: string): z.infer<typeof GitTold>[] {
+  return rowsOf(
+    home,
+    GitTold,
+    `SELECT body ->> '$.action' AS action, body ->> '$.moment' AS moment, body ->> '$.survival' AS survival,
+       body ->> '$.edits' AS edits FROM observations
+     WHERE kind IN ('git', 'user_edit') AND body ->> '$.turnId' = ?
+       AND coalesce(body ->> '$.moment', '') NOT IN ('30s', '5min') ORDER BY seq`,
+    turnId,
+  );
+}
+
+/** The first hint of a turn; undefined: it has none. */
+export function hintOf(home: string, turnId: string): { kind: string; text: string } | undefined {
+  const hint = z.object({ kind: z.string(), text: z.string() });
+  return rowsOf(home, hint, 'SELECT kind, text FROM hints WHERE turn_id = ? ORDER BY rowid', turnId)[0];
+}
+
 const Exchange = z.object({
   session_id: z.string(),
   taken_for: z.string(),

@@ -20,6 +20,8 @@ export class Desk {
   readonly git: (...args: string[]) => string;
   readonly told: GitTold[] = [];
   readonly memento = new Map<string, unknown>();
+  /** When edits arrive. */
+  nowMs = 0;
   /** Texts with these words hold a secret. */
   secret = 'no such word';
   readonly #tracker = new HunkTracker();
@@ -78,7 +80,7 @@ export class Desk {
     this.#readAgain(file);
     this.#hunks.takenOver(file, span, new Set([turnId]));
     this.#tracker.add({ id: `${turnId}/${edit}`, turnId, edit, proposed }, { document: file, span });
-    this.watch.arrived(turnId, `${turnId}/${edit}`, 0);
+    this.watch.arrived(turnId, `${turnId}/${edit}`, this.nowMs);
     await this.look();
   }
 

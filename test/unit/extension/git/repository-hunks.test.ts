@@ -128,6 +128,22 @@ test('GIT-1: CRLF in the work tree and LF in the commit are the same text', asyn
   ]);
 });
 
+test('GIT-1: a commit made as soon as the edit is there is the agent’s own: the next one tells, and its revert is known', async (t) => {
+  const d = desk(t);
+  d.nowMs = Date.now();
+  await d.agent('total.js', BEFORE, AFTER);
+  d.git('commit', '-qam', 'feat: round, says the agent');
+  assert.deepEqual(said(await d.look()), []);
+  d.nowMs = 0;
+  d.watch.arrived(TURN, `${TURN}/0`, d.nowMs);
+  d.user('total.js', 'Math.round(sum)', 'Math.floor(sum)');
+  d.git('commit', '-qam', 'feat: round down');
+  assert.partialDeepStrictEqual(await d.look(), [{ moment: 'commit', survival: 0.5 }]);
+  d.git('revert', '--no-edit', 'HEAD');
+  d.git('revert', '--no-edit', 'HEAD~2');
+  assert.partialDeepStrictEqual(await d.look(), [{ action: 'revert' }, { action: 'revert' }]);
+});
+
 test('GIT-2: an amend tells what it made of the commit, once, and nothing when it only rewords it', async (t) => {
   const d = desk(t);
   await d.agent('total.js', BEFORE, AFTER);
