@@ -34,6 +34,7 @@ import { CommitWatcher } from './commit/commit-watcher.ts';
 import type { Cleaning } from './commit/git.ts';
 import { whenGitIsThere } from './commit/git-api.ts';
 import { LatestProposals } from './commit/latest-proposals.ts';
+import type { Commit } from './commit/staged-change.ts';
 import { CommitMessageWriter } from './commit/write-commit-message.ts';
 import { connectAgent } from './connect/connect-agent.ts';
 import { Consent } from './consent.ts';
@@ -184,9 +185,9 @@ export function makeParts(
       }),
     );
   }, log);
-  const write = async (argument: unknown): Promise<void> => {
+  const write = async (argument: unknown, commit: Commit = 'new'): Promise<void> => {
     if (writer === null) await Promise.race([gitParts.looked, delay(GIT_LIMIT_MS)]);
-    if (writer !== null) return writer.write(argument);
+    if (writer !== null) return writer.write(argument, commit);
     void window.showWarningMessage(
       workspace.isTrusted
         ? l10n.t('Apprentice needs the built-in Git extension: enable it, and the setting git.enabled.')
@@ -234,7 +235,8 @@ export function makeParts(
   };
   const commandHandlers: Record<string, (...args: unknown[]) => unknown> = {
     ...edits.handlers,
-    'apprentice.writeCommitMessage': write,
+    'apprentice.writeCommitMessage': (argument) => write(argument),
+    'apprentice.writeAmendMessage': (argument) => write(argument, 'amend'),
     'apprentice.stopWriting': () => writer?.stop(),
     'apprentice.thumbUp': (argument) => thumbs.rateLatest(argument, 1),
     'apprentice.thumbDown': (argument) => thumbs.rateLatest(argument, -1),

@@ -12,7 +12,7 @@ export function commitMessageWriter(parts: EditorTurnParts): WriteCommitMessage 
   return async (change, onText, signal) => {
     const { tokenizer } = await readyPrompt(parts, signal);
     const { max_new_tokens: maxNewTokens, temperature } = COMMIT_MESSAGE_SAMPLING.explore;
-    const { repositoryRoot, stagedTree, head, diff } = change;
+    const { repositoryRoot, stagedTree, head, replaces, diff } = change;
     return editorTurn(
       parts,
       {
@@ -24,6 +24,7 @@ export function commitMessageWriter(parts: EditorTurnParts): WriteCommitMessage 
           stagedTree,
           diffSha256: diffSha256(diff),
           head,
+          replaces,
         },
         maxNewTokens,
         temperature,

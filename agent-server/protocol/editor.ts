@@ -31,7 +31,9 @@ export const StagedChange = z.object({
   repositoryRoot: z.string().min(1).max(4096),
   stagedTree: z.string().nullable(),
   head: z.string().nullable(),
-  /** `git diff --cached` text, scrubbed of secrets, at most 1 MiB. */
+  /** The commit (HEAD) that is to be amended; null: a new commit is meant. */
+  replaces: z.string().nullable().default(null),
+  /** `git diff --cached` text, against HEAD or, for an amend, HEAD's parent; scrubbed of secrets, at most 1 MiB. */
   diff: z.string().min(1).max(1_048_576),
 });
 export type StagedChange = z.infer<typeof StagedChange>;

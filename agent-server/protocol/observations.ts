@@ -242,6 +242,8 @@ export const TurnSubject = z.discriminatedUnion('kind', [
     diffSha256: z.string(),
     /** HEAD at the time; null in a repository without commits. */
     head: z.string().nullable(),
+    /** The commit that is to be amended, and the diff is that of what it becomes; null: a new commit is meant. */
+    replaces: z.string().nullable().default(null),
   }),
   z.object({
     kind: z.literal('inline_edit'),

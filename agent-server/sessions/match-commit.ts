@@ -7,6 +7,7 @@
  *  3. the commit's first parent is the HEAD that the newest proposal was made on, and its message visibly comes
  *     from that proposal: the user staged more or less afterwards, or a hook rewrote the files. Without the
  *     likeness it may be other work, and a wrong correction is worse than a missed one.
+ * A proposal that was asked for to amend a commit describes more than is staged: only that amend answers it.
  * An amend first looks for a proposal made on the commit that it replaces, then for the turn that this commit
  * was matched to (a later and better reading of the same turn), then reads as a commit would: the replaced
  * commit was never reported. Whatever git wrote itself (merge, rebase, ...) is no user's wording.
@@ -42,7 +43,12 @@ export function matchCommit(commit: CommitObservation, candidates: readonly Comm
   if (here.some(({ commits }) => commits.includes(commit.sha))) {
     return { kind: 'ignored', note: 'this commit was reported before' };
   }
-  const open = here.filter(({ closed, commits }) => closed === null && commits.length === 0);
+  const open = here.filter(
+    ({ closed, commits, subject }) =>
+      closed === null &&
+      commits.length === 0 &&
+      (subject.replaces === null || subject.replaces === commit.replaces),
+  );
 
   if (commit.action === 'amend' && commit.replaces !== null) {
     const { replaces } = commit;

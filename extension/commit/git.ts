@@ -53,9 +53,14 @@ export function gitIn({ root, binary }: GitPlace, signal?: AbortSignal): SimpleG
   });
 }
 
-/** The index against HEAD (or nothing, before the first commit), cut and cleaned. */
-export function stagedDiff(place: DiffPlace, signal: AbortSignal): Promise<string> {
-  return boundedDiff(place, ['diff', '--cached', ...DIFF_OPTIONS], signal);
+/** The index against HEAD (or nothing, before the first commit), or against another tree; cut and cleaned. */
+export function stagedDiff(
+  place: DiffPlace,
+  signal: AbortSignal,
+  against: string | null = null,
+): Promise<string> {
+  const base = against === null ? [] : [against];
+  return boundedDiff(place, ['diff', '--cached', ...DIFF_OPTIONS, ...base], signal);
 }
 
 /** A commit against its first parent (null: against nothing), read as the staged diff was. */

@@ -13,20 +13,37 @@ export interface Staged {
   /** Null when it could not be had, as in an index with conflicts. */
   stagedTree: string | null;
   head: string | null;
-  /** Empty when nothing is staged. */
+  /** HEAD, when it is to be amended; null: a new commit is meant. */
+  replaces: string | null;
+  /** Empty when there is nothing to commit. */
   diff: string;
 }
 
-/** Throws git's own error when the folder is no work tree. */
-export async function readStaged(place: DiffPlace, signal: AbortSignal, log: Log): Promise<Staged> {
+/** What a message is asked for: a new commit of what is staged, or HEAD together with what is staged. */
+export type Commit = 'new' | 'amend';
+
+/** The staged part alone. For an amend what the commit will then be: HEAD and what is staged. Throws git's own error when the folder is no work tree. */
+export async function readStaged(
+  place: DiffPlace,
+  signal: AbortSignal,
+  log: Log,
+  commit: Commit = 'new',
+): Promise<Staged> {
   const git = gitIn(place, signal);
-  const [repositoryRoot, head, diff] = await Promise.all([
-    workTree(git),
-    headOf(git),
-    stagedDiff(place, signal),
-  ]);
+  const [repositoryRoot, head] = await Promise.all([workTree(git), headOf(git)]);
+  const replaces = commit === 'amend' ? head : null;
+  // Without a commit there is nothing to amend.
+  const isPossible = commit === 'new' || head !== null;
+  const against = replaces === null ? null : await parentOf(git);
+  const diff = isPossible ? await stagedDiff(place, signal, against) : '';
   const stagedTree = diff === '' ? null : await writeTree(git, place, log);
-  return { repositoryRoot, stagedTree, head, diff };
+  return { repositoryRoot, stagedTree, head, replaces, diff };
+}
+
+/** HEAD's first parent; before the first commit there was nothing, which is a tree as well. */
+async function parentOf(git: SimpleGit): Promise<string> {
+  const parent = (await git.raw(['rev-parse', '--quiet', '--verify', 'HEAD^1']).catch(() => '')).trim();
+  return parent === '' ? (await git.raw(['hash-object', '-t', 'tree', '/dev/null'])).trim() : parent;
 }
 
 /** The work tree's folder as git prints it; a repository's name in everything that is stored. */

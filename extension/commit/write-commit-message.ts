@@ -14,7 +14,7 @@ import { type Cleaning, gitIn } from './git.ts';
 import type { GitApi, GitRepository } from './git-api.ts';
 import type { LatestProposals } from './latest-proposals.ts';
 import { pickRepository } from './pick-repository.ts';
-import { hasUnstaged, readStaged, type Staged } from './staged-change.ts';
+import { type Commit, hasUnstaged, readStaged, type Staged } from './staged-change.ts';
 
 /** The first request may wait for the model to load. */
 const WRITE_TIMEOUT_MS = 180_000;
@@ -42,7 +42,7 @@ export class CommitMessageWriter implements Disposable {
   }
 
   /** Runs the command. Errors are shown, not thrown; a second click while it writes does nothing. */
-  async write(argument: unknown): Promise<void> {
+  async write(argument: unknown, commit: Commit = 'new'): Promise<void> {
     const { git, showError, ready, askConsent, log } = this.#parts;
     const repository = await pickRepository(git, argument);
     if (repository === null) {
@@ -64,7 +64,7 @@ export class CommitMessageWriter implements Disposable {
     this.#publish();
     try {
       if (!ready() || !(await askConsent())) return;
-      const staged = await this.#staged(repository, abort.signal);
+      const staged = await this.#staged(repository, commit, abort.signal);
       if (staged !== null) await this.#propose(repository, staged, abort);
     } catch (error) {
       if (abort.signal.aborted) log.info('Writing was cancelled.');
@@ -84,14 +84,20 @@ export class CommitMessageWriter implements Disposable {
     this.stop();
   }
 
-  /** What is staged. Null: nothing is, and the user has been told what to do. */
-  async #staged(repository: GitRepository, signal: AbortSignal): Promise<Staged | null> {
+  /** What is to be described. Null: there is nothing, and the user has been told what to do. */
+  async #staged(repository: GitRepository, commit: Commit, signal: AbortSignal): Promise<Staged | null> {
     const root = repository.rootUri.fsPath;
     const { git, cleaning, log } = this.#parts;
     const place = { root, binary: git.git.path, ...cleaning };
-    const staged = await readStaged(place, signal, log);
+    const staged = await readStaged(place, signal, log, commit);
     if (staged.diff !== '') return staged;
-    if (await hasUnstaged(gitIn(place, signal))) void this.#offerStaging(repository);
+    if (commit === 'amend') {
+      void window.showInformationMessage(
+        staged.head === null
+          ? l10n.t('{0} has no commit yet that could be amended.', basename(root))
+          : l10n.t('The last commit of {0} changes nothing, and nothing is staged.', basename(root)),
+      );
+    } else if (await hasUnstaged(gitIn(place, signal))) void this.#offerStaging(repository);
     else {
       void window.showInformationMessage(
         l10n.t('Nothing has changed in {0}, so there is nothing to commit.', basename(root)),
@@ -103,14 +109,19 @@ export class CommitMessageWriter implements Disposable {
   /** Not awaited by the command: a message can stay on screen for as long as the user likes. */
   async #offerStaging(repository: GitRepository): Promise<void> {
     const root = repository.rootUri.fsPath;
-    const stageAll = l10n.t('Stage All');
+    // What VS Code itself commits when nothing is staged.
+    const onlyTracked = workspace.getConfiguration('git').get('smartCommitChanges') === 'tracked';
+    const stageAll = onlyTracked ? l10n.t('Stage All Tracked') : l10n.t('Stage All');
     const answer = await window.showInformationMessage(
       l10n.t('Nothing is staged in {0}. Stage the changes that the message should describe.', basename(root)),
       stageAll,
     );
     if (answer !== stageAll) return;
     try {
-      await gitIn({ root, binary: this.#parts.git.git.path }).raw(['add', '--all']);
+      await gitIn({ root, binary: this.#parts.git.git.path }).raw([
+        'add',
+        onlyTracked ? '--update' : '--all',
+      ]);
       await repository.status();
     } catch (error) {
       await this.#parts.showError(error);
@@ -130,7 +141,7 @@ export class CommitMessageWriter implements Disposable {
       streamed += action.text;
       box.value = streamed;
     });
-    const { repositoryRoot, stagedTree, head, diff } = staged;
+    const { repositoryRoot, stagedTree, head, replaces, diff } = staged;
     const createdAtMs = Date.now();
     try {
       const proposal = await window.withProgress(
@@ -146,7 +157,7 @@ export class CommitMessageWriter implements Disposable {
           }
           return client.request(
             editorRequests.writeCommitMessage,
-            { requestId, change: { repositoryRoot, stagedTree, head, diff } },
+            { requestId, change: { repositoryRoot, stagedTree, head, replaces, diff } },
             { signal: abort.signal, timeoutMs: WRITE_TIMEOUT_MS },
           );
         },

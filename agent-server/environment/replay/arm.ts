@@ -166,6 +166,7 @@ export class Arm {
         stagedTree: commit.tree,
         diffSha256: diffSha256(commit.diff),
         head: commit.parents[0] ?? null,
+        replaces: null,
       },
       maxNewTokens: sampling.max_new_tokens,
       temperature: sampling.temperature,

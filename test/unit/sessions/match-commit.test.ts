@@ -90,6 +90,26 @@ const CASES: Case[] = [
     expected: [0, 'amended'],
   },
   {
+    name: 'a new commit of the tree that a message was asked for to amend the last one',
+    candidates: [{ ...SAME_TREE, head: sha('head'), replaces: sha('head') }],
+    expected: 'unmatched',
+  },
+  {
+    name: 'an amend that a message was asked for, before the turn of the commit that it replaces',
+    commit: amend,
+    candidates: [
+      { ...SAME_TREE, head: sha('replaced'), replaces: sha('replaced') },
+      { ...OTHER, commits: [sha('replaced')] },
+    ],
+    expected: [0, 'tree'],
+  },
+  {
+    name: 'the amend of another commit than the one that a message was asked for',
+    commit: amend,
+    candidates: [{ ...SAME_TREE, head: sha('other'), replaces: sha('other') }],
+    expected: 'unmatched',
+  },
+  {
     name: 'an amend with a proposal made for it',
     commit: amend,
     candidates: [
