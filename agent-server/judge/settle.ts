@@ -33,7 +33,7 @@ export interface Settled {
 
 /**
  * Next states that may be followed by votes when they give no score: what a user said, a program showed. What
- * was done with the text itself is never guessed at: a commit that git worded, an edit under way.
+ * was done with the text itself is never guessed at: a commit that git worded, an edit under way or put in a stash.
  */
 const VOTED_ON: ReadonlySet<Reading['source']> = new Set([
   'user_reply',
@@ -43,7 +43,6 @@ const VOTED_ON: ReadonlySet<Reading['source']> = new Set([
   'test_run',
   'diagnostics',
   'tool_result',
-  'git',
   'screen',
 ]);
 

@@ -1,5 +1,5 @@
 /** How long the loops wait for what. SPEC.md quotes these by id. */
-import type { NextStateKind, Observation } from '../protocol/observations.ts';
+import type { GitObservation, NextStateKind, Observation } from '../protocol/observations.ts';
 
 export type NextStateObservation = Extract<Observation, { kind: NextStateKind }>;
 
@@ -29,9 +29,13 @@ const FIRST_LOOK_WINDOW_MS = 6 * 60 * 1000;
 /** A decision on one hunk: the review goes on. */
 const REVIEW_WINDOW_MS = 10 * 60 * 1000;
 
+/** What is put aside or brought in by these is looked at again when it is back. */
+const ASIDE: ReadonlySet<GitObservation['action']> = new Set(['stash', 'switch', 'merge']);
+
 /** How long a turn may wait after this next state. */
 export function settleWindowMs(observation: NextStateObservation): number {
   if (observation.kind === 'user_edit' && observation.moment === '30s') return FIRST_LOOK_WINDOW_MS;
+  if (observation.kind === 'git' && ASIDE.has(observation.action)) return FIRST_LOOK_WINDOW_MS;
   if (observation.kind === 'patch_review' && observation.hunk !== null) return REVIEW_WINDOW_MS;
   return WINDOW_MS[observation.kind];
 }

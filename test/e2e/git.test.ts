@@ -1,12 +1,12 @@
 /** What git commands do to an agent's edits is told of the turn that made them, in one window on one repository. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { missingVSCode } from './harness/launch.ts';
 import { eventually } from './harness/process-group.ts';
 import { ScriptedAgent } from './harness/scripted-agent.ts';
-import { gitHistory, hintOf, verdictOf } from './harness/stored.ts';
+import { gitHistory, hintOf, lineages, requestOf, verdictOf } from './harness/stored.ts';
 import { openTill, type Till } from './harness/till.ts';
 
 const FILE = 'src/basket.js';
@@ -147,6 +147,26 @@ describe('git and the edits of an agent, in VS Code', { skip: await missingVSCod
     await workbench.save();
     assert.ok(await eventually(() => onDisk() !== text, LIMIT_MS), 'nothing was undone');
     assert.partialDeepStrictEqual(await next(turnId, 1, 'the undo'), { moment: 'reverted', survival: 0 });
-    assert.ok(existsSync(join(till.repository.root, FILE)));
+  });
+
+  it('DIFF-4: a message for an amend describes the last commit with what is staged, and the amend answers it', async () => {
+    const { workbench, profile, repository } = till;
+    delete profile.env['GIT_COMMITTER_DATE'];
+    repository.write('notes.md', '# Notes\n');
+    git('add', 'notes.md');
+    git('commit', '--quiet', '--message', 'Add notes');
+    repository.write('more.md', '# More\n');
+    git('add', 'more.md');
+    agent.willAnswer('docs: add notes and more');
+    await workbench.openSourceControl();
+    await workbench.runCommand('Apprentice: Write Message for Amend');
+    const last = () => lineages(profile.apprenticeHome).at(-1);
+    const proposed = () => last()?.text === 'docs: add notes and more';
+    assert.ok(await eventually(proposed, LIMIT_MS), 'no message was written');
+    const shown = requestOf(profile.apprenticeHome, last()?.turn_id ?? '');
+    assert.ok(shown.includes('notes.md added') && shown.includes('more.md added'), shown);
+    git('commit', '--quiet', '--amend', '--message', 'Add notes, and more');
+    const answered = () => last()?.observed_message === 'Add notes, and more' && last()?.score === -1;
+    assert.ok(await eventually(answered, LIMIT_MS), JSON.stringify(last()));
   });
 });

@@ -1,9 +1,10 @@
 /** What is read of a repository to know what became of an agent's edits: its state, names of files, blobs. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { SimpleGit } from 'simple-git';
 import { readReflog } from '../../commit/commit-reader.ts';
 import { type GitPlace, gitIn } from '../../commit/git.ts';
+import { FilesSeen } from '../hunks/files-seen.ts';
 import type { GitState } from './operations.ts';
 
 /** A larger file is no source that an agent edits. */
@@ -13,9 +14,14 @@ const MAX_STASHES = 50;
 export class GitReader {
   readonly #git: SimpleGit;
   #gitFolder: string | null = null;
+  readonly #root: string;
+  readonly #files = new FilesSeen();
+  #logs: readonly string[] | null = null;
+  #state: GitState | null = null;
 
   constructor(place: GitPlace) {
     this.#git = gitIn(place);
+    this.#root = place.root;
   }
 
   /** Does a git command hold the index just now? What it does is half done then. */
@@ -24,7 +30,23 @@ export class GitReader {
     return existsSync(join(this.#gitFolder, 'index.lock'));
   }
 
+  /** Read only when git has written to its logs since: every save of a file makes VS Code ask. */
   async state(): Promise<GitState> {
+    this.#logs ??= await this.#logFiles();
+    const changed = this.#files.changed(this.#logs).length > 0;
+    // Some ways to store refs have no such files.
+    if (changed || this.#state === null || !this.#logs.some((log) => existsSync(log)))
+      this.#state = await this.#read();
+    return this.#state;
+  }
+
+  async #logFiles(): Promise<string[]> {
+    const names = ['logs/HEAD', 'logs/refs/stash'].flatMap((name) => ['--git-path', name]);
+    const paths = (await this.#git.raw('rev-parse', ...names)).split('\n').filter((line) => line !== '');
+    return paths.map((path) => resolve(this.#root, path));
+  }
+
+  async #read(): Promise<GitState> {
     // Neither is there before the first commit or the first stash.
     const [entries, stashes] = await Promise.all([
       readReflog(this.#git).catch(() => []),

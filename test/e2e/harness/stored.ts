@@ -98,6 +98,12 @@ export function gitHistory(home: string, turnId: string): z.infer<typeof GitTold
   );
 }
 
+/** What a turn was asked, as it was sent; '' while it is not there. */
+export function requestOf(home: string, turnId: string): string {
+  const row = z.object({ messages: z.string() });
+  return rowsOf(home, row, 'SELECT messages FROM turns WHERE turn_id = ?', turnId)[0]?.messages ?? '';
+}
+
 /** The first hint of a turn; undefined: it has none. */
 export function hintOf(home: string, turnId: string): { kind: string; text: string } | undefined {
   const hint = z.object({ kind: z.string(), text: z.string() });

@@ -91,6 +91,7 @@ test('SETTLE-8: votes decide only where evidence is silent, and only on what was
   assert.ok(wantsVotes([at(1, 'commit', null), at(2, 'tool_result', null)]));
   assert.ok(!wantsVotes([at(1, 'tool_result', null), at(2, 'test_run', 0)]));
   assert.ok(!wantsVotes([at(1, 'commit', null), at(2, 'user_edit', null)]));
+  assert.ok(!wantsVotes([at(1, 'git', null)]));
   assert.ok(!wantsVotes([]));
 });
 

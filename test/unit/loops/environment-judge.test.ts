@@ -7,7 +7,7 @@ import { LearningConfig } from '../../../agent-server/learning/config.ts';
 import { createLog } from '../../../agent-server/log.ts';
 import { startEnvironmentLoop } from '../../../agent-server/loops/environment-loop.ts';
 import { startJudgeLoop } from '../../../agent-server/loops/judge-loop.ts';
-import { PROPOSAL_LIFETIME_MS } from '../../../agent-server/loops/settlement.ts';
+import { PROPOSAL_LIFETIME_MS, settleWindowMs } from '../../../agent-server/loops/settlement.ts';
 import type { TurnId } from '../../../agent-server/protocol/ids.ts';
 import type { Observation } from '../../../agent-server/protocol/observations.ts';
 import { openStore } from '../../../agent-server/store/sqlite-store.ts';
@@ -198,6 +198,9 @@ describe('Environment and judge', () => {
     assert.equal(store.nextJudgeDueMs(), T0 + 11_000);
     await attached(thumb(turnId, 1));
     assert.equal(store.nextJudgeDueMs(), T0 + 5_000);
+    const git = { kind: 'git', ...of(turnId), paths: [], survival: 0 } as const;
+    assert.equal(settleWindowMs({ ...git, action: 'stash' }), 360_000, 'it may come back');
+    assert.equal(settleWindowMs({ ...git, action: 'checkout_file' }), 0);
   });
 
   it('SETTLE-6: evidence that comes after its sample was taken makes another; said again, it counts again', async (t) => {
