@@ -4,11 +4,11 @@
  */
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type Disposable, workspace } from 'vscode';
-import { gitIn } from '../../commit/git.ts';
 import { type Log, messageOf } from '../../log.ts';
 import { ignoredInSettings } from '../../settings.ts';
+import { ignoredByGit } from './ignored-by-git.ts';
 import { IgnoreLists, type IgnoreSource } from './lists.ts';
 import { withhold } from './withhold.ts';
 
@@ -60,6 +60,21 @@ export class CaptureIgnore implements Disposable {
     return may;
   }
 
+  /** Those of these files (absolute) that may be captured; git is asked once a repository. Does not throw, as `mayCapture`. */
+  async mayCaptureAll(paths: readonly string[]): Promise<ReadonlySet<string>> {
+    try {
+      const lists = await this.#lists([]);
+      const left = paths.filter((path) => !lists.names(path));
+      const ignored = await this.#ignored(left);
+      return new Set(left.filter((path) => !ignored.has(path)));
+    } catch (error) {
+      this.#log.warn(
+        `${paths.length} files are left out: which are ignored was not found out (${messageOf(error)}).`,
+      );
+      return new Set();
+    }
+  }
+
   /** Does a list name this file, whatever git says of it? Does not throw: what cannot be read names all. */
   async isNamed(path: string): Promise<boolean> {
     try {
@@ -81,7 +96,8 @@ export class CaptureIgnore implements Disposable {
   }
 
   async #find(path: string): Promise<boolean> {
-    return !(await this.#lists([])).names(path) && !(await this.#ignoredByGit(path));
+    if ((await this.#lists([])).names(path)) return false;
+    return !(await this.#ignored([path])).has(path);
   }
 
   async #lists(more: readonly string[]): Promise<IgnoreLists> {
@@ -98,15 +114,8 @@ export class CaptureIgnore implements Disposable {
     return new IgnoreLists(sources.flat());
   }
 
-  async #ignoredByGit(path: string): Promise<boolean> {
-    const folder = dirname(path);
-    if (!isInRepository(folder)) return false;
-    const binary = this.#gitBinary();
-    if (binary === null) throw new Error('the built-in Git extension is off');
-    const named = await gitIn({ root: folder, binary }, AbortSignal.timeout(GIT_TIMEOUT_MS)).checkIgnore([
-      path,
-    ]);
-    return named.length > 0;
+  #ignored(paths: readonly string[]): Promise<ReadonlySet<string>> {
+    return ignoredByGit(paths, this.#gitBinary(), AbortSignal.timeout(GIT_TIMEOUT_MS));
   }
 }
 
@@ -124,11 +133,4 @@ function settingsFor(folder: string): IgnoreSource[] {
   return ignoredInSettings(folder)
     .filter((patterns) => patterns.length > 0)
     .map((patterns) => ({ folder, patterns }));
-}
-
-function isInRepository(folder: string): boolean {
-  for (let at = folder; ; at = dirname(at)) {
-    if (existsSync(join(at, '.git'))) return true;
-    if (dirname(at) === at) return false;
-  }
 }
