@@ -29,7 +29,7 @@ export function readObservation(
     case 'user_edit':
       return readUserEdit(observation, proposal, context);
     case 'patch_review':
-      return readPatchReview(observation, proposal);
+      return readPatchReview(observation, proposal, context.toolCalls);
     case 'git':
       return readGit(observation);
     case 'test_run':

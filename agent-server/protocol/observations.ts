@@ -127,6 +127,8 @@ export const PatchReviewObservation = z.object({
   comment: Text.nullable(),
   /** What the user made of it, for `edited`. */
   text: Text.nullable(),
+  /** The call of the turn's answer that made the patch: `text` is what it would have had to write. Null: the answer is it. */
+  callId: z.string().max(500).nullable().default(null),
 });
 export type PatchReviewObservation = z.infer<typeof PatchReviewObservation>;
 
