@@ -3,6 +3,7 @@
  * Python files. `--production` minifies and leaves out source maps; `--only=NAME,NAME` builds some of them;
  * `--out=DIR` writes elsewhere.
  */
+import { existsSync } from 'node:fs';
 import { cp, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,6 +41,7 @@ const LAZY = {
   screen: 'screen',
   'inline-edits': 'inline-edits',
   'library-rules': 'secrets',
+  agent: 'agent',
 };
 const lazyParts = {
   name: 'lazy-parts',
@@ -105,6 +107,16 @@ const bundles = {
     target: 'node20',
     external: ['vscode'],
   },
+  agent: {
+    entryPoints: ['extension/agent/agent.ts'],
+    outfile: 'agent.cjs',
+    ...node,
+    format: 'cjs',
+    target: 'node20',
+    // A package with a binary: it is copied as it is, below.
+    external: ['vscode', '@lydell/node-pty'],
+    plugins: [englishOnly, lazyParts],
+  },
   webview: {
     entryPoints: ['extension/webview/main.ts'],
     outfile: 'webview.js',
@@ -152,7 +164,24 @@ for (const [name, options] of Object.entries(bundles)) {
   console.log(`${options.outfile.padEnd(24)} ${(size / 1024).toFixed(0).padStart(6)} KB`);
 }
 
+/** node-pty, and of its binaries this platform's: where a bundle in dist/ finds them by their names. */
+async function copyPty() {
+  const packages = join(root, 'node_modules', '@lydell');
+  const target = join(values.out, 'node_modules', '@lydell');
+  await rm(target, { recursive: true, force: true });
+  for (const name of ['node-pty', `node-pty-${process.platform}-${process.arch}`]) {
+    const source = join(packages, name);
+    if (!existsSync(source)) {
+      console.warn(`There is no ${name}: the agent of this build runs no commands.`);
+      continue;
+    }
+    // Symbols for a debugger are 10 MB on Windows.
+    await cp(source, join(target, name), { recursive: true, filter: (path) => !path.endsWith('.pdb') });
+  }
+}
+
 if (!only) {
+  await copyPty();
   const source = join(root, 'gpu-worker', 'python', 'apprentice_worker');
   await rm(join(values.out, 'python'), { recursive: true, force: true });
   await cp(join(source, '..', 'requirements.txt'), join(values.out, 'python', 'requirements.txt'));

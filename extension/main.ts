@@ -18,6 +18,8 @@ import {
 } from 'vscode';
 import { editorRequests } from '../agent-server/protocol/editor.ts';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
+import { AllowedCommands } from './agent/allowed-commands.ts';
+import { manageAllowedCommands } from './agent/confirm-command.ts';
 import { CommitMemory } from './capture/git/committed-turns.ts';
 import { GitCapture } from './capture/git/git-capture.ts';
 import { HunkCapture } from './capture/hunks/hunk-capture.ts';
@@ -110,7 +112,8 @@ export function makeParts(
     clean: async (diff, root) => scrub(await ignored.withhold(diff, root)),
   };
   const hunks = new HunkCapture(client, spool, (path) => ignored.mayCapture(path));
-  context.subscriptions.push(spool, captureRuns(client, spool, hunks, { scrub, ignored }, log));
+  const runs = captureRuns(client, spool, hunks, { scrub, ignored }, log);
+  context.subscriptions.push(spool, runs);
   const thumbs = new Thumbs(client, spool, latest, scrub);
   const walkthrough = new Walkthrough();
 
@@ -194,6 +197,7 @@ export function makeParts(
         : l10n.t('Apprentice reads nothing in a workspace that you have not trusted.'),
     );
   };
+  const allowed = new AllowedCommands(context.workspaceState);
   const models = new ApprenticeModels(client);
   const writeFromChat = async (): Promise<string | null> => {
     const before = latest.get(null);
@@ -245,6 +249,7 @@ export function makeParts(
     'apprentice.setUpRuntime': setUp,
     'apprentice.showLog': () => log.show(),
     [MENU_COMMAND]: () => showQuickMenu({ client, consent, runtime, showError }),
+    'apprentice.manageAllowedCommands': () => manageAllowedCommands(allowed),
     'apprentice.connectAgent': () => connectAgent(gateway).catch(showError),
     'apprentice.copyGatewayUrl': () => copy('url'),
     'apprentice.copyGatewayKey': () => copy('key'),
@@ -288,6 +293,14 @@ export function makeParts(
     rate: (turnId, value) => thumbs.rate(turnId, value),
     scrub,
     mayCapture: (path) => ignored.mayCapture(path),
+    agent: {
+      mayCapture: (paths) => ignored.mayCaptureAll(paths),
+      scrub,
+      propose: (document, edit) => edits.propose(document, edit),
+      reviewedHere: (turnId) => hunks.reviewedHere(turnId),
+      runs: runs.agentRuns,
+      allowed,
+    },
   });
   return { commandHandlers, panel, models, chat, connect: () => client.start() };
 }

@@ -43,11 +43,14 @@ export class ReviewCapture {
     this.#log = log;
   }
 
-  report(document: TextDocument, turnId: string, reviewed: Reviewed): void {
+  /** `callId`: the call of the turn's answer that made the edit; null: the answer itself is it. */
+  report(document: TextDocument, turnId: string, reviewed: Reviewed, callId: string | null): void {
     if (!this.#isOn()) return;
     // Half a text is no correction.
     if (reviewed.kind === 'patch_review' && (reviewed.text?.length ?? 0) > MAX_TEXT_CHARS) return;
-    const said = { ...reviewed, observationId: randomUUID(), observedAt: new Date().toISOString(), turnId };
+    const ids = { observationId: randomUUID(), observedAt: new Date().toISOString(), turnId };
+    const said: Said =
+      reviewed.kind === 'patch_review' ? { ...reviewed, ...ids, callId } : { ...reviewed, ...ids };
     this.#kept = this.#kept
       .then(() => this.#keep(document, said))
       .catch((error: unknown) => this.#log.warn(`A review was not kept: ${messageOf(error)}`));
@@ -72,8 +75,6 @@ export class ReviewCapture {
   }
 }
 
-type Said = Reviewed & {
-  readonly observationId: string;
-  readonly observedAt: string;
-  readonly turnId: string;
-};
+type Ids = { readonly observationId: string; readonly observedAt: string; readonly turnId: string };
+type PatchReview = Extract<Reviewed, { kind: 'patch_review' }>;
+type Said = (PatchReview & Ids & { readonly callId: string | null }) | (Exclude<Reviewed, PatchReview> & Ids);

@@ -27,6 +27,10 @@ export interface ChatRequestBody {
     type: 'function';
     function: { name: string; description: string; parameters: object };
   }[];
+  /** The gateway refuses it by name: a call cannot be forced. */
+  tool_choice?: 'required';
+  /** False: at most one call in an answer. */
+  parallel_tool_calls?: boolean;
   max_tokens?: number;
   temperature?: number;
 }

@@ -10,6 +10,7 @@ import {
   LanguageModelChatMessageRole,
   type LanguageModelChatProvider,
   type LanguageModelChatRequestMessage,
+  LanguageModelChatToolMode,
   type LanguageModelResponsePart,
   LanguageModelTextPart,
   LanguageModelToolCallPart,
@@ -28,6 +29,7 @@ import {
   modelFacts,
   streamChat,
 } from './chat-stream.ts';
+import { textOfParts } from './tool-parts.ts';
 
 /** Of the context, what an answer may take. */
 const ANSWER_SHARE = 0.25;
@@ -80,6 +82,9 @@ export class ApprenticeModels implements LanguageModelChatProvider, Disposable {
     const body = {
       messages: messages.flatMap(gatewayMessages),
       ...(tools.length === 0 ? {} : { tools }),
+      ...(tools.length > 0 && options.toolMode === LanguageModelChatToolMode.Required
+        ? { tool_choice: 'required' as const }
+        : {}),
       max_tokens: model.maxOutputTokens,
     };
     const headers = { 'user-agent': 'VS Code chat' };
@@ -165,16 +170,13 @@ function gatewayMessages({ role, content }: LanguageModelChatRequestMessage): Ga
   return text === '' && results.length > 0 ? results : [...results, { role: said, content: text }];
 }
 
-/** Images and data are left out: the model reads text. */
 function textOf(content: readonly unknown[]): string {
-  return content
-    .filter((part) => part instanceof LanguageModelTextPart)
-    .map(({ value }) => value)
-    .join('');
+  return textOfParts(content, LanguageModelTextPart);
 }
 
-/** What the model wrote need not be JSON; VS Code takes objects alone. */
+/** What the model wrote need not be JSON; VS Code takes objects alone. A call without arguments may have no text. */
 function argumentsOf(text: string, name: string): object {
+  if (text.trim() === '') return {};
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null) return value;

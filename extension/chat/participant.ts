@@ -9,7 +9,6 @@ import {
   type ChatRequest,
   type ChatRequestHandler,
   type ChatResponseStream,
-  ChatResponseTurn,
   type ChatResult,
   type ChatResultFeedback,
   ChatResultFeedbackKind,
@@ -18,13 +17,14 @@ import {
   Uri,
   workspace,
 } from 'vscode';
-import { z } from 'zod';
 import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { SESSION_HEADER, TURN_HEADER } from '../../agent-server/protocol/gateway.ts';
+import type { AgentParts } from '../agent/agent.ts';
 import type { AgentServerClient } from '../client.ts';
 import type { ThumbValue } from '../feedback/thumbs.ts';
 import { cancelledBy } from './cancelled-by.ts';
-import { type GatewayMessage, streamChat } from './chat-stream.ts';
+import { type GatewayMessage, type ModelFacts, modelFacts, streamChat } from './chat-stream.ts';
+import { Exchange, exchangesOf, messagesOf } from './exchange.ts';
 import { gatewayOf } from './model-provider.ts';
 
 export interface ChatParts {
@@ -40,6 +40,8 @@ export interface ChatParts {
   scrub(text: string): Promise<string>;
   /** May this file be shown to the model, and kept (capture/ignore)? */
   mayCapture(path: string): Promise<boolean>;
+  /** What the agent works with, where the model was taught to call tools (agent/). */
+  agent: AgentParts;
 }
 
 const SYSTEM =
@@ -49,15 +51,6 @@ const TEMPERATURE = 0.2;
 const MAX_ANSWER_TOKENS = 1_024;
 /** Of all that is attached to one message; the model's context has to hold the conversation besides. */
 const MAX_ATTACHED_CHARS = 8_000;
-
-/** What an answer keeps, so that the next request repeats the conversation to the letter. */
-const Exchange = z.object({
-  sessionId: z.string(),
-  turnId: z.string(),
-  asked: z.string(),
-  answer: z.string(),
-});
-type Exchange = z.infer<typeof Exchange>;
 
 export interface ChatHandlers {
   answer: ChatRequestHandler;
@@ -88,20 +81,25 @@ async function answer(
     return told(l10n.t('Apprentice is not running. Open "Agent improvement" to start it.'));
   const before = exchangesOf(context);
   const asked = await parts.scrub(`${request.prompt}${await attached(request, parts)}`);
+  const sessionId = before.at(-1)?.sessionId ?? `chat-${randomUUID()}`;
+  const signal = cancelledBy(token);
+  const facts = await modelFacts(gateway, signal).catch(() => null);
+  const why = whyWithoutTools(facts);
+  if (facts !== null && why === null) {
+    const { runAgent } = await import('../agent/agent.ts');
+    return runAgent(parts.agent, { gateway, facts, request, stream, signal, before, asked, sessionId });
+  }
+  if (request.command === 'agent') stream.markdown(`*${why}*\n\n`);
   const messages: GatewayMessage[] = [
     { role: 'system', content: SYSTEM },
-    ...before.flatMap((one): GatewayMessage[] => [
-      { role: 'user', content: one.asked },
-      { role: 'assistant', content: one.answer },
-    ]),
+    ...before.flatMap(messagesOf),
     { role: 'user', content: asked },
   ];
-  const sessionId = before.at(-1)?.sessionId ?? `chat-${randomUUID()}`;
   const headers = { [SESSION_HEADER]: sessionId, [TURN_HEADER]: 'main', 'user-agent': 'Apprentice chat' };
   const body = { messages, temperature: TEMPERATURE, max_tokens: MAX_ANSWER_TOKENS };
-  const exchange: Exchange = { sessionId, turnId: '', asked, answer: '' };
+  const exchange: Exchange = { sessionId, turnId: '', asked, steps: [], answer: '' };
   try {
-    for await (const piece of streamChat(gateway, body, headers, cancelledBy(token))) {
+    for await (const piece of streamChat(gateway, body, headers, signal)) {
       if (piece.type === 'begun') exchange.turnId = piece.turnId;
       if (piece.type !== 'text') continue;
       exchange.answer += piece.text;
@@ -113,6 +111,18 @@ async function answer(
     const { message, remedy } = toApprenticeError(thrown);
     return told(`${message} ${remedy}`.trim());
   }
+}
+
+/** Why the model works without tools here; null: it works with them. */
+function whyWithoutTools(facts: ModelFacts | null): string | null {
+  if (facts?.supported_parameters.includes('tools') !== true)
+    return l10n.t(
+      'This model was not taught to call tools (its chat template has no place for them), so it answers in words alone. The setting apprentice.model names another.',
+    );
+  if ((workspace.workspaceFolders ?? []).some(({ uri }) => uri.scheme === 'file')) return null;
+  return l10n.t(
+    'Open a folder first: without one there is nothing to work on, and the model answers in words alone.',
+  );
 }
 
 /** `/commit`: the button of Source Control, from the chat. */
@@ -134,13 +144,6 @@ async function commit(parts: ChatParts, stream: ChatResponseStream): Promise<Cha
 async function rated(parts: ChatParts, { result, kind }: ChatResultFeedback): Promise<void> {
   const { data } = Exchange.safeParse(result.metadata);
   if (data !== undefined) await parts.rate(data.turnId, kind === ChatResultFeedbackKind.Helpful ? 1 : -1);
-}
-
-/** Answers that came to their end. One that was cancelled or failed is not part of what the model is shown. */
-function exchangesOf({ history }: ChatContext): Exchange[] {
-  return history.flatMap((turn) =>
-    turn instanceof ChatResponseTurn ? (Exchange.safeParse(turn.result.metadata).data ?? []) : [],
-  );
 }
 
 /** Files and selections that the user attached, as text below the request. */

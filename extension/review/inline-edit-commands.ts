@@ -1,9 +1,10 @@
 /** The commands of inline edits. What they do is in a bundle of its own, loaded when one of them is first used. */
-import type { Disposable } from 'vscode';
+import type { Disposable, TextDocument } from 'vscode';
 import { editorRequests } from '../../agent-server/protocol/editor.ts';
 import type { HunkCapture } from '../capture/hunks/hunk-capture.ts';
 import type { ReviewCapture } from '../capture/review-capture.ts';
 import type { AgentServerClient } from '../client.ts';
+import type { AgentEdit, ProposedReview } from './agent-edit.ts';
 import type { AskModel } from './asked-edit.ts';
 import type { InlineEditParts, InlineEdits } from './inline-edits.ts';
 
@@ -36,6 +37,11 @@ export class InlineEditCommands implements Disposable {
     'apprentice.rejectAllHunks': async (...target) => (await this.#edits()).decideAll(target, 'rejected'),
   };
 
+  /** Puts an edit of our own agent under review. */
+  async propose(document: TextDocument, edit: AgentEdit): Promise<ProposedReview> {
+    return (await this.#edits()).propose(document, edit);
+  }
+
   dispose(): void {
     void this.#loaded?.then((edits) => edits.dispose());
   }
@@ -51,7 +57,7 @@ export class InlineEditCommands implements Disposable {
     return new InlineEdits({
       ask: this.#ask,
       loading: () => this.#parts.client.snapshot?.worker?.engine.state === 'starting',
-      report: (document, turnId, reviewed) => reviews.report(document, turnId, reviewed),
+      report: (document, turnId, reviewed, callId) => reviews.report(document, turnId, reviewed, callId),
       accepted: (document, hunk) => hunks.accepted(document, hunk),
       scrub,
       ready,

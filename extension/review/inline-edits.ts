@@ -13,14 +13,16 @@ import {
   window,
   workspace,
 } from 'vscode';
+import { inlineEditAnswer } from '../../agent-server/environment/code-block.ts';
 import type { EditProposal } from '../../agent-server/protocol/editor.ts';
 import type { Reviewed } from '../capture/review-capture.ts';
+import type { AgentEdit, ProposedReview, ReviewEnd } from './agent-edit.ts';
 import { AskedEdit, type AskModel } from './asked-edit.ts';
 import { decideAll, decideHunk, hunkOf } from './decide-hunks.ts';
 import { Marks } from './marks.ts';
-import { type Decision, propose } from './proposal.ts';
+import { type Decision, propose, type Step } from './proposal.ts';
 import { ReviewLenses, type Shown } from './review-lenses.ts';
-import { ReviewSession } from './review-session.ts';
+import { type ReviewParts, ReviewSession } from './review-session.ts';
 import { nameOf } from './selected-lines.ts';
 
 export interface InlineEditParts {
@@ -29,7 +31,8 @@ export interface InlineEditParts {
   scrub(text: string): Promise<string>;
   /** The model is not there yet, and will be. */
   loading(): boolean;
-  report(document: TextDocument, turnId: string, reviewed: Reviewed): void;
+  /** `callId`: the call of the turn's answer that made the edit; null: the answer itself is it. */
+  report(document: TextDocument, turnId: string, reviewed: Reviewed, callId: string | null): void;
   /** An accepted hunk, to be followed. Offsets in the document. */
   accepted(
     document: TextDocument,
@@ -98,6 +101,30 @@ export class InlineEdits implements Disposable {
     }
   }
 
+  /** Puts an edit of our own agent under review; `ended` resolves when the user has decided. */
+  async propose(document: TextDocument, edit: AgentEdit): Promise<ProposedReview> {
+    const why = this.#refusal(document);
+    if (why !== null) return { kind: 'refused', why };
+    const { turnId, callId, asAnswer } = edit;
+    const step = propose(edit.first, edit.original, edit.proposed);
+    if (step === null) return { kind: 'same' };
+    const { promise: ended, resolve } = Promise.withResolvers<ReviewEnd>();
+    const comments: string[] = [];
+    const opened = await this.#start(document, turnId, step, {
+      report: (reviewed) => {
+        // That it came to nothing is told as the result of the call.
+        if (reviewed.kind !== 'patch_review') return;
+        if (reviewed.comment !== null) comments.push(reviewed.comment);
+        this.#parts.report(document, turnId, reviewed, callId);
+      },
+      asAnswer: (lines, of) => (of === 'whole' ? asAnswer(lines) : null),
+      ended: (decision, lines) => resolve({ decision, comments, left: (lines ?? []).join('\n') }),
+    });
+    return opened
+      ? { kind: 'open', ended }
+      : { kind: 'refused', why: l10n.t('{0} could not be changed. Is it read-only?', nameOf(document)) };
+  }
+
   /** Stops all writing. */
   cancel(): void {
     for (const asked of this.#asked.values()) asked.cancel();
@@ -143,7 +170,7 @@ export class InlineEdits implements Disposable {
   async #open(asked: AskedEdit, { turnId, replacement }: EditProposal): Promise<void> {
     const { document } = asked;
     const closed = (reason: 'cleared' | 'overwritten'): void =>
-      this.#parts.report(document, turnId, { kind: 'proposal_closed', reason });
+      this.#parts.report(document, turnId, { kind: 'proposal_closed', reason }, null);
     const before = asked.unchanged();
     if (before === null) {
       closed('overwritten');
@@ -158,21 +185,35 @@ export class InlineEdits implements Disposable {
       void window.showInformationMessage(l10n.t('The model would leave these lines as they are.'));
       return;
     }
-    const key = keyOf(document);
-    const { report, accepted } = this.#parts;
-    const parts = {
-      document,
-      marks: this.#marks,
-      report: (reviewed: Reviewed) => report(document, turnId, reviewed),
-      accepted: (index: number, proposed: string, span: { start: number; end: number }) =>
-        accepted(document, { turnId, index, proposed, span }),
-      changed: () => this.#publish(),
-    };
-    if ((await ReviewSession.open(parts, step, (review) => this.#reviews.set(key, review))) === null) {
-      this.#reviews.delete(key);
+    const opened = await this.#start(document, turnId, step, {
+      report: (reviewed) => this.#parts.report(document, turnId, reviewed, null),
+      asAnswer: (lines) => inlineEditAnswer(lines.join('\n'), document.languageId),
+      ended: () => undefined,
+    });
+    if (!opened) {
       closed('overwritten');
       void window.showWarningMessage(l10n.t('{0} could not be changed. Is it read-only?', nameOf(document)));
     }
+  }
+
+  /** False: the document cannot be changed. */
+  async #start(
+    document: TextDocument,
+    turnId: string,
+    step: Step,
+    own: Pick<ReviewParts, 'report' | 'asAnswer' | 'ended'>,
+  ): Promise<boolean> {
+    const key = keyOf(document);
+    const parts: ReviewParts = {
+      document,
+      marks: this.#marks,
+      accepted: (index, proposed, span) => this.#parts.accepted(document, { turnId, index, proposed, span }),
+      changed: () => this.#publish(),
+      ...own,
+    };
+    const review = await ReviewSession.open(parts, step, (opening) => this.#reviews.set(key, opening));
+    if (review === null) this.#reviews.delete(key);
+    return review !== null;
   }
 
   /** The open review of a document, by default of the active editor's. */

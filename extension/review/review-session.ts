@@ -12,7 +12,6 @@ import {
   type TextEditor,
   window,
 } from 'vscode';
-import { inlineEditAnswer } from '../../agent-server/environment/code-block.ts';
 import type { Reviewed } from '../capture/review-capture.ts';
 import { type LineEdit, type TextChange, textChange } from './line-range.ts';
 import type { Marks } from './marks.ts';
@@ -36,8 +35,12 @@ export interface ReviewParts {
   report(reviewed: Reviewed): void;
   /** An accepted hunk: what the agent proposed, and where it is, in offsets. */
   accepted(index: number, proposed: string, span: { start: number; end: number }): void;
+  /** What the user made of one hunk, or of the whole, as the answer would have said it; null: it could not. */
+  asAnswer(lines: readonly string[], of: 'hunk' | 'whole'): string | null;
   /** Hunks came, moved or went. */
   changed(): void;
+  /** It has ended, once: the lines as they are now, or null when they are gone, or the document is. */
+  ended(decision: Decision | 'edited' | 'left', lines: readonly string[] | null): void;
 }
 
 export class ReviewSession {
@@ -142,6 +145,7 @@ export class ReviewSession {
     if (undecided(this.#proposal).length === this.#proposal.hunks.length)
       this.#report({ kind: 'proposal_closed', reason: 'cleared' });
     this.draw();
+    this.#parts.ended('left', null);
   }
 
   draw(): void {
@@ -175,6 +179,7 @@ export class ReviewSession {
       case 'withdrawn':
         this.#state = 'ended';
         this.#report(UNDONE);
+        this.#parts.ended('rejected', null);
         break;
       case 'undone':
         this.#report(UNDONE);
@@ -198,7 +203,7 @@ export class ReviewSession {
       hunk: { index, count: before.hunks.length },
       decision: what,
       comment,
-      text: what === 'edited' ? this.#asAnswer(lines) : null,
+      text: what === 'edited' ? this.#parts.asAnswer(lines, 'hunk') : null,
     });
     if (decision !== 'accepted' || lines.every((line) => line.trim() === '')) return;
     const { document } = this;
@@ -213,19 +218,16 @@ export class ReviewSession {
     this.#state = 'ended';
     const lines = linesOf(this.#proposal.region, this.#lineAt);
     const decision = outcome(this.#proposal, lines);
-    const text = decision === 'edited' ? this.#asAnswer(lines) : null;
+    const text = decision === 'edited' ? this.#parts.asAnswer(lines, 'whole') : null;
     this.#history.ended(this.document.getText());
     this.#said = { kind: 'patch_review', hunk: null, decision, comment: null, text };
     this.#report(this.#said);
     this.draw();
+    this.#parts.ended(decision, lines);
   }
 
   #report(reviewed: Reviewed): void {
     this.#parts.report(reviewed);
-  }
-
-  #asAnswer(lines: readonly string[]): string {
-    return inlineEditAnswer(lines.join('\n'), this.document.languageId);
   }
 
   /** All edits of a review are one step of undo, unless the user types in between (then review-history.ts joins them). */

@@ -54,6 +54,14 @@ describe('Chat with Apprentice, in VS Code', { skip: await missingVSCode() }, ()
     assert.deepEqual([second?.text, second?.session_id], ['With reduce.', first?.session_id]);
   });
 
+  it('AGENT-1: a model that was not taught to call tools says so when it is asked to, and answers in words', async () => {
+    const { workbench } = till;
+    agent.willAnswer('I would add a test.');
+    await workbench.say('/agent Make it better.');
+    await workbench.said('This model was not taught to call tools', ANSWER_LIMIT_MS);
+    await workbench.said('I would add a test.', ANSWER_LIMIT_MS);
+  });
+
   it('CHAT-2: /commit writes what is staged into the box of Source Control', async () => {
     const { workbench, repository } = till;
     repository.write('src/total.js', 'export const total = 1;\n');

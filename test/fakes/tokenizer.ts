@@ -22,7 +22,11 @@ const specials = [
   { id: CHAT_END_ID, content: '<|im_end|>' },
 ];
 
-export function fakeTokenizerFiles(contextLength: number): TokenizerFiles {
+const CHAT_TEMPLATE =
+  "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}" +
+  "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+export function fakeTokenizerFiles(contextLength: number, chatTemplate = CHAT_TEMPLATE): TokenizerFiles {
   const vocab = Object.fromEntries(byteCharacters().map((character, byte) => [character, byte]));
   for (const { id, content } of specials) vocab[content] = id;
   const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
@@ -44,9 +48,7 @@ export function fakeTokenizerFiles(contextLength: number): TokenizerFiles {
       model: { type: 'BPE', vocab, merges: [], unk_token: null, byte_fallback: false },
     },
     config: { bos_token: '<|im_start|>', eos_token: '<|im_end|>', clean_up_tokenization_spaces: false },
-    chatTemplate:
-      "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}" +
-      "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+    chatTemplate,
     eosTokenIds: [CHAT_END_ID],
     contextLength,
   };

@@ -30,6 +30,8 @@ import { ThrownAway } from './thrown-away.ts';
 
 /** A document's whole text is not read for a keystroke. */
 const MIN_ARRIVING_CHARS = 8;
+/** Turns of our own agent that are remembered. */
+const MAX_REVIEWED = 500;
 /** Timers cannot wait longer. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
 
@@ -54,6 +56,7 @@ export class HunkCapture implements Disposable {
   readonly followed = new FollowedHunks(this.#tracker, this.#watch, textOf, () => this.#catchUpWithDisk());
   readonly #files = new FilesSeen();
   readonly #thrownAway = new ThrownAway(this.followed);
+  readonly #reviewed = new Set<string>();
   readonly #mayCaptureFile: (path: string) => Promise<boolean>;
   readonly #subscriptions: Disposable[];
   readonly #onDidArrive = new EventEmitter<ArrivedEdit>();
@@ -119,6 +122,12 @@ export class HunkCapture implements Disposable {
     this.#arm();
   }
 
+  /** The edits of this turn are reviewed in this window: what is accepted is told one by one, and nothing else is expected. */
+  reviewedHere(turnId: string): void {
+    if (this.#reviewed.size >= MAX_REVIEWED) this.#reviewed.clear();
+    this.#reviewed.add(turnId);
+  }
+
   /** The agents' hunks in a document that are not committed yet, and of which something is left. */
   placesIn(document: TextDocument): readonly { readonly hunk: Hunk; readonly span: Span }[] {
     if (!isOurs(document)) return [];
@@ -145,7 +154,7 @@ export class HunkCapture implements Disposable {
   }
 
   #expect({ turnId, edits }: EditsProposed): void {
-    if (!this.#mayCapture()) return;
+    if (!this.#mayCapture() || this.#reviewed.has(turnId)) return;
     this.#expected.expect(turnId, edits, Date.now());
   }
 

@@ -6,11 +6,17 @@ import type { HunkCapture } from '../hunks/hunk-capture.ts';
 import type { CaptureIgnore } from '../ignore/capture-ignore.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
 import type { Scrub } from '../scrub/scrub.ts';
+import { AgentRuns } from './agent-runs.ts';
 import { EarlierRuns } from './earlier-runs.ts';
 import { ReportCapture } from './report-capture.ts';
 import { TaskCapture } from './task-capture.ts';
 import { TerminalCapture } from './terminal-capture.ts';
 import { TurnsAtWork } from './turns-at-work.ts';
+
+export interface RunCapture extends Disposable {
+  /** What our own agent runs is told here. */
+  readonly agentRuns: AgentRuns;
+}
 
 /** Made after `hunks`: TurnsAtWork says why. */
 export function captureRuns(
@@ -19,7 +25,7 @@ export function captureRuns(
   hunks: HunkCapture,
   { scrub, ignored }: { scrub: Scrub; ignored: Pick<CaptureIgnore, 'mayCapture' | 'isNamed'> },
   log: LogOutputChannel,
-): Disposable {
+): RunCapture {
   const turns = new TurnsAtWork(client, spool, hunks, scrub, log);
   const earlier = new EarlierRuns();
   const tasks = new TaskCapture(turns, earlier);
@@ -32,6 +38,7 @@ export function captureRuns(
     turns,
   ];
   return {
+    agentRuns: new AgentRuns(turns, earlier),
     dispose: () => {
       for (const part of parts) part.dispose();
     },

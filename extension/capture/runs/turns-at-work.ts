@@ -39,6 +39,8 @@ export class TurnsAtWork implements Disposable {
   readonly #attribution = new Attribution();
   /** When the save began. */
   readonly #saving = new WeakMap<TextDocument, number>();
+  /** Documents in which an edit of our own agent is under review. */
+  readonly #reviewing = new Set<string>();
   readonly #subscriptions: Disposable[];
   readonly #onDidStop = new EventEmitter<void>();
   /** Learning is not on any more: what is kept in memory goes. */
@@ -109,6 +111,20 @@ export class TurnsAtWork implements Disposable {
     );
   }
 
+  /** What changes in this document from now on is a review's doing. */
+  reviewing(document: string): Disposable {
+    this.#reviewing.add(document);
+    return { dispose: () => void this.#reviewing.delete(document) };
+  }
+
+  /** An edit of our own agent, as its review left it: what the user made of it is not the turn's work alone. */
+  reviewed(turnId: string, uri: Uri, decision: 'accepted' | 'edited'): void {
+    const folder = this.folderOf(uri);
+    if (folder === undefined || !this.mayCapture) return;
+    if (decision === 'accepted') this.#attribution.arrived(turnId, folder, uri.fsPath, Date.now());
+    else this.#attribution.edited(folder, Date.now());
+  }
+
   dispose(): void {
     for (const subscription of this.#subscriptions) subscription.dispose();
   }
@@ -119,7 +135,7 @@ export class TurnsAtWork implements Disposable {
   }
 
   #edited(uri: Uri): void {
-    if (this.#attribution.isEmpty) return;
+    if (this.#attribution.isEmpty || this.#reviewing.has(uri.fsPath)) return;
     const folder = this.folderOf(uri);
     if (folder !== undefined) this.#attribution.edited(folder, Date.now());
   }

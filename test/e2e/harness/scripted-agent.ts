@@ -29,13 +29,29 @@ export class ScriptedAgent {
     this.#discovery = discovery;
   }
 
-  /** Serves the home folder before a window does, with learning on. `learning`: settings of config.json. */
-  static async start(home: string, learning: Record<string, unknown> = {}): Promise<ScriptedAgent> {
+  /**
+   * Serves the home folder before a window does, with learning on. `learning`: settings of config.json. `tools`: the model
+   * was taught to call tools (`willDo`).
+   */
+  static async start(
+    home: string,
+    learning: Record<string, unknown> = {},
+    model: 'plain' | 'tools' = 'plain',
+  ): Promise<ScriptedAgent> {
     const config = { ...CONFIG, learning: { ...CONFIG.learning, ...learning } };
     writeFileSync(join(home, 'config.json'), JSON.stringify(config));
+    if (model === 'tools') {
+      writeFileSync(stepsFile(home), '[]');
+      writeFileSync(answerFile(home), 'There is nothing to say to that.');
+    }
     const main = join(import.meta.dirname, '..', '..', 'fakes', 'agent-server', 'main.ts');
     const server = spawn(process.execPath, [main], {
-      env: { ...process.env, APPRENTICE_HOME: home, APPRENTICE_FAKE_ANSWER: answerFile(home) },
+      env: {
+        ...process.env,
+        APPRENTICE_HOME: home,
+        APPRENTICE_FAKE_ANSWER: answerFile(home),
+        ...(model === 'tools' ? { APPRENTICE_FAKE_AGENT: stepsFile(home) } : {}),
+      },
       stdio: ['pipe', 'ignore', 'inherit'],
     });
     const untilMs = performance.now() + START_LIMIT_MS;
@@ -55,6 +71,11 @@ export class ScriptedAgent {
   /** What the model answers from now on, whoever asks. */
   willAnswer(text: string): void {
     writeFileSync(answerFile(this.#home), text);
+  }
+
+  /** What a model with tools answers from now on, after each of these texts where it is the last that was said. */
+  willDo(steps: readonly { after: string; answer: string }[]): void {
+    writeFileSync(stepsFile(this.#home), JSON.stringify(steps));
   }
 
   /** One turn of main work; the model answers `answer`. Resolves with the turn's id. */
@@ -103,6 +124,15 @@ export class ScriptedAgent {
     this.#server.stdin?.end();
     await ended;
   }
+}
+
+/** A call as a model writes it that was taught Hermes' form, with what it says before. */
+export function calling(name: string, given: Record<string, unknown>, said = ''): string {
+  return `${said}\n<tool_call>\n${JSON.stringify({ name, arguments: given })}\n</tool_call>`.trimStart();
+}
+
+function stepsFile(home: string): string {
+  return join(home, 'scripted-steps.json');
 }
 
 function answerFile(home: string): string {

@@ -133,6 +133,35 @@ export function chatTurns(home: string): Exchange[] {
   );
 }
 
+const AgentTurn = z.object({
+  turn_id: z.string(),
+  session_id: z.string(),
+  taken_for: z.string(),
+  client: z.string().nullable(),
+  /** The answer as the model wrote it. */
+  text: z.string().nullable(),
+  /** What its call brought; null: it called nothing. */
+  tool: z.string().nullable(),
+  result: z.string().nullable(),
+  score: z.number().nullable(),
+  hint_kind: z.string().nullable(),
+  hint_text: z.string().nullable(),
+});
+
+/** Turns of our own agent, oldest first; none while there is no store. */
+export function agentTurns(home: string): z.infer<typeof AgentTurn>[] {
+  return rowsOf(
+    home,
+    AgentTurn,
+    `SELECT t.turn_id, t.session_id, s.taken_for, s.client, t.text, v.score, h.kind AS hint_kind,
+       h.text AS hint_text, o.body ->> '$.toolName' AS tool, o.body ->> '$.text' AS result
+     FROM turns t JOIN sessions s USING (session_id) LEFT JOIN verdicts v USING (turn_id)
+       LEFT JOIN hints h ON h.turn_id = t.turn_id AND h.kind = 'rewrite'
+       LEFT JOIN observations o ON o.kind = 'tool_result' AND o.body ->> '$.turnId' = t.turn_id
+     WHERE s.client = 'Apprentice agent' ORDER BY t.rowid`,
+  );
+}
+
 const Run = z.object({
   kind: z.string(),
   commandLine: z.string().nullable(),

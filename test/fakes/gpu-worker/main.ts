@@ -1,17 +1,20 @@
 /**
  * A gpu-worker without Python and without a model, in the place of gpu-worker/main.ts: the real port, link,
  * batch checks and publishing of versions, over the fake engine and the fake trainer. Same flags, same first line.
- * `APPRENTICE_FAKE_ANSWER` names a file whose text is every answer.
+ * `APPRENTICE_FAKE_ANSWER` names a file whose text is every answer. `APPRENTICE_FAKE_AGENT` names one that makes it a model
+ * with tools and a longer context: what is answered after what was said last.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { engineRoutes } from '../../../gpu-worker/engine/routes.ts';
 import { ModelTokenizer } from '../../../gpu-worker/engine/tokenizer.ts';
 import { LinkServer } from '../../../gpu-worker/link/link-server.ts';
 import { workerServer } from '../../../gpu-worker/server.ts';
 import { TrainingRuns } from '../../../gpu-worker/trainer/runs.ts';
 import { Weights } from '../../../gpu-worker/weights/weights.ts';
+import { HERMES_TEMPLATE } from '../../fixtures/chat-templates.ts';
 import { FakeTokenEngine } from '../engine.ts';
 import { fakeTokenizerFiles } from '../tokenizer.ts';
 import { FakeTrainBackend } from '../trainer.ts';
@@ -22,11 +25,25 @@ const log = (line: string) => process.stderr.write(`${line}\n`);
 
 const weights = new Weights(String(values['home']), 'fake@0');
 await weights.open();
-const tokenizer = new ModelTokenizer(fakeTokenizerFiles(8192));
 const scripted = process.env['APPRENTICE_FAKE_ANSWER'];
+const agent = process.env['APPRENTICE_FAKE_AGENT'];
+// A token a byte: the descriptions of tools alone are thousands.
+const files = agent === undefined ? fakeTokenizerFiles(8192) : fakeTokenizerFiles(131_072, HERMES_TEMPLATE);
+const tokenizer = new ModelTokenizer(files);
+const Answers = z.array(z.object({ after: z.string(), answer: z.string() }));
+
+/** The answer to what was said last of all that there is an answer to; to anything else the scripted text. */
+function answerTo(prompt: string, plain: string): string {
+  if (agent === undefined) return plain;
+  const known = Answers.parse(JSON.parse(readFileSync(agent, 'utf8')))
+    .map(({ after, answer }) => ({ at: prompt.lastIndexOf(after), answer }))
+    .filter(({ at }) => at >= 0);
+  return known.toSorted((one, other) => other.at - one.at)[0]?.answer ?? plain;
+}
+
 const engine = new FakeTokenEngine(
   tokenizer,
-  scripted === undefined ? {} : { answer: () => readFileSync(scripted, 'utf8') },
+  scripted === undefined ? {} : { answer: (prompt) => answerTo(prompt, readFileSync(scripted, 'utf8')) },
 );
 const backend = new FakeTrainBackend();
 const engineEpoch = randomUUID();
