@@ -203,11 +203,12 @@ export function switchOffLesson(db: Database, turnId: TurnId): void {
 /** Returns whether a lesson changed. */
 function lessonFollows(db: Database, verdict: Verdict, hints: readonly HintCandidate[]): boolean {
   const { turnId, hint } = verdict;
-  const rewrite = hint?.kind === 'rewrite' ? hint.text : '';
+  const turn = db.get(TurnRow, 'SELECT * FROM turns WHERE turn_id = ?', turnId);
+  // What should have been answered to a tool's result hangs on that result, and is no answer to the user's request.
+  const rewrite = hint?.kind === 'rewrite' && turn?.messages.at(-1)?.role !== 'tool' ? hint.text : '';
   const said = hint === null ? undefined : hints.find(({ source }) => source === 'review')?.text;
   if ((rewrite === '' && said === undefined) || rewrite.length > MAX_LESSON_CHARS)
     return db.run(`DELETE FROM lessons WHERE turn_id = ? AND edited = 0 AND state <> 'deleted'`, turnId) > 0;
-  const turn = db.get(TurnRow, 'SELECT * FROM turns WHERE turn_id = ?', turnId);
   // What the user had asked, cut at its end.
   const request = turn?.messages.findLast(({ role }) => role === 'user')?.content.slice(0, MAX_LESSON_CHARS);
   if (turn === undefined || request === undefined || turn.kind !== 'main' || !turn.learnable) return false;

@@ -142,6 +142,26 @@ test('LESSON-2: what a program said makes no lesson; nor does a turn that is not
   assert.deepEqual(store.lessons(9), []);
 });
 
+test('LESSON-18: what was answered to a tool’s result makes no lesson of its rewrite, but of what the user said', () => {
+  const toolCalls = [{ id: 'c', name: 'read_file', arguments: '{}' }];
+  const messages: PlainMessage[] = [
+    user('Make it shorter'),
+    { role: 'assistant', content: '', toolCalls },
+    { role: 'tool', content: 'a long file', callId: 'c', name: null, isError: null },
+  ];
+  const turnId = answeredTurn(store, { subject: { kind: 'chat' }, messages });
+  store.recordVerdict(corrected(turnId, '<tool_call>...'), null);
+  assert.deepEqual(store.lessons(9), []);
+  store.recordVerdict(corrected(turnId, '<tool_call>...'), null, [
+    { kind: 'words', source: 'review', text: 'Keep the loop, please.' },
+  ]);
+  const [lesson, ...others] = store.lessons(9);
+  assert.deepEqual(
+    [lesson?.request, lesson?.rewrite, lesson?.hint, others.length],
+    ['Make it shorter', '', 'Keep the loop, please.', 0],
+  );
+});
+
 test('LESSON-7: a session keeps its lessons, so that the second turn finds the whole first one in the cache', async () => {
   teach('Say hello', 'Hello.');
   const { ask } = runner();
