@@ -86,7 +86,6 @@ function distStep(name, product, scripts) {
 /** Bundles for the debugger, with source maps. */
 const buildStep = distStep('Build', 'extension.cjs', () => [{ cwd: root, args: ['esbuild.mjs'] }]);
 
-
 /** There is no repository URL to make README.md's relative links absolute with, and vsce refuses what it cannot rewrite. */
 const VSCE_FLAGS = ['--allow-missing-repository', '--no-rewrite-relative-links', '--no-dependencies'];
 
