@@ -39,7 +39,7 @@ export async function claimHome(home: string, limitMs: number = CLAIM_LIMIT_MS):
 }
 
 /** What was made from a store's samples; without the store nobody knows what they are. */
-const MADE_FROM_STORE = ['adapters', 'optimizer', 'batches'];
+const MADE_FROM_STORE = ['adapters', 'batches'];
 
 /** Opens the home folder's store. A corrupted one is set aside, and with it what it had made. */
 export async function openHomeStore(home: string, nowMs: number, log: Log): Promise<Store> {

@@ -7,6 +7,7 @@ import { type Config, modelFolder } from './config.ts';
 import { removeDiscovery, writeDiscovery } from './discovery.ts';
 import { HttpEngine } from './engine/http-engine.ts';
 import { SglangParsers } from './engine/sglang-parsers.ts';
+import { suppliedEngine } from './engine/supplied-engine.ts';
 import { dataExports } from './export/data-exports.ts';
 import { FunctionCalls } from './gateway/function-calls.ts';
 import { type Gateway, startGateway } from './gateway/gateway.ts';
@@ -110,7 +111,18 @@ async function start(
 
   const worker = given ?? configuredWorker(home, config, env, log);
   undo.push(() => worker.stop());
-  const engine = new HttpEngine(worker.endpoint);
+  const adaptersFolder = join(home, 'adapters');
+  const link: WorkerLink = new WorkerLink({
+    endpoint: worker.endpoint,
+    owner: store.storeId(),
+    adapters: adaptersFolder,
+    known: () => adapters.known(),
+    log: log.warn,
+  });
+  undo.push(() => link.close());
+  const engine = suppliedEngine(new HttpEngine(worker.endpoint), (version, signal) =>
+    link.supply(version, signal),
+  );
   const prompts = new PromptSource(engine);
   const busy = () => turns.running > 0;
   const versions = await openVersions({ home, store, engine, prompts, config, log, busy });
@@ -141,12 +153,16 @@ async function start(
   });
   undo.push(() => drained(turns));
 
-  const link = new WorkerLink({ endpoint: worker.endpoint, log: log.warn });
-  undo.push(() => link.close());
   undo.push(watchEngine(link, serving, prompts));
   undo.push(
     worker.onChange((endpoint) => {
       if (endpoint !== null) link.connect();
+    }),
+  );
+
+  undo.push(
+    store.onChange((what) => {
+      if (what === 'versions' || what === 'batches') link.tellKnown();
     }),
   );
 

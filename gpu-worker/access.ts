@@ -1,4 +1,4 @@
-/** Who may talk to the worker: holders of its key, through a loopback name, and no web page. */
+/** Who may talk to the worker: holders of its key, by a name that it was told is its own, and no web page. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { ApprenticeError } from '../agent-server/protocol/errors.ts';
 
@@ -12,15 +12,17 @@ export interface AccessHeaders {
 }
 
 /**
- * Throws `forbidden_host` for a Host that is no loopback name (a page whose name was rebound to 127.0.0.1) and
- * `forbidden_origin` for any Origin at all: only browsers send one, and no page is a client.
+ * Throws `forbidden_host` for a Host that is neither a loopback name nor one of `hosts`, in lower case (a page whose
+ * name was rebound to this machine's address), and `forbidden_origin` for any Origin at all: only browsers send one,
+ * and no page is a client.
  */
-export function checkSource({ host, origin }: AccessHeaders): void {
-  if (!LOOPBACK_NAMES.has((host ?? '').replace(/:\d+$/, '').toLowerCase())) {
+export function checkSource({ host, origin }: AccessHeaders, hosts: readonly string[]): void {
+  const name = (host ?? '').replace(/:\d+$/, '').toLowerCase();
+  if (!LOOPBACK_NAMES.has(name) && !hosts.includes(name)) {
     throw new ApprenticeError(
       'forbidden_host',
-      'The Host header is not a loopback name.',
-      'Use 127.0.0.1 or localhost.',
+      'The Host header is not a name of this worker.',
+      'Use 127.0.0.1 or localhost; name others with --allow-host.',
     );
   }
   if (origin !== undefined) {

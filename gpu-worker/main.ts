@@ -1,25 +1,16 @@
 /**
- * The gpu-worker: starts engine and trainer, serves them on one loopback port, ends with its parent.
- * `--home DIR --model DIR --python FILE [--threads N] [--max-running N]`, the key in APPRENTICE_WORKER_KEY.
+ * The gpu-worker as the agent-server's child: one loopback port of the system's choice, ends with its parent.
+ * `--home DIR --logs DIR --model DIR --python FILE [--threads N] [--max-running N]`, the key in APPRENTICE_WORKER_KEY.
+ * On a machine of its own it is started by cli.ts.
  */
-import type { Server } from 'node:http';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { ApprenticeError, toApprenticeError } from '../agent-server/protocol/errors.ts';
-import { createEngine } from './engine/embedded-engine.ts';
-import { engineRoutes } from './engine/routes.ts';
-import { loadTokenizer } from './engine/tokenizer.ts';
-import { LinkServer } from './link/link-server.ts';
-import { logFile } from './log-file.ts';
-import { workerServer } from './server.ts';
-import { TrainingRuns } from './trainer/runs.ts';
-import { TorchBackend } from './trainer/torch.ts';
-import { baseModelName } from './weights/base-model.ts';
-import { Weights } from './weights/weights.ts';
+import { runWorker } from './run-worker.ts';
 
 const Settings = z.object({
   home: z.string().min(1),
+  logs: z.string().min(1),
   model: z.string().min(1),
   python: z.string().min(1),
   threads: z.coerce.number().int().min(1).nullable().default(null),
@@ -32,7 +23,7 @@ type Settings = z.infer<typeof Settings>;
 function readSettings(): Settings {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
-    options: { home: text, model: text, python: text, threads: text, 'max-running': text },
+    options: { home: text, logs: text, model: text, python: text, threads: text, 'max-running': text },
   });
   const parsed = Settings.safeParse({ ...values, key: process.env['APPRENTICE_WORKER_KEY'] });
   if (parsed.success) return parsed.data;
@@ -44,75 +35,26 @@ function readSettings(): Settings {
 }
 
 async function main(): Promise<void> {
-  const { home, model, python, threads, key, 'max-running': maxRunning } = readSettings();
-  const log = logFile(join(home, 'logs', 'gpu-worker.log'));
-  const weights = new Weights(home, await baseModelName(model));
-  await weights.open();
-  const tokenizer = await loadTokenizer(model);
-  const engineLog = logFile(join(home, 'logs', 'engine.log'));
-  const engine = createEngine({ python, model, threads, maxRunning, log: engineLog });
-  const backend = new TorchBackend({
-    python,
-    model,
-    threads,
-    log: logFile(join(home, 'logs', 'trainer.log')),
+  const { 'max-running': maxRunning, ...settings } = readSettings();
+  const worker = await runWorker({
+    ...settings,
+    maxRunning,
+    device: 'cpu',
+    host: '127.0.0.1',
+    port: 0,
+    tls: null,
+    hosts: [],
   });
-  const link = new LinkServer({
-    trainer: new TrainingRuns(weights, backend, log),
-    view: {
-      engine: () => engine.state(),
-      trainer: () => backend.state(),
-      engineEpoch: () => engine.epoch,
-      versions: () => weights.versions(),
-    },
-    log,
-  });
-  engine.onStateChange(() => link.statusChanged());
-  backend.onStateChange(() => link.statusChanged());
-  const server = workerServer({
-    key,
-    routes: engineRoutes({ engine, tokenizer, log: engineLog }),
-    weights,
-    link,
-    log,
-  });
-
-  const ending = new AbortController();
+  let ending = false;
   const end = () => {
-    if (ending.signal.aborted) return;
-    ending.abort();
-    log('Ending.');
-    link.close();
-    server.close();
-    server.closeAllConnections();
-    void Promise.allSettled([engine.stop(), backend.stop()]).then(() => process.exit(0));
+    if (ending) return;
+    ending = true;
+    void worker.stop().finally(() => process.exit(0));
   };
   // A parent that is gone, however it went, closes this pipe.
   process.stdin.on('end', end).on('error', end).resume();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end);
-
-  const port = await listen(server);
-  process.stdout.write(`${JSON.stringify({ ready: true, port })}\n`);
-  log(`Listening on port ${port}, process ${process.pid}.`);
-
-  // The engine first: an answer is waited for, a lesson is not. Both load half a gigabyte from one disk.
-  engine
-    .start(ending.signal)
-    .catch((thrown) => log(`Engine: ${toApprenticeError(thrown).message}`))
-    .finally(() => {
-      if (!ending.signal.aborted) backend.start();
-    });
-}
-
-/** Listens on a loopback port of the system's choice and returns it. */
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('The server has no port.');
-  return address.port;
+  process.stdout.write(`${JSON.stringify({ ready: true, port: worker.port })}\n`);
 }
 
 main().catch((thrown) => {

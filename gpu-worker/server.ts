@@ -3,6 +3,7 @@
  * but `/health`. What the routes do is engine/, what the link does link/.
  */
 import { createServer, type IncomingHttpHeaders, type Server, STATUS_CODES } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { ApprenticeError, errorResponse, toApprenticeError } from '../agent-server/protocol/errors.ts';
@@ -20,18 +21,31 @@ export interface WorkerServerOptions {
   weights: Weights;
   link: LinkServer;
   log: (line: string) => void;
+  /** Null: plain HTTP. */
+  tls: Tls | null;
+  /** Names that clients may call it by, besides the loopback ones. */
+  hosts: readonly string[];
+}
+
+/** Both PEM. */
+export interface Tls {
+  certificate: string;
+  privateKey: string;
 }
 
 /** The HTTP server, not yet listening. */
 export function workerServer(options: WorkerServerOptions): Server {
-  const { key, link, log } = options;
+  const { key, link, log, tls, hosts } = options;
   const listener = getRequestListener(workerApp(options).fetch);
-  const server = createServer((request, response) => void listener(request, response));
+  const answer: Parameters<typeof createServer>[1] = (request, response) => void listener(request, response);
+  const server = tls
+    ? createTlsServer({ cert: tls.certificate, key: tls.privateKey, minVersion: 'TLSv1.2' }, answer)
+    : createServer(answer);
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', (error) => log(`Upgrade: ${error.message}`));
     try {
       const headers = headersOf(request.headers);
-      checkSource(headers);
+      checkSource(headers, hosts);
       checkKey(headers, key);
       if (request.url !== '/link') {
         throw new ApprenticeError('not_found', `No link at ${request.url}.`, 'Connect to /link.');
@@ -49,17 +63,25 @@ export function workerServer(options: WorkerServerOptions): Server {
   return server;
 }
 
-function workerApp({ key, routes, weights, log }: WorkerServerOptions): Hono {
+function workerApp({ key, routes, weights, log, hosts }: WorkerServerOptions): Hono {
   const app = new Hono();
   // First, so that a stranger's body is not even measured.
   app.use(async (context, next) => {
     const headers = headersOf(context.req.header());
-    checkSource(headers);
+    checkSource(headers, hosts);
     if (context.req.path !== '/health') checkKey(headers, key);
     await next();
   });
   useErrorShape(app, log);
-  app.post('/load_lora_adapter', loadGuard(weights));
+  app.post('/load_lora_adapter', loadGuard(weights, routes));
+  // A path that a client sends is never opened; the base model is named where the worker is started.
+  app.post('/update_weights_from_disk', () => {
+    throw new ApprenticeError(
+      'invalid_request',
+      'This worker does not change its base model while it runs.',
+      'Start it with another --model.',
+    );
+  });
   app.route('/', routes);
   return app;
 }

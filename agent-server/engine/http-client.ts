@@ -6,11 +6,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { LoraUpdateResponse } from '../protocol/engine.ts';
 import { ApprenticeError, ErrorBody, ErrorCode, toApprenticeError } from '../protocol/errors.ts';
+import { request } from './request.ts';
 
 export interface EngineEndpoint {
   /** Origin without a slash at the end: `http://127.0.0.1:30000`. */
   url: string;
   key: string;
+  /** Of an `https` worker that was paired with; without it the system's authorities decide. */
+  certificate?: PairedCertificate;
+}
+
+export interface PairedCertificate {
+  pem: string;
+  /** Hex, over its DER. */
+  sha256: string;
 }
 
 export interface EngineLimits {
@@ -62,13 +71,11 @@ export class EngineHttp {
 
   /** A response with a good status; any other is thrown as the error that its body names. */
   async fetch(method: 'GET' | 'POST', path: string, body: unknown, signal: AbortSignal): Promise<Response> {
-    const { url, key } = this.#endpoint();
-    const init: RequestInit = { method, headers: { authorization: `Bearer ${key}` }, signal };
-    if (body !== undefined) {
-      init.body = JSON.stringify(body);
-      init.headers = { ...init.headers, 'content-type': 'application/json' };
-    }
-    const response = await fetch(`${url}${path}`, init);
+    const endpoint = this.#endpoint();
+    const headers: Record<string, string> = { authorization: `Bearer ${endpoint.key}` };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    const text = body === undefined ? null : JSON.stringify(body);
+    const response = await request(endpoint, { method, path, headers, body: text, signal });
     if (response.ok) return response;
     throw refused(path, response.status, await response.text());
   }

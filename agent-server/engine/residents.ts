@@ -38,7 +38,8 @@ export const BROKEN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'model_not_found',
 ]);
 
-const LOAD_LIMIT_MS = 60_000;
+/** The adapter may have to be sent to the worker first, over a slow line. Who waits for it has a limit of their own. */
+const LOAD_LIMIT_MS = 10 * 60_000;
 
 export class Residents {
   readonly #options: ResidentsOptions;

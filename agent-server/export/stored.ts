@@ -13,9 +13,9 @@ export async function stored(home: string, store: Pick<Store, 'storedCounts'>): 
   const aside = (await namesIn(home)).filter((name) => SET_ASIDE.test(name));
   const asideSizes = await Promise.all(aside.map((name) => sizeOf(join(home, name))));
   const [batches, adapters, optimizer, logs] = await Promise.all([
-    sizeOf(join(home, 'batches')),
-    sizeOf(join(home, 'adapters')),
-    sizeOf(join(home, 'optimizer')),
+    sizesOf(home, 'batches', 'worker/received', 'worker/incoming'),
+    sizesOf(home, 'adapters', 'worker/adapters'),
+    sizesOf(home, 'worker/optimizer'),
     sizeOf(join(home, 'logs')),
   ]);
   return {
@@ -23,6 +23,11 @@ export async function stored(home: string, store: Pick<Store, 'storedCounts'>): 
     bytes: { store: sum(files), batches, adapters, optimizer, logs, setAside: sum(asideSizes) },
     home,
   };
+}
+
+/** The worker of this machine has copies of its own. */
+async function sizesOf(home: string, ...folders: string[]): Promise<number> {
+  return sum(await Promise.all(folders.map((folder) => sizeOf(join(home, folder)))));
 }
 
 /** Bytes of a file, or of all files below a folder; 0 for what is gone by the time it is looked at. Links count nothing. */

@@ -28,6 +28,7 @@ const OUTAGES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'engine_unavailable',
   'worker_unavailable',
   'trainer_unavailable',
+  'transfer_failed',
   'adapter_not_loaded',
   'queue_full',
 ]);

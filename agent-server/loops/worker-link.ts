@@ -1,27 +1,51 @@
 /**
- * The agent-server's end of the `ws` link: connects, reconnects with back-off, hears of the engine's and the
- * trainer's state, and has batches trained. A `train` outlives connections: it is sent again after each welcome,
- * which is harmless because the worker makes one version of one batch. Starting the worker is worker-process.ts.
+ * The agent-server's end of the `ws` link: connects, reconnects with back-off, hears of the engine's and the trainer's
+ * state, has batches trained, fetches what they made into `adapters/`, and gives the worker versions that it lost. All
+ * of it outlives connections: after a cut it is asked again, which is harmless because the worker makes one version of
+ * one batch, and files go on from where they were. One connection is link-connection.ts, starting a worker
+ * worker-process.ts.
  */
-import WebSocket from 'ws';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
 import type { EngineEndpoint } from '../engine/http-client.ts';
+import { until } from '../engine/until.ts';
+import { describeFiles } from '../parcels/pull.ts';
 import { BackOff } from '../protocol/back-off.ts';
-import { ApprenticeError } from '../protocol/errors.ts';
-import type { BatchId } from '../protocol/ids.ts';
-import { FromWorker, LINK_PROTOCOL, type ProcessState, type ToWorker } from '../protocol/link.ts';
+import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
+import { BASE_VERSION, type BatchId, WeightVersion } from '../protocol/ids.ts';
+import type { ProcessState } from '../protocol/link.ts';
+import { Lineage, type TrainMetrics } from '../protocol/training.ts';
+import { LinkConnection, type StatusMessage, type TrainerProgress, type Welcome } from './link-connection.ts';
+import { BATCH_FILES, fetchVersion, VERSION_FILES } from './version-files.ts';
 
-export type Trained = Extract<FromWorker, { type: 'trained' }>;
-export type Progress = Extract<FromWorker, { type: 'progress' }>;
+export interface Trained {
+  version: WeightVersion;
+  /** Where it lies on this machine. */
+  folder: string;
+  adapterSha256: string;
+  metrics: TrainMetrics;
+}
+export interface Progress extends Omit<TrainerProgress, 'type' | 'phase'> {
+  phase: TrainerProgress['phase'] | 'fetching';
+}
 
 export type WorkerStatus =
-  | { connected: false }
-  | { connected: true; engine: ProcessState; trainer: ProcessState; engineEpoch: string };
+  /** `error`: why not, where it is known. */
+  | { connected: false; error: ApprenticeError | null }
+  | {
+      connected: true;
+      baseModel: string;
+      engine: ProcessState;
+      trainer: ProcessState;
+      engineEpoch: string;
+    };
 
 /** The part of the link that the train loop uses. */
 export interface Trainer {
   /**
-   * Resolves once the version's folder is published; sent again later, the same batch gives the same answer. Throws
-   * the worker's error, `aborted`, or `invalid_request` for a batch that is waited for already.
+   * Resolves once the version is published here; sent again later, the same batch gives the same answer. Throws the
+   * worker's error, `aborted`, or `invalid_request` for a batch that is waited for already.
    */
   train(batchId: BatchId, folder: string, signal: AbortSignal): Promise<Trained>;
 }
@@ -29,37 +53,41 @@ export interface Trainer {
 export interface WorkerLinkOptions {
   /** Throws while there is no worker. */
   endpoint: () => EngineEndpoint;
+  /** Names this agent-server's store to the worker, which holds the weights of one. A UUID. */
+  owner: string;
+  /** Where versions come to lie. */
+  adapters: string;
+  /** Versions that the worker may still have, newest last; the others it deletes. */
+  known: () => readonly WeightVersion[];
   log: (line: string) => void;
   heartbeatMs?: number;
 }
 
-interface Pending {
-  folder: string;
-  resolve(trained: Trained): void;
-  reject(error: ApprenticeError): void;
-}
-
 const HEARTBEAT_MS = 5_000;
-const HANDSHAKE_LIMIT_MS = 10_000;
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-/** Code by which either side says that it could not parse the other (protocol/link.ts). */
-const CLOSE_UNPARSED = 4400;
+/** What the worker keeps of the versions there are: the newest, and those it was given last. The rest it gets again. */
+const KEPT_BY_WORKER = 4;
+/** Another try of what was refused: somebody has to do something first. */
+const REFUSED_PAUSE_MS = 15_000;
+
+const OwnParent = z.object({ parent: WeightVersion });
 
 export class WorkerLink implements Trainer {
   readonly #options: WorkerLinkOptions;
-  readonly #heartbeatMs: number;
   readonly #backOff = new BackOff();
-  readonly #pending = new Map<BatchId, Pending>();
+  readonly #training = new Set<BatchId>();
+  readonly #closing = new AbortController();
   readonly #statusListeners = new Set<(status: WorkerStatus) => void>();
   readonly #progressListeners = new Set<(progress: Progress) => void>();
-  #status: WorkerStatus = { connected: false };
-  #socket: WebSocket | null = null;
+  /** Given to the worker on request, latest last. */
+  #supplied: WeightVersion[] = [];
+  #status: WorkerStatus = { connected: false, error: null };
+  #connection: LinkConnection | null = null;
+  #welcome = Promise.withResolvers<LinkConnection>();
   #timer: NodeJS.Timeout | null = null;
-  #closed = false;
+  #logged = '';
 
   constructor(options: WorkerLinkOptions) {
     this.#options = options;
-    this.#heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS;
   }
 
   get status(): WorkerStatus {
@@ -79,7 +107,7 @@ export class WorkerLink implements Trainer {
 
   /** Connects as soon as there is a worker; to be called once, and again when the worker's endpoint is new. */
   connect(): void {
-    if (this.#closed || this.#socket) return;
+    if (this.#closing.signal.aborted || this.#connection) return;
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
     let endpoint: EngineEndpoint;
@@ -87,7 +115,7 @@ export class WorkerLink implements Trainer {
       endpoint = this.#options.endpoint();
     } catch {
       // No worker yet: worker-process.ts logs why, and its next endpoint calls connect; this is the safety net.
-      this.#retry(0);
+      this.#retry(this.#backOff.delayMs(0));
       return;
     }
     this.#open(endpoint);
@@ -95,126 +123,189 @@ export class WorkerLink implements Trainer {
 
   /** Ends the link; what is still being trained rejects with `aborted`, and goes on in the worker. */
   close(): void {
-    this.#closed = true;
+    this.#closing.abort(new ApprenticeError('aborted', 'The link to the gpu-worker was closed.', ''));
     if (this.#timer) clearTimeout(this.#timer);
-    this.#socket?.terminate();
-    for (const pending of this.#pending.values())
-      pending.reject(new ApprenticeError('aborted', 'The link to the gpu-worker was closed.', ''));
-    this.#pending.clear();
+    this.#connection?.close();
   }
 
   async train(batchId: BatchId, folder: string, signal: AbortSignal): Promise<Trained> {
-    if (this.#pending.has(batchId))
+    if (this.#training.has(batchId))
       throw new ApprenticeError(
         'invalid_request',
         `Batch ${batchId} is being trained already.`,
         'Wait for it.',
       );
-    const { promise, resolve, reject } = Promise.withResolvers<Trained>();
-    const abort = () => {
-      this.#send({ type: 'cancel', batchId });
-      reject(new ApprenticeError('aborted', `Training of batch ${batchId} was cancelled.`, ''));
-    };
-    if (signal.aborted) abort();
-    else {
-      signal.addEventListener('abort', abort, { once: true });
-      this.#pending.set(batchId, { folder, resolve, reject });
-      this.#send({ type: 'train', batchId, folder });
-    }
+    this.#training.add(batchId);
     try {
-      return await promise;
+      return await this.#overConnections(
+        signal,
+        `Training of batch ${batchId} was cancelled.`,
+        (connection) => this.#trainOver(connection, batchId, folder, signal),
+      );
     } finally {
-      signal.removeEventListener('abort', abort);
-      this.#pending.delete(batchId);
+      this.#training.delete(batchId);
+      if (signal.aborted && this.#status.connected) this.#connection?.send({ type: 'cancel', batchId });
     }
   }
 
-  #open({ url, key }: EngineEndpoint): void {
-    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/link`, {
-      headers: { authorization: `Bearer ${key}` },
-      handshakeTimeout: HANDSHAKE_LIMIT_MS,
-      maxPayload: MAX_MESSAGE_BYTES,
+  /**
+   * Sees to it that the worker has a version before it is asked to load it. Throws what the worker says of a version
+   * that is damaged or another base's, `aborted`.
+   */
+  async supply(version: WeightVersion, signal: AbortSignal): Promise<void> {
+    this.#supplied = [...this.#supplied.filter((one) => one !== version), version].slice(-KEPT_BY_WORKER);
+    await this.#overConnections(signal, `Sending ${version} was cancelled.`, (connection) =>
+      this.#putOver(connection, version),
+    );
+  }
+
+  /** Tells the worker which versions to keep; to be called whenever others are known. */
+  tellKnown(): void {
+    if (!this.#status.connected) return;
+    const known = this.#options.known();
+    const recent = new Set([...known.slice(-KEPT_BY_WORKER), ...this.#supplied]);
+    this.#connection?.send({ type: 'keep', versions: known.filter((version) => recent.has(version)) });
+  }
+
+  /** Does it over a connection, and over the next one where that is cut in the middle. */
+  async #overConnections<T>(
+    signal: AbortSignal,
+    cancelled: string,
+    action: (connection: LinkConnection) => Promise<T>,
+  ): Promise<T> {
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    const aborted = () =>
+      this.#closing.signal.aborted
+        ? toApprenticeError(this.#closing.signal.reason)
+        : new ApprenticeError('aborted', cancelled, '');
+    for (;;) {
+      const connection = await until(this.#welcome.promise, either, aborted);
+      try {
+        return await until(action(connection), either, aborted);
+      } catch (thrown) {
+        if (connection.lost === null || thrown !== connection.lost) throw thrown;
+      }
+    }
+  }
+
+  async #trainOver(
+    connection: LinkConnection,
+    batchId: BatchId,
+    folder: string,
+    signal: AbortSignal,
+  ): Promise<Trained> {
+    const files = await describeFiles(folder, BATCH_FILES).catch((error: unknown) => {
+      throw unreadable(`The batch in ${folder}`, 'batch_invalid', error);
     });
-    this.#socket = socket;
+    const parent = await parentOf(folder);
+    if (parent !== BASE_VERSION) await this.#putOver(connection, parent);
+    const withdraw = connection.channel.offer({ kind: 'batch', batchId }, folder);
+    try {
+      const trained = await connection.train({ type: 'train', batchId, files });
+      const made = await fetchVersion({
+        adapters: this.#options.adapters,
+        trained,
+        read: (...piece) => connection.channel.read(...piece),
+        signal: AbortSignal.any([signal, this.#closing.signal]),
+        onProgress: (fraction) => this.#tell({ batchId, phase: 'fetching', fraction }),
+      });
+      const { version, adapterSha256, metrics } = trained;
+      return { version, folder: made, adapterSha256, metrics };
+    } finally {
+      withdraw();
+    }
+  }
+
+  async #putOver(connection: LinkConnection, version: WeightVersion): Promise<void> {
+    const folder = join(this.#options.adapters, version);
+    const broken = (error: unknown) => {
+      throw unreadable(`The adapter in ${folder}`, 'adapter_invalid', error);
+    };
+    const files = await describeFiles(folder, VERSION_FILES).catch(broken);
+    const lineage = await readFile(join(folder, 'lineage.json'), 'utf8')
+      .then((text) => Lineage.parse(JSON.parse(text)))
+      .catch(broken);
+    const withdraw = connection.channel.offer({ kind: 'version', version }, folder);
+    try {
+      await connection.put({ type: 'put', version, adapterSha256: lineage.adapterSha256, files });
+    } finally {
+      withdraw();
+    }
+  }
+
+  #open(endpoint: EngineEndpoint): void {
     const openedAtMs = performance.now();
-    // No welcome, or two heartbeats unanswered: the peer hangs.
-    const silence = setTimeout(() => socket.terminate(), HANDSHAKE_LIMIT_MS);
-    const heartbeat = setInterval(() => this.#send({ type: 'ping', at: Date.now() }), this.#heartbeatMs);
-    socket.on('open', () => send(socket, { type: 'hello', protocol: LINK_PROTOCOL }));
-    socket.on('message', (data) => {
-      silence.refresh();
-      const message = parse(String(data));
-      if (message) this.#receive(socket, message);
-      else socket.close(CLOSE_UNPARSED, 'unknown message');
+    const connection = new LinkConnection(endpoint, {
+      owner: this.#options.owner,
+      heartbeatMs: this.#options.heartbeatMs ?? HEARTBEAT_MS,
+      onWelcome: (welcome) => this.#welcomed(connection, welcome),
+      onStatus: (status) => {
+        if (this.#status.connected) this.#change({ ...this.#status, ...stateOf(status) });
+      },
+      onProgress: ({ batchId, phase, fraction }) => this.#tell({ batchId, phase, fraction }),
+      onClosed: (error) => {
+        this.#connection = null;
+        if (this.#status.connected) this.#welcome = Promise.withResolvers();
+        this.#complain(error);
+        this.#change({ connected: false, error });
+        const lastedMs = performance.now() - openedAtMs;
+        const refused = error.code !== 'worker_unavailable';
+        this.#retry(refused ? REFUSED_PAUSE_MS : this.#backOff.delayMs(lastedMs));
+      },
     });
-    socket.on('error', (error) => this.#options.log(`Link to the gpu-worker: ${error.message}`));
-    socket.on('close', (code, reason) => {
-      clearTimeout(silence);
-      clearInterval(heartbeat);
-      this.#socket = null;
-      if (code === CLOSE_UNPARSED)
-        this.#options.log(`Link to the gpu-worker: versions differ (${String(reason)}).`);
-      this.#change({ connected: false });
-      this.#retry(performance.now() - openedAtMs);
-    });
+    this.#connection = connection;
   }
 
-  #receive(socket: WebSocket, message: FromWorker): void {
-    switch (message.type) {
-      case 'welcome':
-        for (const [batchId, { folder }] of this.#pending) send(socket, { type: 'train', batchId, folder });
-        this.#change({ connected: true, ...stateOf(message) });
-        break;
-      case 'status':
-        this.#change({ connected: true, ...stateOf(message) });
-        break;
-      case 'progress':
-        for (const listener of this.#progressListeners) listener(message);
-        break;
-      case 'trained':
-        this.#pending.get(message.batchId)?.resolve(message);
-        break;
-      case 'failed':
-        this.#pending
-          .get(message.batchId)
-          ?.reject(new ApprenticeError(message.code, message.message, 'See logs/trainer.log.'));
-        break;
-      case 'pong':
-        break;
-    }
+  #welcomed(connection: LinkConnection, welcome: Welcome): void {
+    this.#logged = '';
+    this.#change({ connected: true, baseModel: welcome.baseModel, ...stateOf(welcome) });
+    this.tellKnown();
+    this.#welcome.resolve(connection);
   }
 
-  #send(message: ToWorker): void {
-    // Before the welcome nothing is sent: it sends every pending batch.
-    if (this.#socket && this.#status.connected) send(this.#socket, message);
+  #retry(delayMs: number): void {
+    if (this.#closing.signal.aborted || this.#timer) return;
+    this.#timer = setTimeout(() => this.connect(), delayMs);
   }
 
-  #retry(lastedMs: number): void {
-    if (this.#closed || this.#timer) return;
-    this.#timer = setTimeout(() => this.connect(), this.#backOff.delayMs(lastedMs));
+  /** A worker that is away for a night is one line in the log. */
+  #complain(error: ApprenticeError): void {
+    if (this.#closing.signal.aborted || error.message === this.#logged) return;
+    this.#logged = error.message;
+    this.#options.log(error.message);
+  }
+
+  #tell(progress: Progress): void {
+    for (const listener of this.#progressListeners) listener(progress);
   }
 
   #change(status: WorkerStatus): void {
-    if (!status.connected && !this.#status.connected) return;
+    const same =
+      !status.connected && !this.#status.connected && status.error?.message === this.#status.error?.message;
     this.#status = status;
+    if (same) return;
     for (const listener of this.#statusListeners) listener(status);
   }
 }
 
-function stateOf(message: Extract<FromWorker, { engineEpoch: string }>) {
-  return { engine: message.engine, trainer: message.trainer, engineEpoch: message.engineEpoch };
-}
-
-function send(socket: WebSocket, message: ToWorker): void {
-  socket.send(JSON.stringify(message));
-}
-
-function parse(text: string): FromWorker | null {
+/** The parent that a batch names; the base where its manifest does not parse, which is the worker's to say. */
+async function parentOf(folder: string): Promise<WeightVersion> {
   try {
-    const parsed = FromWorker.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : null;
+    return OwnParent.parse(JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'))).parent;
   } catch {
-    // Not JSON: the caller closes the link with the code that says so.
-    return null;
+    return BASE_VERSION;
   }
+}
+
+function unreadable(
+  what: string,
+  code: 'batch_invalid' | 'adapter_invalid',
+  error: unknown,
+): ApprenticeError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new ApprenticeError(code, `${what} cannot be read: ${why}.`, 'It is not sent.', { cause: error });
+}
+
+function stateOf({ engine, trainer, engineEpoch }: StatusMessage | Welcome) {
+  return { engine, trainer, engineEpoch };
 }

@@ -92,7 +92,8 @@ export class WorkerProcess {
   #spawn(): void {
     const { home, model, python, threads, maxRunning, log, file = workerFile() } = this.#options;
     const key = randomBytes(32).toString('base64url');
-    const flags = ['--home', home, '--model', model, '--python', python, '--max-running', String(maxRunning)];
+    const flags = ['--home', join(home, 'worker'), '--logs', join(home, 'logs')];
+    flags.push('--model', model, '--python', python, '--max-running', String(maxRunning));
     if (threads !== null) flags.push('--threads', String(threads));
     const startedAtMs = performance.now();
     const child = spawn(process.execPath, [...process.execArgv, file, ...flags], {

@@ -1,6 +1,7 @@
 /**
- * What training left on the disk: is it as it was made, and is it still to be had? Making and loading these folders
- * is the gpu-worker's; what a crash of its own left unfinished it clears away itself.
+ * What training left on the disk: is it as it was made, and is it still to be had? Fetching these folders from the
+ * gpu-worker is loops/version-files.ts. A worker's own copies follow the store's word over the link; those of the worker
+ * on this machine go at once, whether it runs or not.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
@@ -12,23 +13,30 @@ import { numbersToDrop } from './thinning.ts';
 export interface AdapterFolders {
   /** Are a version's weights on the disk, as they were published? True for the base, which has none. */
   intact(version: WeightVersion): Promise<boolean>;
-  /** Deletes the adapters of versions that the store does not know, or that have lost theirs; their moments too. */
+  /** Deletes the adapters of versions that the store does not know, or that have lost theirs; halves of them too. */
   sweep(): Promise<void>;
   /** Deletes the weights of old versions but for `keep` (thinning.ts), never those of the one that serves. */
   thin(): Promise<void>;
   /** After everything was deleted from the store: every adapter, batch, and copy that was set aside. */
   clear(): Promise<void>;
+  /** Versions whose weights may be on some disk: all that are not orphaned, oldest first. */
+  known(): WeightVersion[];
 }
 
 const ADAPTERS = 'adapters';
-const OPTIMIZERS = 'optimizer';
 const BATCHES = 'batches';
 const WEIGHTS = 'adapter_model.safetensors';
-const MOMENTS = '.safetensors';
-/** Neither serving nor about to. */
-const OLD: ReadonlySet<string> = new Set(['retired', 'failed']);
+/** In `adapters/`: versions that are being fetched, each in a folder that begins with `version-<its name>.` */
+export const INCOMING = '.incoming';
+/** Of the worker on this machine; `optimizer` alone is where homes had it once. */
+const COPIES = join('worker', ADAPTERS);
+const OPTIMIZERS = [join('worker', 'optimizer'), 'optimizer'];
+const RECEIVED = [join('worker', 'incoming'), join('worker', 'received')];
 /** A worker's run in the making; it removes these itself. */
 const UNFINISHED = '.unfinished-';
+const HALF_OF = /^version-(policy@v\d+)\./;
+/** Neither serving nor about to. */
+const OLD: ReadonlySet<string> = new Set(['retired', 'failed']);
 /** What claim.ts and the store set aside, next to what took its place. */
 const SET_ASIDE = /^(?:adapters|optimizer|batches)\.before-|^store\.sqlite\.corrupt-/;
 
@@ -45,11 +53,17 @@ export function adapterFolders(
     return row === undefined || (row.folder === null && row.state !== 'training');
   };
   const sweep = async (): Promise<void> => {
-    for (const name of await names(join(home, ADAPTERS))) {
-      const version = WeightVersion.safeParse(name).data;
-      if (version === undefined || !orphaned(version)) continue;
-      await remove(ADAPTERS, version);
-      await remove(OPTIMIZERS, `${version}${MOMENTS}`);
+    for (const folder of [ADAPTERS, COPIES]) {
+      for (const name of await names(join(home, folder))) {
+        const version = WeightVersion.safeParse(name).data;
+        if (version === undefined || !orphaned(version)) continue;
+        await remove(folder, version);
+        for (const optimizers of OPTIMIZERS) await remove(optimizers, `${version}.safetensors`);
+      }
+    }
+    for (const name of await names(join(home, ADAPTERS, INCOMING))) {
+      const version = WeightVersion.safeParse(HALF_OF.exec(name)?.[1]).data;
+      if (version === undefined || orphaned(version)) await remove(ADAPTERS, INCOMING, name);
     }
   };
   return {
@@ -75,12 +89,16 @@ export function adapterFolders(
       await sweep();
     },
     clear: async () => {
-      for (const folder of [ADAPTERS, OPTIMIZERS, BATCHES]) {
+      for (const folder of [ADAPTERS, COPIES, BATCHES, ...OPTIMIZERS, ...RECEIVED]) {
         for (const name of await names(join(home, folder)))
           if (!name.startsWith(UNFINISHED)) await remove(folder, name);
       }
       for (const name of await names(home)) if (SET_ASIDE.test(name)) await remove(name);
     },
+    known: () =>
+      store
+        .versions()
+        .flatMap(({ version }) => (version === BASE_VERSION || orphaned(version) ? [] : version)),
   };
 }
 

@@ -43,6 +43,9 @@ export interface Store extends PanelStore {
   onChange(listener: (what: StoreChange) => void): () => void;
 
   learning(): LearningState;
+
+  /** A UUID of this very store: version numbers are its own, and whoever keeps its weights can tell. */
+  storeId(): string;
   setLearning(state: Exclude<LearningState, 'unasked'>): void;
 
   // serve loop

@@ -14,6 +14,7 @@ const NUMBER = `CAST(substr(version, ${'policy@v'.length + 1}) AS INTEGER)`;
 
 type VersionQueries = Pick<
   Store,
+  | 'storeId'
   | 'nextVersion'
   | 'versions'
   | 'version'
@@ -30,6 +31,7 @@ type VersionQueries = Pick<
 
 const VersionNameRow = z.object({ version: WeightVersion });
 const NumberRow = z.object({ n: z.number() });
+const StoreIdRow = z.object({ value: z.uuid() });
 
 export function versionQueries(db: Database): VersionQueries {
   const find = (version: WeightVersion) =>
@@ -41,6 +43,19 @@ export function versionQueries(db: Database): VersionQueries {
   let anchors: Anchor[] | undefined;
 
   return {
+    storeId: () => {
+      const find = () => db.get(StoreIdRow, `SELECT value FROM settings WHERE key = 'store_id'`)?.value;
+      const made = find();
+      if (made !== undefined) return made;
+      db.write([], () =>
+        db.run(
+          `INSERT INTO settings(key, value) VALUES ('store_id', ?) ON CONFLICT(key) DO NOTHING`,
+          crypto.randomUUID(),
+        ),
+      );
+      return find() ?? storeIdLost();
+    },
+
     // The setting outlives the deletion of everything: a number is never given to other weights.
     nextVersion: () =>
       weightVersion(
@@ -130,6 +145,10 @@ export function versionQueries(db: Database): VersionQueries {
       });
     },
   };
+}
+
+function storeIdLost(): never {
+  throw new ApprenticeError('internal', 'The store did not keep its own id.', 'Report this.');
 }
 
 /** What is asked of a version cannot be: it is in the wrong state, or unknown. */

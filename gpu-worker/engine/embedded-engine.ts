@@ -22,6 +22,8 @@ export interface EngineOptions {
   threads: number | null;
   /** Requests decoded together. */
   maxRunning: number;
+  /** torch's name of it; `cpu` where none is given. */
+  device?: string;
   log: (line: string) => void;
 }
 
@@ -51,11 +53,12 @@ export class EmbeddedEngine implements TokenEngine {
   constructor(options: EngineOptions) {
     this.model = options.model;
     const threads = options.threads === null ? [] : ['--threads', String(options.threads)];
+    const device = ['--device', options.device ?? 'cpu'];
     this.#process = new PythonProcess({
       name: 'engine',
       python: options.python,
       module: 'apprentice_worker.engine',
-      args: ['--model', options.model, '--max-running', String(options.maxRunning), ...threads],
+      args: ['--model', options.model, '--max-running', String(options.maxRunning), ...threads, ...device],
       event: EngineEvent,
       unavailable: 'engine_unavailable',
       niceness: 0,
@@ -193,6 +196,18 @@ export class EmbeddedEngine implements TokenEngine {
     await gone;
   }
 
+  /** Ends what runs and takes every adapter out; one that is down has lost them by itself. */
+  async unloadAll(): Promise<void> {
+    this.abortAll();
+    for (const name of [...this.#adapters.keys()]) {
+      try {
+        await this.unloadAdapter(name, AbortSignal.timeout(UNLOAD_LIMIT_MS));
+      } catch (error) {
+        if (this.#adapters.has(name)) throw error;
+      }
+    }
+  }
+
   async pause(signal: AbortSignal): Promise<void> {
     await this.#ask({ type: 'pause' }, signal);
   }
@@ -253,6 +268,8 @@ export class EmbeddedEngine implements TokenEngine {
 }
 
 const REMEDY = 'See logs/engine.log.';
+/** A request that was aborted lets go of its adapter within a step. */
+const UNLOAD_LIMIT_MS = 10_000;
 
 function refusal(event: Extract<EngineEvent, { type: 'finish' }>): ApprenticeError {
   const code = event.code ?? 'internal';

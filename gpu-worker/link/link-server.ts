@@ -1,42 +1,46 @@
 /**
- * The worker's end of the `ws` link (protocol/link.ts): greets, reports states, takes batches, tells how they
- * go. A run outlives the connection that asked for it; who comes back asks again and joins it. Who may connect
- * is decided before the upgrade, in server.ts.
+ * The worker's end of the `ws` link (protocol/link.ts): lets agent-servers in, one owner at a time, and tells them how
+ * the engine and the trainer are. What one of them asks for is link-session.ts; who may connect at all is decided before
+ * the upgrade, in server.ts.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
-import type { WeightVersion } from '../../agent-server/protocol/ids.ts';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { ApprenticeError, toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import {
+  CLOSE_REFUSED,
   type FromWorker,
   LINK_PROTOCOL,
   type ProcessState,
-  ToWorker,
+  type ToWorker,
 } from '../../agent-server/protocol/link.ts';
-import type { Trainer } from '../trainer/trainer.ts';
+import { MAX_FRAME_BYTES } from '../../agent-server/protocol/parcel.ts';
+import type { TrainingRuns } from '../trainer/runs.ts';
+import type { Weights } from '../weights/weights.ts';
+import { Deliveries } from './deliveries.ts';
+import { LinkSession } from './link-session.ts';
+import { Owner } from './owner.ts';
 
-/** Code by which either side says that it could not parse the other. */
-const CLOSE_UNPARSED = 4400;
-/** Every message to the worker is a few hundred bytes: batches travel as folders. */
-const MAX_MESSAGE_BYTES = 65_536;
 /** The client pings every few seconds; silent this long, it is gone and its socket is freed. */
 const SILENCE_LIMIT_MS = 30_000;
 /** One agent-server, and its successor while the first still lets go. */
 const MAX_CONNECTIONS = 8;
-/** Bytes that may wait for a client that does not read, before it is cut off; it will ask again. */
-const MAX_BUFFERED_BYTES = 1_048_576;
 
-/** What the link reports of the worker. */
+/** What the link reports of the worker, and has it do. */
 export interface WorkerView {
+  /** Name of the base model. */
+  baseModel: string;
   engine(): ProcessState;
   trainer(): ProcessState;
   engineEpoch(): string;
-  versions(): Promise<WeightVersion[]>;
+  /** Takes every adapter out of the engine's memory. */
+  unloadAll(): Promise<void>;
 }
 
 export interface LinkServerOptions {
-  trainer: Trainer;
+  home: string;
+  trainer: TrainingRuns;
+  weights: Weights;
   view: WorkerView;
   log: (line: string) => void;
   silenceLimitMs?: number;
@@ -44,12 +48,25 @@ export interface LinkServerOptions {
 
 export class LinkServer {
   readonly #options: LinkServerOptions;
-  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
-  /** Connections that have said hello. */
-  readonly #greeted = new Set<WebSocket>();
+  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME_BYTES });
+  readonly #sessions = new Set<LinkSession>();
+  readonly #deliveries: Deliveries;
+  readonly #owner: Owner;
+  /** Greetings one after the other: each may have to clear away what another agent-server left. */
+  #greetings: Promise<void> = Promise.resolve();
+  /** Owners so far: another one finds other adapters behind the same names. */
+  #owners = 0;
 
   constructor(options: LinkServerOptions) {
     this.#options = options;
+    this.#deliveries = new Deliveries(options.home, options.weights);
+    this.#owner = new Owner(options.home);
+  }
+
+  /** To be called before the first connection. */
+  async open(): Promise<void> {
+    await this.#owner.open();
+    await this.#deliveries.open();
   }
 
   /** Takes over an HTTP upgrade that has been let in. */
@@ -63,87 +80,91 @@ export class LinkServer {
 
   /** To be called whenever a state of the view has changed. */
   statusChanged(): void {
-    for (const socket of this.#greeted) this.#send(socket, { type: 'status', ...this.#states() });
+    for (const session of this.#sessions)
+      if (session.owner !== null) session.send({ type: 'status', ...this.#states() });
   }
 
   /** Cuts every connection. */
   close(): void {
+    this.#deliveries.close();
     for (const socket of this.#sockets.clients) socket.terminate();
     this.#sockets.close();
   }
 
   #serve(socket: WebSocket): void {
-    const silence = setTimeout(() => socket.terminate(), this.#options.silenceLimitMs ?? SILENCE_LIMIT_MS);
-    socket.on('message', (data) => {
-      silence.refresh();
-      const message = parse(data);
-      if (message) this.#receive(socket, message);
-      else socket.close(CLOSE_UNPARSED, 'unknown message');
+    const { trainer, weights, log, silenceLimitMs = SILENCE_LIMIT_MS } = this.#options;
+    const silence = setTimeout(() => socket.terminate(), silenceLimitMs);
+    const session = new LinkSession(socket, {
+      trainer,
+      weights,
+      deliveries: this.#deliveries,
+      greet: (greeted, hello) => this.#greet(greeted, hello),
+      log,
     });
-    socket.on('error', (error) => this.#options.log(`Link: ${error.message}`));
+    this.#sessions.add(session);
+    socket.on('message', () => silence.refresh());
+    socket.on('error', (error) => log(`Link: ${error.message}`));
     socket.on('close', () => {
       clearTimeout(silence);
-      this.#greeted.delete(socket);
+      this.#sessions.delete(session);
     });
   }
 
-  #receive(socket: WebSocket, message: ToWorker): void {
-    if (message.type === 'hello') {
-      void this.#welcome(socket);
-    } else if (message.type === 'ping') {
-      this.#send(socket, { type: 'pong', at: message.at });
-    } else if (!this.#greeted.has(socket)) {
-      socket.close(CLOSE_UNPARSED, 'hello comes first');
-    } else if (message.type === 'cancel') {
-      this.#options.trainer.cancel(message.batchId);
-    } else {
-      void this.#train(socket, message);
-    }
+  #greet(session: LinkSession, hello: Extract<ToWorker, { type: 'hello' }>): void {
+    this.#greetings = this.#greetings
+      .then(() => this.#welcome(session, hello))
+      .catch((thrown) => {
+        const { code, message, remedy } = toApprenticeError(thrown);
+        this.#options.log(`Link: ${message}`);
+        session.send({ type: 'refused', code, message: `${message} ${remedy}`.trim() });
+        session.close(CLOSE_REFUSED, code);
+      });
   }
 
-  async #welcome(socket: WebSocket): Promise<void> {
-    try {
-      const versions = await this.#options.view.versions();
-      this.#greeted.add(socket);
-      this.#send(socket, { type: 'welcome', protocol: LINK_PROTOCOL, versions, ...this.#states() });
-    } catch (thrown) {
-      // Without its adapters folder the worker is of no use; the client comes back and finds out whether it is.
-      this.#options.log(`Link: ${toApprenticeError(thrown).message}`);
-      socket.terminate();
-    }
-  }
-
-  async #train(socket: WebSocket, request: Extract<ToWorker, { type: 'train' }>): Promise<void> {
-    const { batchId, folder } = request;
-    try {
-      const made = await this.#options.trainer.train(batchId, folder, (phase, fraction) =>
-        this.#send(socket, { type: 'progress', batchId, phase, fraction }),
+  async #welcome(
+    session: LinkSession,
+    { protocol, owner }: Extract<ToWorker, { type: 'hello' }>,
+  ): Promise<void> {
+    const { view, weights } = this.#options;
+    if (protocol !== LINK_PROTOCOL)
+      throw new ApprenticeError(
+        'version_mismatch',
+        `The gpu-worker speaks link protocol ${LINK_PROTOCOL}, and its client ${protocol}.`,
+        'Run the same version of Apprentice on both machines.',
       );
-      const { version, adapterSha256, metrics } = made.lineage;
-      this.#send(socket, { type: 'trained', batchId, version, folder: made.folder, adapterSha256, metrics });
-    } catch (thrown) {
-      const { code, message } = toApprenticeError(thrown);
-      this.#send(socket, { type: 'failed', batchId, code, message });
-    }
+    if ([...this.#sessions].some((other) => other.owner !== null && other.owner !== owner))
+      throw new ApprenticeError(
+        'worker_taken',
+        'Another agent-server uses this gpu-worker now, and its weights lie here.',
+        'End that one, or start a worker with another home folder and port.',
+      );
+    if (!this.#owner.is(owner)) await this.#changeOwner(owner);
+    const versions = await weights.versions();
+    session.owner = owner;
+    session.send({
+      type: 'welcome',
+      protocol: LINK_PROTOCOL,
+      baseModel: view.baseModel,
+      versions,
+      ...this.#states(),
+    });
   }
 
-  #states(): { engine: ProcessState; trainer: ProcessState; engineEpoch: string } {
+  /** Nothing of the last one's is left, on the disk or in the engine, before the next is told to be welcome. */
+  async #changeOwner(owner: string): Promise<void> {
+    const { trainer, weights, view, log } = this.#options;
+    log('Link: another agent-server; what the last one left is deleted.');
+    await trainer.cancelAll();
+    await this.#deliveries.clear();
+    await weights.drop(() => false);
+    await view.unloadAll();
+    this.#owners += 1;
+    await this.#owner.become(owner);
+  }
+
+  #states(): Pick<Extract<FromWorker, { type: 'status' }>, 'engine' | 'trainer' | 'engineEpoch'> {
     const { view } = this.#options;
-    return { engine: view.engine(), trainer: view.trainer(), engineEpoch: view.engineEpoch() };
-  }
-
-  #send(socket: WebSocket, message: FromWorker): void {
-    if (socket.readyState !== socket.OPEN) return;
-    if (socket.bufferedAmount > MAX_BUFFERED_BYTES) socket.terminate();
-    else socket.send(JSON.stringify(message));
-  }
-}
-
-function parse(data: RawData): ToWorker | null {
-  try {
-    return ToWorker.safeParse(JSON.parse(String(data))).data ?? null;
-  } catch {
-    // Not JSON: the caller closes the link with the code that says so.
-    return null;
+    const engineEpoch = `${view.engineEpoch()}.${this.#owners}`;
+    return { engine: view.engine(), trainer: view.trainer(), engineEpoch };
   }
 }

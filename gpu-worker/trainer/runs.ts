@@ -58,6 +58,16 @@ export class TrainingRuns implements Trainer {
     return result;
   }
 
+  async knows(batchId: BatchId): Promise<boolean> {
+    return this.#runs.has(batchId) || (await this.#weights.ofBatch(batchId)) !== null;
+  }
+
+  /** Ends all that is under way; resolves when nothing is. */
+  async cancelAll(): Promise<void> {
+    for (const batchId of this.#runs.keys()) this.cancel(batchId);
+    await this.#last;
+  }
+
   cancel(batchId: BatchId): void {
     this.#runs
       .get(batchId)

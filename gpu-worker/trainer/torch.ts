@@ -21,6 +21,8 @@ export interface TorchBackendOptions {
   model: string;
   /** Math threads; null: all cores. */
   threads: number | null;
+  /** torch's name of it; `cpu` where none is given. */
+  device?: string;
   log: (line: string) => void;
 }
 
@@ -42,7 +44,7 @@ export class TorchBackend implements TrainBackend {
       name: 'trainer',
       python: options.python,
       module: 'apprentice_worker.trainer',
-      args: ['--model', options.model, ...threads],
+      args: ['--model', options.model, ...threads, '--device', options.device ?? 'cpu'],
       event: TrainerEvent,
       unavailable: 'trainer_unavailable',
       niceness: LOWEST_PRIORITY,

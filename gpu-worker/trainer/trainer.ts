@@ -15,6 +15,8 @@ export interface Trainer {
    * `step_rejected`, `queue_full`, `trainer_unavailable`, `aborted`.
    */
   train(batchId: BatchId, folder: string, onProgress: OnProgress): Promise<Trained>;
+  /** Is a batch in training, or its version here? Then `train` needs no folder. */
+  knows(batchId: BatchId): Promise<boolean>;
   /** Ends a batch's training; its `train` throws `aborted`. A batch that is not in training is left alone. */
   cancel(batchId: BatchId): void;
 }

@@ -13,6 +13,8 @@ import { flushFile, flushFolder, publish, remove } from './durable.ts';
 const WEIGHTS_FILE = 'adapter_model.safetensors';
 const CONFIG_FILE = 'adapter_config.json';
 const LINEAGE_FILE = 'lineage.json';
+/** What a version's folder holds. */
+export const VERSION_FILES = [CONFIG_FILE, LINEAGE_FILE, WEIGHTS_FILE] as const;
 /** Marks what a crash may leave behind; no version begins so. */
 const UNFINISHED = '.unfinished-';
 /** Moments are twice an adapter's size and only good for training on; one to go on from, one to go back to. */
@@ -83,9 +85,42 @@ export class Weights {
     if (dirname(path) !== this.#adapters || !WeightVersion.safeParse(basename(path)).success) {
       throw invalid(folder, `it is not a version's folder under ${this.#adapters}`);
     }
+    return this.#check(path, basename(path));
+  }
+
+  /** Is a version here, untouched, with just these weights? */
+  async holds(version: WeightVersion, adapterSha256: string): Promise<boolean> {
+    try {
+      return (await this.verify(this.folder(version))).adapterSha256 === adapterSha256;
+    } catch (error) {
+      if (error instanceof ApprenticeError && error.code === 'adapter_invalid') return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Makes a version of a folder that came from elsewhere, on the same disk. Throws as `verify` does, and then leaves
+   * the folder alone. A version of that name which is damaged, or has other weights, is replaced.
+   */
+  async adopt(folder: string, version: WeightVersion): Promise<Lineage> {
+    const lineage = await this.#check(folder, version);
+    await flushFolder(folder);
+    // Moments that are here may be those of other weights; from zero is right for any.
+    await remove(join(this.#optimizers, `${version}.safetensors`));
+    await remove(this.folder(version));
+    await publish(folder, this.folder(version));
+    return lineage;
+  }
+
+  /** Deletes every version, with its moments, but those that `keep` is true of. */
+  async drop(keep: (version: WeightVersion) => boolean): Promise<void> {
+    for (const version of await this.versions()) if (!keep(version)) await remove(this.folder(version));
+    await this.#pruneOptimizers();
+  }
+
+  async #check(path: string, name: string): Promise<Lineage> {
     const lineage = await this.#lineage(path);
-    if (lineage.version !== basename(path))
-      throw invalid(folder, `its lineage is that of ${lineage.version}`);
+    if (lineage.version !== name) throw invalid(path, `its lineage is that of ${lineage.version}`);
     if (lineage.baseModel !== this.#baseModel) {
       throw new ApprenticeError(
         'base_model_mismatch',
@@ -95,7 +130,7 @@ export class Weights {
     }
     await readPart(path, CONFIG_FILE);
     if (sha256(await readPart(path, WEIGHTS_FILE)) !== lineage.adapterSha256) {
-      throw invalid(folder, 'its weights are not those that its lineage names');
+      throw invalid(path, 'its weights are not those that its lineage names');
     }
     return lineage;
   }

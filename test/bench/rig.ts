@@ -7,8 +7,10 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Engine } from '../../agent-server/engine/engine.ts';
 import { HttpEngine } from '../../agent-server/engine/http-engine.ts';
 import { Serving } from '../../agent-server/engine/serving.ts';
+import { suppliedEngine } from '../../agent-server/engine/supplied-engine.ts';
 import { type Gateway, startGateway } from '../../agent-server/gateway/gateway.ts';
 import { PromptSource } from '../../agent-server/gateway/prompt-source.ts';
 import { TurnRunner } from '../../agent-server/gateway/turn-runner.ts';
@@ -20,7 +22,13 @@ import { batchFolders, sha256 } from '../../agent-server/loops/batch-folder.ts';
 import { watchEngine } from '../../agent-server/loops/engine-watch.ts';
 import { WorkerLink } from '../../agent-server/loops/worker-link.ts';
 import { WorkerProcess } from '../../agent-server/loops/worker-process.ts';
-import { BASE_VERSION, BatchId, SampleId, type WeightVersion } from '../../agent-server/protocol/ids.ts';
+import {
+  BASE_VERSION,
+  BatchId,
+  SampleId,
+  type WeightVersion,
+  weightVersion,
+} from '../../agent-server/protocol/ids.ts';
 import type { BatchManifest, Lineage } from '../../agent-server/protocol/training.ts';
 import { openStore } from '../../agent-server/store/sqlite-store.ts';
 import { runtime } from '../fixtures/runtime.ts';
@@ -35,7 +43,7 @@ const REWRITE =
 
 export interface Rig {
   home: string;
-  engine: HttpEngine;
+  engine: Engine;
   serving: Serving;
   link: WorkerLink;
   prompts: PromptSource;
@@ -53,7 +61,16 @@ export async function startRig(): Promise<Rig> {
   const { python, model } = runtime();
   const log = (line: string) => process.stderr.write(`${line}\n`);
   const worker = new WorkerProcess({ home, model, python, threads: null, maxRunning: 8, log });
-  const engine = new HttpEngine(worker.endpoint);
+  const link: WorkerLink = new WorkerLink({
+    endpoint: worker.endpoint,
+    owner: randomUUID(),
+    adapters: join(home, 'adapters'),
+    known: () => Array.from({ length: 64 }, (_, index) => weightVersion(index + 1)),
+    log,
+  });
+  const engine = suppliedEngine(new HttpEngine(worker.endpoint), (version, signal) =>
+    link.supply(version, signal),
+  );
   const adapter = (version: WeightVersion) => join(home, 'adapters', version);
   const { store } = await openStore(':memory:');
   const serving = new Serving({
@@ -64,7 +81,6 @@ export async function startRig(): Promise<Rig> {
     waitMs: 120_000,
   });
   const prompts = new PromptSource(engine);
-  const link = new WorkerLink({ endpoint: worker.endpoint, log });
   const unwatch = watchEngine(link, serving, prompts);
   worker.onChange((endpoint) => {
     if (endpoint) link.connect();

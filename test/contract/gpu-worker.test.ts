@@ -4,24 +4,29 @@ import { appendFile, mkdtemp, readdir, rm, stat, truncate } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import type { Engine } from '../../agent-server/engine/engine.ts';
 import { HttpEngine } from '../../agent-server/engine/http-engine.ts';
-import { WorkerLink } from '../../agent-server/loops/worker-link.ts';
+import { suppliedEngine } from '../../agent-server/engine/supplied-engine.ts';
+import type { WorkerLink } from '../../agent-server/loops/worker-link.ts';
 import { WorkerProcess } from '../../agent-server/loops/worker-process.ts';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { writeBatch } from '../fixtures/batches.ts';
+import { linkTo } from '../fixtures/gpu-worker.ts';
 import { runtime } from '../fixtures/runtime.ts';
 
 suite('gpu-worker with the real model', { timeout: 300_000 }, () => {
   let home: string;
   let worker: WorkerProcess;
   let link: WorkerLink;
-  let engine: HttpEngine;
+  let engine: Engine;
 
   before(async () => {
     home = await mkdtemp(join(tmpdir(), 'apprentice-worker-'));
     worker = new WorkerProcess({ home, ...runtime(), threads: null, maxRunning: 4, log: () => {} });
-    link = new WorkerLink({ endpoint: worker.endpoint, log: () => {} });
-    engine = new HttpEngine(worker.endpoint);
+    link = linkTo(worker.endpoint, home);
+    engine = suppliedEngine(new HttpEngine(worker.endpoint), (version, signal) =>
+      link.supply(version, signal),
+    );
     const engineReady = new Promise<void>((resolve) => {
       link.onStatus((status) => {
         if (status.connected && status.engine.state === 'ready') resolve();
@@ -44,7 +49,7 @@ suite('gpu-worker with the real model', { timeout: 300_000 }, () => {
     const { folder, manifest } = await writeBatch(home, { hyperparameters: { learningRate: 5e-3 } });
     const trained = await link.train(manifest.batchId, folder, signal);
     assert.equal(trained.version, manifest.version);
-    assert.deepEqual(await readdir(join(home, 'adapters')), [manifest.version]);
+    assert.ok((await readdir(join(home, 'adapters'))).includes(manifest.version));
     await engine.loadAdapter(trained.version, trained.folder, signal);
 
     const promptIds = [
@@ -62,19 +67,22 @@ suite('gpu-worker with the real model', { timeout: 300_000 }, () => {
     assert.ok(trained.metrics.klToParent < 0);
   });
 
-  test('WORK-2: an adapter folder whose weights were changed is not loaded', async () => {
+  test('WORK-2: weights that were changed in the worker are replaced by those that are kept; changed there too, they are not loaded', async () => {
     const signal = AbortSignal.timeout(240_000);
     const { folder, manifest } = await writeBatch(home, { number: 2 });
-    const trained = await link.train(manifest.batchId, folder, signal);
-    const weights = join(trained.folder, 'adapter_model.safetensors');
-    const { size } = await stat(weights);
-    await appendFile(weights, 'x');
+    const { version, folder: kept } = await link.train(manifest.batchId, folder, signal);
+    const weights = 'adapter_model.safetensors';
+    const own = join(home, 'worker', 'adapters', version, weights);
+    await appendFile(own, 'x');
+    await appendFile(join(kept, weights), 'x');
     await assert.rejects(
-      engine.loadAdapter(trained.version, trained.folder, signal),
+      engine.loadAdapter(version, kept, signal),
       (error) => error instanceof ApprenticeError && error.code === 'adapter_invalid',
     );
-    await truncate(weights, size);
-    await engine.loadAdapter(trained.version, trained.folder, signal);
+    const { size } = await stat(own);
+    await truncate(join(kept, weights), size - 1);
+    await engine.loadAdapter(version, kept, signal);
+    assert.equal((await stat(own)).size, size - 1);
   });
 
   test('WORK-3: a worker killed in the middle of training comes back and makes the version once', async () => {
@@ -91,6 +99,11 @@ suite('gpu-worker with the real model', { timeout: 300_000 }, () => {
     const training = link.train(manifest.batchId, folder, signal);
     await killed;
     assert.equal((await training).version, manifest.version);
-    assert.deepEqual((await readdir(join(home, 'adapters'))).sort(), ['policy@v1', 'policy@v2', 'policy@v3']);
+    for (const adapters of [join(home, 'adapters'), join(home, 'worker', 'adapters')])
+      assert.deepEqual((await readdir(adapters)).filter((name) => name.startsWith('policy')).sort(), [
+        'policy@v1',
+        'policy@v2',
+        'policy@v3',
+      ]);
   });
 });

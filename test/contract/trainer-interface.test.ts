@@ -3,23 +3,16 @@
  * over the fake backend), and the fake that the loop's own tests use.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { Hono } from 'hono';
-import { type Trainer, WorkerLink } from '../../agent-server/loops/worker-link.ts';
+import type { Trainer } from '../../agent-server/loops/worker-link.ts';
 import { BatchId } from '../../agent-server/protocol/ids.ts';
-import { LinkServer } from '../../gpu-worker/link/link-server.ts';
-import { workerServer } from '../../gpu-worker/server.ts';
-import { TrainingRuns } from '../../gpu-worker/trainer/runs.ts';
-import { Weights } from '../../gpu-worker/weights/weights.ts';
 import { PublishedBatches } from '../fakes/published-batches.ts';
-import { FakeTrainBackend } from '../fakes/trainer.ts';
 import { writeBatch } from '../fixtures/batches.ts';
+import { KEY, linkTo, openWorker } from '../fixtures/gpu-worker.ts';
 import { temporaryFolder } from '../fixtures/home.ts';
 
-const KEY = 'a key of the right length';
 const never = new AbortController().signal;
 
 interface Opened {
@@ -73,36 +66,14 @@ function trainerInterface(name: string, open: (home: string) => Promise<Opened>)
 }
 
 trainerInterface('the link to a gpu-worker', async (home) => {
-  const weights = new Weights(home, 'base@1');
-  await weights.open();
-  const backend = new FakeTrainBackend();
-  const log = () => undefined;
-  const links = new LinkServer({
-    trainer: new TrainingRuns(weights, backend, log),
-    view: {
-      engine: () => backend.state(),
-      trainer: () => backend.state(),
-      engineEpoch: () => 'epoch',
-      versions: () => weights.versions(),
-    },
-    log,
-  });
-  const server = workerServer({ key: KEY, routes: new Hono(), weights, link: links, log });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  const url = `http://127.0.0.1:${address.port}`;
-  const link = new WorkerLink({ endpoint: () => ({ url, key: KEY }), log });
+  const worker = await openWorker(join(home, 'worker'));
+  const link = linkTo(() => ({ url: worker.url, key: KEY }), home);
   link.connect();
   const close = async () => {
     link.close();
-    links.close();
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
+    await worker.close();
   };
-  return { trainer: link, trained: () => backend.started, close };
+  return { trainer: link, trained: () => worker.backend.started, close };
 });
 
 trainerInterface('the fake of the train loop', async () => {

@@ -39,8 +39,6 @@ export class PublishedBatches implements Trainer {
       throw new ApprenticeError('batch_tampered', 'The tensors are not those of the manifest.', '');
     this.trained.push(manifest);
     const made: Trained = {
-      type: 'trained',
-      batchId,
       version: manifest.version,
       folder: `/adapters/${manifest.version}`,
       adapterSha256: 'a'.repeat(64),

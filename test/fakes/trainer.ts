@@ -16,7 +16,13 @@ const READY: ProcessState = { state: 'ready', restarts: 0, detail: null };
 export class FakeTrainBackend implements TrainBackend {
   /** Jobs begun, those that died included. */
   started = 0;
+  readonly #padding: Int32Array<ArrayBuffer>;
   #die: (() => void) | null = null;
+
+  /** `paddingBytes`: adapters are larger by so much. */
+  constructor(paddingBytes = 0) {
+    this.#padding = new Int32Array(paddingBytes / 4);
+  }
 
   /** Ends the run in progress as the death of its process would. */
   kill(): void {
@@ -49,6 +55,7 @@ export class FakeTrainBackend implements TrainBackend {
     pulse('saving', 0);
     const weights = encodeSafetensors({
       trained: { dtype: 'I32', shape: [1], data: Int32Array.of(trained) },
+      padding: { dtype: 'I32', shape: [this.#padding.length], data: this.#padding },
     });
     await writeFile(join(job.out, WEIGHTS), weights);
     const { loraRank, loraAlpha } = manifest.hyperparameters;

@@ -48,16 +48,21 @@ const engine = new FakeTokenEngine(
 const backend = new FakeTrainBackend();
 const engineEpoch = randomUUID();
 const link = new LinkServer({
+  home: String(values['home']),
   trainer: new TrainingRuns(weights, backend, log),
+  weights,
   view: {
+    baseModel: 'fake@0',
     engine: () => engine.state(),
     trainer: () => backend.state(),
     engineEpoch: () => engineEpoch,
-    versions: () => weights.versions(),
+    unloadAll: async () => engine.adapters.clear(),
   },
   log,
 });
-const server = workerServer({ key, routes: engineRoutes({ engine, tokenizer, log }), weights, link, log });
+await link.open();
+const routes = engineRoutes({ engine, tokenizer, log });
+const server = workerServer({ key, routes, weights, link, log, tls: null, hosts: [] });
 process.stdin.on('end', () => process.exit(0)).resume();
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();

@@ -1,73 +1,53 @@
 /** The worker's port and link over a fake training backend, with a real `ws` client. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { request, type Server } from 'node:http';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, suite, test } from 'node:test';
 import { Hono } from 'hono';
 import WebSocket from 'ws';
-import { FromWorker, type ProcessState, type ToWorker } from '../../../agent-server/protocol/link.ts';
-import { LinkServer } from '../../../gpu-worker/link/link-server.ts';
-import { workerServer } from '../../../gpu-worker/server.ts';
-import { TrainingRuns } from '../../../gpu-worker/trainer/runs.ts';
-import { Weights } from '../../../gpu-worker/weights/weights.ts';
-import { FakeTrainBackend } from '../../fakes/trainer.ts';
+import { ChunkChannel } from '../../../agent-server/parcels/chunk-channel.ts';
+import { describeFiles } from '../../../agent-server/parcels/pull.ts';
+import { type BatchId, weightVersion } from '../../../agent-server/protocol/ids.ts';
+import { FromWorker, type ToWorker } from '../../../agent-server/protocol/link.ts';
 import { writeBatch } from '../../fixtures/batches.ts';
+import { KEY, type OpenedWorker, OWNER, openWorker } from '../../fixtures/gpu-worker.ts';
 
-const KEY = 'a key of the right length';
-const READY: ProcessState = { state: 'ready', restarts: 0, detail: null };
+const BATCH_FILES = ['manifest.json', 'batch.safetensors'] as const;
+const FILES = [{ name: 'manifest.json' as const, sizeBytes: 1, sha256: '0'.repeat(64) }];
+const OTHER_OWNER = 'c0c1b6a0-2a53-4a0e-bb0b-3f1d64a0a001';
 
 suite('worker port', { timeout: 20_000 }, () => {
   let home: string;
-  let server: Server;
-  let link: LinkServer;
-  let port: number;
+  let worker: OpenedWorker;
   const openPort = async (silenceLimitMs: number) => {
-    const weights = new Weights(home, 'base@1');
-    await weights.open();
-    const backend = new FakeTrainBackend();
-    link = new LinkServer({
-      trainer: new TrainingRuns(weights, backend, () => {}),
-      view: {
-        engine: () => READY,
-        trainer: () => backend.state(),
-        engineEpoch: () => 'epoch',
-        versions: () => weights.versions(),
-      },
-      log: () => {},
-      silenceLimitMs,
-    });
     const routes = new Hono();
     routes.get('/health', (c) => c.body(null, 503));
     routes.get('/model_info', (c) => c.text('let in'));
-    routes.post('/load_lora_adapter', (c) => c.text('loaded'));
-    server = workerServer({ key: KEY, routes, weights, link, log: () => {} });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    assert.ok(address && typeof address === 'object');
-    port = address.port;
-  };
-  const closePort = () => {
-    link.close();
-    server.closeAllConnections();
-    server.close();
+    routes.post('/load_lora_adapter', async (c) => c.text(`loads ${(await c.req.json()).lora_path}`));
+    worker = await openWorker(home, { routes, silenceLimitMs, hosts: ['gpu.example'] });
   };
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'apprentice-link-'));
     await openPort(15_000);
   });
   afterEach(async () => {
-    closePort();
+    await worker.close();
     await rm(home, { recursive: true, force: true });
   });
 
   const bearer = { authorization: `Bearer ${KEY}` };
   /** Status and body of one request; `fetch` would not send a foreign Host. */
   const ask = async (path: string, headers: Record<string, string>, body?: string) => {
-    const sent = request({ port, path, host: '127.0.0.1', method: body ? 'POST' : 'GET', headers });
+    const sent = request({
+      port: worker.port,
+      path,
+      host: '127.0.0.1',
+      method: body ? 'POST' : 'GET',
+      headers,
+    });
     sent.end(body);
     const [response] = await once(sent, 'response');
     let text = '';
@@ -75,19 +55,26 @@ suite('worker port', { timeout: 20_000 }, () => {
     return { status: Number(response.statusCode), text };
   };
   const connect = (headers: Record<string, string> = bearer) =>
-    new WebSocket(`ws://127.0.0.1:${port}/link`, { headers });
+    new WebSocket(`ws://127.0.0.1:${worker.port}/link`, { headers });
   const send = (socket: WebSocket, message: ToWorker) => socket.send(JSON.stringify(message));
-  /** The messages of a socket, one after the other. */
-  async function* messages(socket: WebSocket): AsyncGenerator<FromWorker> {
-    for await (const [data] of on(socket)) yield FromWorker.parse(JSON.parse(String(data)));
+  /** The messages of a socket, one after the other; reads of what was offered are answered. */
+  async function* messages(socket: WebSocket, channel: ChunkChannel): AsyncGenerator<FromWorker> {
+    for await (const [data] of on(socket)) {
+      const message = FromWorker.parse(JSON.parse(String(data)));
+      if (message.type === 'read') void channel.answer(message);
+      else yield message;
+    }
   }
-  const greet = async (socket: WebSocket) => {
-    const incoming = messages(socket);
+  const greet = async (socket: WebSocket, owner = OWNER, protocol = 2) => {
+    const channel = new ChunkChannel({
+      text: (message) => send(socket, message),
+      chunk: (frame) => socket.send(frame),
+    });
+    const incoming = messages(socket, channel);
     await once(socket, 'open');
-    send(socket, { type: 'hello', protocol: 1 });
-    const welcome = await incoming.next();
-    assert.equal(welcome.value?.type, 'welcome');
-    return { incoming, welcome: welcome.value };
+    send(socket, { type: 'hello', protocol, owner });
+    const { value: first } = await incoming.next();
+    return { incoming, channel, first };
   };
 
   test('PORT-1: only /health answers without the key', async () => {
@@ -99,7 +86,8 @@ suite('worker port', { timeout: 20_000 }, () => {
 
   test('PORT-2: a foreign Host and any Origin are refused, on the link too', async () => {
     assert.equal((await ask('/health', { host: 'evil.example' })).status, 403);
-    assert.equal((await ask('/model_info', { ...bearer, host: `localhost:${port}` })).status, 200);
+    assert.equal((await ask('/model_info', { ...bearer, host: `localhost:${worker.port}` })).status, 200);
+    assert.equal((await ask('/model_info', { ...bearer, host: `GPU.example:${worker.port}` })).status, 200);
     assert.equal((await ask('/model_info', { ...bearer, origin: 'http://localhost' })).status, 403);
     for (const headers of [{}, { ...bearer, origin: 'http://x' }, { ...bearer, host: 'evil.example' }]) {
       const [, response] = await once(connect(headers), 'unexpected-response');
@@ -108,23 +96,51 @@ suite('worker port', { timeout: 20_000 }, () => {
     }
   });
 
-  test('PORT-3: an adapter folder that does not verify never reaches the engine', async () => {
-    const load = (path: string) =>
-      ask('/load_lora_adapter', bearer, JSON.stringify({ lora_name: 'policy@v1', lora_path: path }));
-    const refusal = await load(join(home, 'adapters', 'policy@v1'));
-    assert.equal(refusal.status, 400);
-    const body = JSON.parse(refusal.text);
-    assert.equal(body.success, false);
-    assert.equal(body.error.code, 'adapter_invalid');
+  test('PORT-3: a version is loaded by its name out of the worker’s own folders, once it verifies; a path never', async () => {
+    const load = (name: string, path: string) =>
+      ask('/load_lora_adapter', bearer, JSON.stringify({ lora_name: name, lora_path: path }));
+    const refusals = [
+      await load('policy@v1', 'policy@v1'),
+      await load('policy@v1', join(home, 'adapters', 'policy@v1')),
+      await load('../policy@v1', '../policy@v1'),
+    ];
+    for (const refusal of refusals) {
+      assert.equal(refusal.status, 400);
+      const body = JSON.parse(refusal.text);
+      assert.deepEqual([body.success, body.error.code], [false, 'adapter_invalid']);
+    }
+    const { folder, manifest } = await writeBatch(home);
+    const { version } = manifest;
+    const { incoming } = await train(manifest.batchId, folder);
+    assert.equal((await last(incoming, 'trained')).version, version);
+    assert.equal((await load(version, version)).text, `loads ${worker.weights.folder(version)}`);
   });
 
-  test('LINK-1: a batch is trained over the link, with progress, and is known after a reconnect', async () => {
-    const { folder, manifest } = await writeBatch(home);
-    const first = await greet(connect());
-    assert.deepEqual(first.welcome?.type === 'welcome' && first.welcome.versions, []);
+  test('PORT-4: the base model is not changed over the port', async () => {
+    const refusal = await ask('/update_weights_from_disk', bearer, JSON.stringify({ model_path: home }));
+    assert.equal(refusal.status, 400);
+  });
+
+  const train = async (batchId: BatchId, folder: string) => {
     const socket = connect();
-    const { incoming } = await greet(socket);
-    send(socket, { type: 'train', batchId: manifest.batchId, folder });
+    const greeted = await greet(socket);
+    const files = await describeFiles(folder, BATCH_FILES);
+    greeted.channel.offer({ kind: 'batch', batchId }, folder);
+    send(socket, { type: 'train', batchId, files });
+    return { socket, ...greeted };
+  };
+  const last = async <T extends FromWorker['type']>(
+    incoming: AsyncGenerator<FromWorker>,
+    type: T,
+  ): Promise<Extract<FromWorker, { type: T }>> => {
+    for await (const message of incoming) if (is(message, type)) return message;
+    return assert.fail(`no ${type}`);
+  };
+
+  test('LINK-1: a batch is sent over the link and trained, with progress, and is known after a reconnect', async () => {
+    const { folder, manifest } = await writeBatch(home);
+    const { incoming, first } = await train(manifest.batchId, folder);
+    assert.deepEqual(first?.type === 'welcome' && [first.versions, first.baseModel], [[], 'base@1']);
     const phases: string[] = [];
     for await (const message of incoming) {
       if (message.type === 'progress') phases.push(message.phase);
@@ -134,27 +150,34 @@ suite('worker port', { timeout: 20_000 }, () => {
       break;
     }
     assert.deepEqual(phases, ['loading', 'training', 'saving']);
+    await rm(folder, { recursive: true });
 
     const again = connect();
-    const { incoming: answers, welcome } = await greet(again);
+    const { incoming: answers, first: welcome } = await greet(again);
     assert.deepEqual(welcome?.type === 'welcome' && welcome.versions, [manifest.version]);
-    send(again, { type: 'train', batchId: manifest.batchId, folder });
+    send(again, { type: 'train', batchId: manifest.batchId, files: FILES });
     assert.equal((await answers.next()).value?.type, 'trained');
+    assert.equal(worker.backend.started, 1);
   });
 
-  test('LINK-2: what cannot be trained fails with its code', async () => {
+  test('LINK-2: what cannot be trained fails with its code, and nothing of it is left', async () => {
     const { manifest } = await writeBatch(home);
+    const { batchId } = manifest;
     const socket = connect();
     const { incoming } = await greet(socket);
-    send(socket, { type: 'train', batchId: manifest.batchId, folder: join(home, 'nowhere') });
-    const { value } = await incoming.next();
-    assert.equal(value?.type === 'failed' && value.code, 'batch_invalid');
+    send(socket, { type: 'train', batchId, files: FILES });
+    assert.equal((await last(incoming, 'failed')).code, 'not_found', 'it was never offered');
+    const { folder: wrong } = await writeBatch(home, { number: 2 });
+    const second = await train(batchId, wrong);
+    assert.equal((await last(second.incoming, 'failed')).code, 'batch_invalid');
+    assert.deepEqual(await readdir(join(home, 'received')), []);
   });
 
   test('LINK-3: nonsense, and work before hello, close the link with 4400', async () => {
     const { manifest } = await writeBatch(home);
-    const train = JSON.stringify({ type: 'train', batchId: manifest.batchId, folder: home });
-    for (const text of ['{', '{"type":"dance"}', train]) {
+    const early = JSON.stringify({ type: 'train', batchId: manifest.batchId, files: FILES });
+    const path = JSON.stringify({ type: 'keep', versions: ['../policy@v1'] });
+    for (const text of ['{', '{"type":"dance"}', early, path, Buffer.from('a chunk that nobody asked for')]) {
       const socket = connect();
       await once(socket, 'open');
       socket.send(text);
@@ -167,18 +190,64 @@ suite('worker port', { timeout: 20_000 }, () => {
     const { incoming } = await greet(socket);
     send(socket, { type: 'ping', at: 42 });
     assert.deepEqual((await incoming.next()).value, { type: 'pong', at: 42 });
-    link.statusChanged();
+    worker.link.statusChanged();
     assert.equal((await incoming.next()).value?.type, 'status');
   });
 
   test('LINK-5: a silent client is cut off', async () => {
-    closePort();
+    await worker.close();
     await openPort(20);
     const socket = connect();
     await once(socket, 'open');
     await once(socket, 'close');
   });
+
+  test('LINK-6: another protocol is refused by name', async () => {
+    const socket = connect();
+    const { first } = await greet(socket, OWNER, 1);
+    assert.deepEqual(first?.type === 'refused' && first.code, 'version_mismatch');
+    assert.equal((await once(socket, 'close'))[0], 4403);
+  });
+
+  test('LINK-7: a worker has one owner; the next finds nothing of the last one’s', async () => {
+    const { folder, manifest } = await writeBatch(home);
+    const { incoming, socket, first: before } = await train(manifest.batchId, folder);
+    await last(incoming, 'trained');
+    const refused = await greet(connect(), OTHER_OWNER);
+    assert.equal(refused.first?.type === 'refused' && refused.first.code, 'worker_taken');
+    socket.close();
+    await once(socket, 'close');
+    const { first: after } = await greet(connect(), OTHER_OWNER);
+    assert.ok(before?.type === 'welcome' && after?.type === 'welcome');
+    assert.deepEqual([after.versions, worker.unloads()], [[], 2], 'the first owner cleared it too');
+    assert.notEqual(after.engineEpoch, before.engineEpoch);
+    assert.deepEqual(await readdir(join(home, 'optimizer')), []);
+  });
+
+  test('LINK-8: versions that the agent-server does not name are deleted, with their moments', async () => {
+    for (const number of [1, 2]) {
+      const { folder, manifest } = await writeBatch(home, { number });
+      const { incoming, socket } = await train(manifest.batchId, folder);
+      await last(incoming, 'trained');
+      socket.close();
+    }
+    const socket = connect();
+    const { incoming } = await greet(socket);
+    send(socket, { type: 'keep', versions: [weightVersion(1)] });
+    while ((await worker.weights.versions()).length > 1) {
+      send(socket, { type: 'ping', at: 0 });
+      await incoming.next();
+    }
+    assert.deepEqual(await worker.weights.versions(), ['policy@v1']);
+  });
 });
+
+function is<T extends FromWorker['type']>(
+  message: FromWorker,
+  type: T,
+): message is Extract<FromWorker, { type: T }> {
+  return message.type === type;
+}
 
 /** `message` events as an async iterable; unlike events.on it ends when the socket closes. */
 async function* on(socket: WebSocket): AsyncGenerator<[unknown]> {

@@ -20,7 +20,7 @@ test('SWAP-6: a restart of the engine, or a lost link, holds requests until the 
   const prompts = new PromptSource(engine);
   let tell: (status: WorkerStatus) => void = () => assert.fail('nobody listens');
   const link = {
-    status: { connected: false } as const,
+    status: { connected: false, error: null } as const,
     onStatus: (listener: (status: WorkerStatus) => void) => {
       tell = listener;
       return () => undefined;
@@ -28,7 +28,7 @@ test('SWAP-6: a restart of the engine, or a lost link, holds requests until the 
   };
   const status = (state: ProcessState['state'], engineEpoch: string): WorkerStatus => {
     const process = { state, restarts: 0, detail: null };
-    return { connected: true, engine: process, trainer: process, engineEpoch };
+    return { connected: true, baseModel: 'base@1', engine: process, trainer: process, engineEpoch };
   };
   const never = new AbortController().signal;
   watchEngine(link, serving, prompts);
@@ -40,7 +40,7 @@ test('SWAP-6: a restart of the engine, or a lost link, holds requests until the 
   (await early).release();
   assert.deepEqual(serving.loaded(), [weightVersion(1)]);
   const prompt = await prompts.get(never);
-  tell({ connected: false });
+  tell({ connected: false, error: null });
   tell(status('busy', 'a'));
   assert.deepEqual(serving.loaded(), [weightVersion(1)], 'the same engine still has it');
   assert.equal(await prompts.get(never), prompt);

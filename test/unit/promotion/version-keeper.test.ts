@@ -236,6 +236,10 @@ test('FORGET-9: after deleting everything no byte of it is left in the home fold
   made.correct(secret);
   mkdirSync(join(made.home, 'adapters.before-then'));
   writeFileSync(join(made.home, 'store.sqlite.corrupt-then'), secret);
+  for (const folder of ['adapters', 'optimizer', 'incoming', 'received']) {
+    mkdirSync(join(made.home, 'worker', folder), { recursive: true });
+    writeFileSync(join(made.home, 'worker', folder, 'a copy of the worker'), secret);
+  }
   made.work.next(0);
   assert.ok(bytesOf(made.home).includes(secret));
   await made.keeper.deleteEverything(never);
