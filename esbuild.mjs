@@ -138,6 +138,13 @@ const bundles = {
     format: 'esm',
     banner: requireBanner,
   },
+  'apprentice-worker': {
+    entryPoints: ['gpu-worker/cli/main.ts'],
+    outfile: 'apprentice-worker.mjs',
+    ...node,
+    format: 'esm',
+    banner: { js: `#!/usr/bin/env node\n${requireBanner.js}` },
+  },
   setup: {
     entryPoints: ['gpu-worker/setup/main.mjs'],
     outfile: 'setup.mjs',

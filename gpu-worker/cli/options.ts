@@ -1,0 +1,190 @@
+/** The flags of `apprentice-worker`, read and checked: what to do, and the worker that is meant. */
+import { existsSync } from 'node:fs';
+import { homedir, hostname, networkInterfaces } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
+import { DEFAULT_WORKER_PORT } from '../../agent-server/protocol/pairing.ts';
+
+export const USAGE = `apprentice-worker [flags]         engine and trainer of Apprentice, for an editor on another machine
+
+  --setup                  first: Python packages and the default model, under the home folder
+  --check                  looks at everything that it needs, says what is wrong and what to do, and ends
+  --help
+
+  --host ADDRESS           to listen on (127.0.0.1)
+  --port N                 (${DEFAULT_WORKER_PORT})
+  --tls-self-signed        TLS by a certificate of its own, made with openssl and kept in the home folder
+  --tls-cert FILE --tls-key FILE
+                           TLS by yours (PEM)
+  --insecure-network       off loopback without TLS: key, code and weights can be read and changed on the way
+  --allow-host NAME        a name that editors may call it by, besides the address and this machine's names; repeatable
+
+  --home DIR               weights, key, logs (${defaultHome()})
+  --model DIR              a Hugging Face model folder (HOME/runtime/model)
+  --python FILE            with the packages (HOME/runtime/venv)
+  --device NAME            cpu, cuda, cuda:1 (auto: cuda where torch has it)
+  --threads N              math threads of engine and trainer each (all cores)
+  --max-running N          requests decoded together (8)
+
+The key: from APPRENTICE_WORKER_KEY, else made once and kept in HOME/worker-key (mode 0600).
+`;
+
+export type Command = 'run' | 'check' | 'setup' | 'help';
+
+export interface Options {
+  command: Command;
+  home: string;
+  model: string;
+  python: string;
+  host: string;
+  port: number;
+  tls: TlsChoice;
+  /** Lower case, without a port. */
+  hosts: string[];
+  /** The name that the pairing line gives. */
+  name: string;
+  device: string;
+  threads: number | null;
+  maxRunning: number;
+}
+
+export type TlsChoice =
+  | { kind: 'none' }
+  | { kind: 'self-signed' }
+  | { kind: 'files'; certificateFile: string; keyFile: string };
+
+const WILDCARDS = new Set(['0.0.0.0', '::', '[::]']);
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i;
+
+const Flags = z.object({
+  home: z.string().min(1).optional(),
+  model: z.string().min(1).optional(),
+  python: z.string().min(1).optional(),
+  host: z.string().min(1).default('127.0.0.1'),
+  port: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_WORKER_PORT),
+  'allow-host': z.array(z.string().regex(/^[\w.:[\]-]{1,253}$/)).default([]),
+  device: z
+    .string()
+    .regex(/^(auto|cpu|cuda(:\d{1,2})?|mps)$/)
+    .default('auto'),
+  threads: z.coerce.number().int().min(1).nullable().default(null),
+  'max-running': z.coerce.number().int().min(1).max(64).default(8),
+});
+
+/** Throws `invalid_request` naming what is wrong with the flags, and for a listener that everybody could read. */
+export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Options {
+  const values = parsed(args);
+  const flags = Flags.safeParse(values);
+  if (!flags.success) throw bad(z.prettifyError(flags.error));
+  const { host, port, device, threads } = flags.data;
+  const home = resolve(flags.data.home ?? defaultHome(env));
+  const tls = tlsChoice(values);
+  if (tls.kind === 'none' && !LOOPBACK.test(host) && values['insecure-network'] !== true)
+    throw new ApprenticeError(
+      'invalid_request',
+      `Without TLS it does not listen on ${host}: whoever is on the way could read the key, your code and the weights.`,
+      'Add --tls-self-signed (or --tls-cert and --tls-key); or keep 127.0.0.1 and reach it through an SSH tunnel (ssh -L); or, on a network that you trust wholly, add --insecure-network.',
+    );
+  const venv = join(home, 'runtime', 'venv');
+  const name = flags.data['allow-host'][0] ?? (WILDCARDS.has(host) ? hostname() : host);
+  return {
+    command: command(values),
+    home,
+    model: resolve(flags.data.model ?? env['APPRENTICE_MODEL'] ?? join(home, 'runtime', 'model')),
+    python:
+      flags.data.python ??
+      env['APPRENTICE_PYTHON'] ??
+      join(venv, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python'])),
+    host,
+    port,
+    tls,
+    hosts: ownNames(host, [...flags.data['allow-host'], name]),
+    name,
+    device,
+    threads,
+    maxRunning: flags.data['max-running'],
+  };
+}
+
+/** Has the set-up run, or has the user named what it would make? */
+export function isSetUp({ model, python }: Pick<Options, 'model' | 'python'>): boolean {
+  return existsSync(model) && existsSync(python);
+}
+
+/** The platform's data folder. */
+export function defaultHome(env: NodeJS.ProcessEnv = process.env): string {
+  if (process.platform === 'win32') return join(env['LOCALAPPDATA'] ?? homedir(), 'Apprentice Worker');
+  if (process.platform === 'darwin')
+    return join(homedir(), 'Library', 'Application Support', 'Apprentice Worker');
+  return join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'apprentice-worker');
+}
+
+type Values = ReturnType<typeof parsed>;
+
+function parsed(args: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        setup: flag,
+        check: flag,
+        help: { ...flag, short: 'h' },
+        home: text,
+        model: text,
+        python: text,
+        host: text,
+        port: text,
+        'tls-self-signed': flag,
+        'tls-cert': text,
+        'tls-key': text,
+        'insecure-network': flag,
+        'allow-host': { ...text, multiple: true },
+        device: text,
+        threads: text,
+        'max-running': text,
+      },
+    }).values;
+  } catch (error) {
+    throw bad(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function command(values: Values): Command {
+  const asked = (['help', 'setup', 'check'] as const).filter((name) => values[name] === true);
+  if (asked.length > 1) throw bad(`--${asked.join(' and --')} exclude one another`);
+  return asked[0] ?? 'run';
+}
+
+function tlsChoice(values: Values): TlsChoice {
+  const { 'tls-cert': certificateFile, 'tls-key': keyFile } = values;
+  const selfSigned = values['tls-self-signed'] === true;
+  if (certificateFile === undefined && keyFile === undefined)
+    return { kind: selfSigned ? 'self-signed' : 'none' };
+  if (certificateFile === undefined || keyFile === undefined || selfSigned)
+    throw bad('--tls-cert and --tls-key go together, and without --tls-self-signed');
+  return { kind: 'files', certificateFile: resolve(certificateFile), keyFile: resolve(keyFile) };
+}
+
+/** An address is no name that a web page could have rebound, so that all of this machine's are good. */
+function ownNames(host: string, named: readonly string[]): string[] {
+  const addresses = WILDCARDS.has(host)
+    ? [
+        hostname(),
+        ...Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)),
+      ]
+    : [host];
+  const bracketed = (name: string) => (name.includes(':') && !name.startsWith('[') ? `[${name}]` : name);
+  return [...new Set([...named, ...addresses].map((name) => bracketed(name).toLowerCase()))];
+}
+
+function bad(what: string): ApprenticeError {
+  return new ApprenticeError(
+    'invalid_request',
+    `${what}.`.replace(/\.\.$/, '.'),
+    'See apprentice-worker --help.',
+  );
+}
