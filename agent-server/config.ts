@@ -12,20 +12,39 @@ import { JudgeConfig } from './judge/config.ts';
 import { LearningConfig } from './learning/config.ts';
 import { PromotionConfig } from './promotion/config.ts';
 import { ApprenticeError } from './protocol/errors.ts';
+import { Pairing, parsePairing } from './protocol/pairing.ts';
 
-export const Config = z.strictObject({
-  worker: z
-    .strictObject({
+/** Requests that the engine decodes together. */
+const maxRunning = z.number().int().min(1).max(64).default(8);
+
+export const WorkerConfig = z.preprocess(
+  (value) => (value !== null && typeof value === 'object' ? { kind: 'local', ...value } : value),
+  z.discriminatedUnion('kind', [
+    /** On this machine, as a child of the agent-server. */
+    z.strictObject({
+      kind: z.literal('local'),
       /** Python with the worker's packages; null: `<home>/runtime/venv`. */
       python: z.string().nullable().default(null),
       /** A Hugging Face model folder; null: `<home>/runtime/model`. */
       model: z.string().nullable().default(null),
       /** Math threads of engine and trainer each; null: all cores. */
       threads: z.number().int().min(1).nullable().default(null),
-      /** Requests that the engine decodes together. */
-      maxRunning: z.number().int().min(1).max(64).default(8),
-    })
-    .prefault({}),
+      maxRunning,
+    }),
+    /** `apprentice-worker` on another machine: the parts of its pairing line (protocol/pairing.ts). */
+    z.strictObject({
+      kind: z.literal('remote'),
+      url: Pairing.shape.url,
+      key: Pairing.shape.key,
+      sha256: Pairing.shape.sha256.default(null),
+      maxRunning,
+    }),
+  ]),
+);
+export type WorkerConfig = z.infer<typeof WorkerConfig>;
+
+export const Config = z.strictObject({
+  worker: WorkerConfig.prefault({}),
   gateway: GatewayConfig.prefault({}),
   learning: LearningConfig.prefault({}),
   promotion: PromotionConfig.prefault({}),
@@ -43,9 +62,30 @@ export function homeFolder(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'apprentice');
 }
 
+/**
+ * The worker on another machine, or null where it is this one's: by the pairing line in APPRENTICE_WORKER, else by
+ * config.json. Throws `invalid_request` for a variable that is no such line.
+ */
+export function remoteWorker(config: Pick<Config, 'worker'>, env: NodeJS.ProcessEnv): Pairing | null {
+  const line = env['APPRENTICE_WORKER'];
+  if (line === undefined || line === '') return config.worker.kind === 'remote' ? config.worker : null;
+  const pairing = parsePairing(line);
+  if (pairing !== null) return pairing;
+  throw new ApprenticeError(
+    'invalid_request',
+    'APPRENTICE_WORKER is no pairing line.',
+    'Give the line that apprentice-worker prints, or unset it.',
+  );
+}
+
 /** The folder of the base model: by the environment, by config.json, else the one that the set-up fills. */
-export function modelFolder(home: string, config: Pick<Config, 'worker'>, env: NodeJS.ProcessEnv): string {
-  return env['APPRENTICE_MODEL'] ?? config.worker.model ?? join(home, 'runtime', 'model');
+export function modelFolder(
+  home: string,
+  { worker }: Pick<Config, 'worker'>,
+  env: NodeJS.ProcessEnv,
+): string {
+  const configured = worker.kind === 'local' ? worker.model : null;
+  return env['APPRENTICE_MODEL'] ?? configured ?? join(home, 'runtime', 'model');
 }
 
 /** Reads config.json of a home folder. Throws `invalid_request` naming the file and each bad field. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { claimHome, openHomeStore } from './claim.ts';
-import { type Config, modelFolder } from './config.ts';
+import { type Config, modelFolder, remoteWorker } from './config.ts';
 import { removeDiscovery, writeDiscovery } from './discovery.ts';
 import { HttpEngine } from './engine/http-engine.ts';
 import { SglangParsers } from './engine/sglang-parsers.ts';
@@ -31,8 +31,9 @@ import { WorkerLink } from './loops/worker-link.ts';
 import type { WorkerProcess } from './loops/worker-process.ts';
 import { selectionEditor } from './lsp/edit-selection.ts';
 import { createEditorService } from './lsp/editor-service.ts';
+import { onLearningChange } from './lsp/learning-change.ts';
 import { createPanelFeed } from './lsp/panel-feed.ts';
-import { panelSnapshot, serveStatus } from './lsp/panel-snapshot.ts';
+import { panelSnapshot, serveStatus, workerPlace } from './lsp/panel-snapshot.ts';
 import { type LspServer, socketPlace, startLspServer } from './lsp/server.ts';
 import { tokenTexts } from './lsp/turn-detail.ts';
 import { commitMessageWriter } from './lsp/write-commit-message.ts';
@@ -109,6 +110,7 @@ async function start(
   const interrupted = store.failInterruptedTurns();
   if (interrupted > 0) log.info(`Turns that had been interrupted and are failed: ${interrupted}.`);
 
+  const remoteUrl = remoteWorker(config, env)?.url ?? null;
   const worker = given ?? configuredWorker(home, config, env, log);
   undo.push(() => worker.stop());
   const adaptersFolder = join(home, 'adapters');
@@ -179,22 +181,25 @@ async function start(
   undo.push(() => gateway.close());
 
   let progress: Progress | null = null;
-  const snapshot = () =>
-    panelSnapshot(
+  const snapshot = () => {
+    const place = workerPlace(remoteUrl, link.status);
+    return panelSnapshot(
       {
         store,
         loops: [
-          serveStatus(turns.running, store.doneCounts().serve, link.status),
+          serveStatus(turns.running, store.doneCounts().serve, link.status, place.kind),
           environment.status(),
           judge.status(),
           train.status(),
         ],
         worker: link.status.connected ? link.status : null,
+        workerPlace: place,
         training: progress,
         gatewayUrl: gateway.url,
       },
       Date.now(),
     );
+  };
   const feed = createPanelFeed(snapshot, (error) => log.error(`Panel: ${error.message}`));
   undo.push(() => feed.close());
   undo.push(store.onChange(feed.changed));
@@ -243,7 +248,7 @@ async function start(
     editSelection: selectionEditor({ turns, prompts, serving }),
     panel: snapshot,
     tokenTexts: (signal) => tokenTexts(prompts, link.status.connected, signal),
-    data: dataExports({ home, store, model: modelFolder(home, config, env) }),
+    data: dataExports({ home, store, model: remoteUrl === null ? modelFolder(home, config, env) : null }),
     versions: versions.keeper,
     comparison: versions.comparison,
     sideBySide: versions.sideBySide,
@@ -285,17 +290,6 @@ async function start(
   link.connect();
   log.info(`Serving ${store.serving()} at ${gateway.url}.`);
   return { kind: 'running', discovery, store, stop, stopped: stopped.promise };
-}
-
-/** Tells of the user's choice, not of every other setting. */
-function onLearningChange(store: Store, tell: (state: LearningState) => void): () => void {
-  let last = store.learning();
-  return store.onChange((what) => {
-    if (what !== 'settings') return;
-    const state = store.learning();
-    if (state !== last) tell(state);
-    last = state;
-  });
 }
 
 async function drained(turns: TurnRunner): Promise<void> {

@@ -63,7 +63,7 @@ export function workerServer(options: WorkerServerOptions): Server {
   return server;
 }
 
-function workerApp({ key, routes, weights, log, hosts }: WorkerServerOptions): Hono {
+function workerApp({ key, routes, weights, link, log, hosts }: WorkerServerOptions): Hono {
   const app = new Hono();
   // First, so that a stranger's body is not even measured.
   app.use(async (context, next) => {
@@ -73,6 +73,7 @@ function workerApp({ key, routes, weights, log, hosts }: WorkerServerOptions): H
     await next();
   });
   useErrorShape(app, log);
+  app.get('/worker/info', (context) => context.json(link.info()));
   app.post('/load_lora_adapter', loadGuard(weights, routes));
   // A path that a client sends is never opened; the base model is named where the worker is started.
   app.post('/update_weights_from_disk', () => {

@@ -25,6 +25,11 @@ export async function baseModel(folder: string, madeBySetUp: boolean): Promise<B
   return { name: name ?? basename(folder), license: LICENSE.exec(card.split('\n---')[0] ?? '')?.[1] ?? null };
 }
 
+/** Of a worker on another machine: its folder's name, without the digits that tell one model from another. */
+export async function elsewhere(name: string): Promise<BaseModel> {
+  return { name: name.replace(/@[0-9a-f]{16}$/, ''), license: null };
+}
+
 function nameIn(configuration: string): string | null {
   try {
     const name = Configuration.parse(JSON.parse(configuration))._name_or_path ?? '';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Exported, ExportRequest, Stored } from '../protocol/data.ts';
 import type { WeightVersion } from '../protocol/ids.ts';
 import type { Store } from '../store/store.ts';
-import { baseModel } from './base-model.ts';
+import { baseModel, elsewhere } from './base-model.ts';
 import { exportAdapter } from './export-adapter.ts';
 import { stored } from './stored.ts';
 import { writeExport } from './write-export.ts';
@@ -20,7 +20,7 @@ export interface DataExports {
   adapter(request: { version: WeightVersion; folder: string }, signal: AbortSignal): Promise<string>;
 }
 
-/** `model`: the folder of the base model. */
+/** `model`: the folder of the base model; null: it is on another machine, and the lineage tells its name. */
 export function dataExports({
   home,
   store,
@@ -28,7 +28,7 @@ export function dataExports({
 }: {
   home: string;
   store: Store;
-  model: string;
+  model: string | null;
 }): DataExports {
   const setUpModel = join(home, 'runtime', 'model');
   return {
@@ -36,7 +36,12 @@ export function dataExports({
     write: (request, onProgress, signal) => writeExport(store, request, onProgress, signal),
     adapter: (request, signal) =>
       exportAdapter(
-        { home, store, baseModel: () => baseModel(model, model === setUpModel) },
+        {
+          home,
+          store,
+          baseModel: (lineage) =>
+            model === null ? elsewhere(lineage.baseModel) : baseModel(model, model === setUpModel),
+        },
         request,
         signal,
       ),

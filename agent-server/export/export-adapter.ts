@@ -24,8 +24,8 @@ const CONFIGURATION = 'adapter_config.json';
 export interface AdapterExportParts {
   home: string;
   store: Pick<Store, 'version' | 'batch' | 'batchSamples' | 'batchTurns' | 'lineage' | 'promotions'>;
-  /** Of the model that is set now. */
-  baseModel(): Promise<BaseModel>;
+  /** Of the model that is set now, or that the version was trained on. */
+  baseModel(lineage: Lineage): Promise<BaseModel>;
 }
 
 /**
@@ -53,7 +53,7 @@ export async function exportAdapter(
   try {
     await mkdir(unfinished, { mode: 0o700 });
     const lineage = Lineage.parse(JSON.parse(await readFile(join(source, 'lineage.json'), 'utf8')));
-    const base = await parts.baseModel();
+    const base = await parts.baseModel(lineage);
     const digest = await copied(join(source, WEIGHTS), join(unfinished, WEIGHTS), signal);
     if (digest !== made.adapterSha256)
       throw new ApprenticeError(

@@ -1,7 +1,8 @@
-/** The gpu-worker of a home folder, as settings and environment say: with which Python, which model, how many threads. */
+/** The gpu-worker of a home folder, as settings and environment say: here with which Python and model, or where else. */
 import { join } from 'node:path';
-import { type Config, modelFolder } from '../config.ts';
+import { type Config, modelFolder, remoteWorker } from '../config.ts';
 import type { Log } from '../log.ts';
+import { RemoteWorker } from './remote-worker.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 /** Not started yet. The environment wins over `config.json`, that over what the set-up made under the home folder. */
@@ -10,17 +11,21 @@ export function configuredWorker(
   config: Pick<Config, 'worker'>,
   env: NodeJS.ProcessEnv,
   log: Pick<Log, 'info'>,
-): WorkerProcess {
+): WorkerProcess | RemoteWorker {
+  const remote = remoteWorker(config, env);
+  if (remote !== null) return new RemoteWorker(remote);
+  const { worker } = config;
+  const { python, threads } = worker.kind === 'local' ? worker : { python: null, threads: null };
   const venv = join(home, 'runtime', 'venv');
   return new WorkerProcess({
     home,
     model: modelFolder(home, config, env),
     python:
       env['APPRENTICE_PYTHON'] ??
-      config.worker.python ??
+      python ??
       join(venv, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python'])),
-    threads: config.worker.threads,
-    maxRunning: config.worker.maxRunning,
+    threads,
+    maxRunning: worker.maxRunning,
     log: log.info,
   });
 }

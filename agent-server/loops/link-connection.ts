@@ -9,7 +9,7 @@ import { tlsOptions } from '../engine/tls.ts';
 import { ChunkChannel } from '../parcels/chunk-channel.ts';
 import { ApprenticeError, type ErrorCode } from '../protocol/errors.ts';
 import type { BatchId, WeightVersion } from '../protocol/ids.ts';
-import { CLOSE_REFUSED, CLOSE_UNPARSED, FromWorker, LINK_PROTOCOL, type ToWorker } from '../protocol/link.ts';
+import { CLOSE_UNPARSED, FromWorker, LINK_PROTOCOL, type ToWorker } from '../protocol/link.ts';
 import { MAX_FRAME_BYTES } from '../protocol/parcel.ts';
 
 export type Welcome = Extract<FromWorker, { type: 'welcome' }>;
@@ -29,6 +29,7 @@ export interface ConnectionOptions {
 }
 
 const HANDSHAKE_LIMIT_MS = 10_000;
+const NOTHING_SAID = 'it was closed';
 /** Missed heartbeats before the peer counts as gone. */
 const SILENT_HEARTBEATS = 4;
 
@@ -47,7 +48,7 @@ export class LinkConnection {
   readonly #heartbeat: NodeJS.Timeout;
   #lost: ApprenticeError | null = null;
   #refusal: ApprenticeError | null = null;
-  #failure = 'it was closed';
+  #failure = NOTHING_SAID;
 
   constructor(endpoint: EngineEndpoint, options: ConnectionOptions) {
     this.#options = options;
@@ -76,7 +77,13 @@ export class LinkConnection {
       this.#receive(data, isBinary);
     });
     this.#socket.on('error', (error) => {
-      this.#failure = error.message;
+      if (this.#failure === NOTHING_SAID) this.#failure = error.message;
+    });
+    this.#socket.on('unexpected-response', (_request, response) => {
+      if (response.statusCode === 401) this.#refusal = keyRefused(endpoint.url);
+      this.#failure = `it answers ${response.statusCode}`;
+      response.resume();
+      this.#socket.terminate();
     });
     this.#socket.on('close', (code, reason) => this.#closed(code, String(reason)));
   }
@@ -175,9 +182,8 @@ export class LinkConnection {
       code === CLOSE_UNPARSED
         ? `versions differ (${reason}): run the same version of Apprentice on both sides`
         : this.#failure;
-    const refusal = code === CLOSE_REFUSED ? this.#refusal : null;
     const error =
-      refusal ??
+      this.#refusal ??
       new ApprenticeError(
         'worker_unavailable',
         `The link to the gpu-worker ended: ${why}.`,
@@ -188,6 +194,14 @@ export class LinkConnection {
     for (const waiting of [...this.#trains.values(), ...this.#puts.values()]) waiting.reject(error);
     this.#options.onClosed(error);
   }
+}
+
+function keyRefused(url: string): ApprenticeError {
+  return new ApprenticeError(
+    'unauthorized',
+    `The gpu-worker at ${url} does not accept the key.`,
+    'Pair again with the line that apprentice-worker prints.',
+  );
 }
 
 function told({ code, message }: { code: ErrorCode; message: string }, remedy: string): ApprenticeError {

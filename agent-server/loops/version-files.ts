@@ -1,19 +1,72 @@
 /**
- * Versions as files of this machine: fetched from the worker that made them, whole or not there at all. The worker's
+ * Batches and versions as files of this machine: told to a worker, and versions fetched from the one that made them,
+ * whole or not there at all. The worker's
  * own copy is for its engine and trainer; what is kept, exported, gone back to and forgotten is this one.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pull, type ReadChunk } from '../parcels/pull.ts';
+import { z } from 'zod';
+import { describeFiles, pull, type ReadChunk } from '../parcels/pull.ts';
 import { INCOMING } from '../promotion/adapter-folders.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
+import { BASE_VERSION, WeightVersion } from '../protocol/ids.ts';
+import type { ParcelFile } from '../protocol/parcel.ts';
 import { Lineage } from '../protocol/training.ts';
 import type { TrainedAnswer } from './link-connection.ts';
 
-export const BATCH_FILES = ['manifest.json', 'batch.safetensors'] as const;
-export const VERSION_FILES = ['adapter_config.json', 'lineage.json', 'adapter_model.safetensors'] as const;
+const BATCH_FILES = ['manifest.json', 'batch.safetensors'] as const;
+const VERSION_FILES = ['adapter_config.json', 'lineage.json', 'adapter_model.safetensors'] as const;
 const WEIGHTS = 'adapter_model.safetensors';
+
+const OwnParent = z.object({ parent: WeightVersion });
+
+/**
+ * A batch's files, and the parent that it names: the base where its manifest does not parse, which is the worker's to
+ * say. Throws `batch_invalid` for a folder that cannot be read.
+ */
+export async function describeBatch(folder: string): Promise<{ files: ParcelFile[]; parent: WeightVersion }> {
+  try {
+    const files = await describeFiles(folder, BATCH_FILES);
+    const manifest = await readFile(join(folder, 'manifest.json'), 'utf8');
+    return { files, parent: parentIn(manifest) };
+  } catch (error) {
+    throw unreadable(`The batch in ${folder}`, 'batch_invalid', error);
+  }
+}
+
+/** A version as it is kept here. Throws `adapter_invalid` when it cannot be read. */
+export async function describeVersion(
+  adapters: string,
+  version: WeightVersion,
+): Promise<{ folder: string; files: ParcelFile[]; adapterSha256: string }> {
+  const folder = join(adapters, version);
+  try {
+    const files = await describeFiles(folder, VERSION_FILES);
+    const lineage = Lineage.parse(JSON.parse(await readFile(join(folder, 'lineage.json'), 'utf8')));
+    return { folder, files, adapterSha256: lineage.adapterSha256 };
+  } catch (error) {
+    throw unreadable(`The adapter in ${folder}`, 'adapter_invalid', error);
+  }
+}
+
+function parentIn(manifest: string): WeightVersion {
+  try {
+    return OwnParent.parse(JSON.parse(manifest)).parent;
+  } catch {
+    // The worker reads the whole of it, and says what is wrong.
+    return BASE_VERSION;
+  }
+}
+
+function unreadable(
+  what: string,
+  code: 'batch_invalid' | 'adapter_invalid',
+  error: unknown,
+): ApprenticeError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new ApprenticeError(code, `${what} cannot be read: ${why}.`, 'It is not sent.', { cause: error });
+}
 
 /**
  * Returns the version's folder, flushed and under its name. One that is there already, with just these weights, is not

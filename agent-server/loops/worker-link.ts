@@ -5,19 +5,15 @@
  * one batch, and files go on from where they were. One connection is link-connection.ts, starting a worker
  * worker-process.ts.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { z } from 'zod';
 import type { EngineEndpoint } from '../engine/http-client.ts';
 import { until } from '../engine/until.ts';
-import { describeFiles } from '../parcels/pull.ts';
 import { BackOff } from '../protocol/back-off.ts';
 import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
-import { BASE_VERSION, type BatchId, WeightVersion } from '../protocol/ids.ts';
+import { BASE_VERSION, type BatchId, type WeightVersion } from '../protocol/ids.ts';
 import type { ProcessState } from '../protocol/link.ts';
-import { Lineage, type TrainMetrics } from '../protocol/training.ts';
+import type { TrainMetrics } from '../protocol/training.ts';
 import { LinkConnection, type StatusMessage, type TrainerProgress, type Welcome } from './link-connection.ts';
-import { BATCH_FILES, fetchVersion, VERSION_FILES } from './version-files.ts';
+import { describeBatch, describeVersion, fetchVersion } from './version-files.ts';
 
 export interface Trained {
   version: WeightVersion;
@@ -69,8 +65,6 @@ const KEPT_BY_WORKER = 4;
 /** Another try of what was refused: somebody has to do something first. */
 const REFUSED_PAUSE_MS = 15_000;
 
-const OwnParent = z.object({ parent: WeightVersion });
-
 export class WorkerLink implements Trainer {
   readonly #options: WorkerLinkOptions;
   readonly #backOff = new BackOff();
@@ -113,8 +107,9 @@ export class WorkerLink implements Trainer {
     let endpoint: EngineEndpoint;
     try {
       endpoint = this.#options.endpoint();
-    } catch {
-      // No worker yet: worker-process.ts logs why, and its next endpoint calls connect; this is the safety net.
+    } catch (thrown) {
+      // No worker yet: its next endpoint calls connect; this is the safety net.
+      this.#change({ connected: false, error: toApprenticeError(thrown) });
       this.#retry(this.#backOff.delayMs(0));
       return;
     }
@@ -194,10 +189,7 @@ export class WorkerLink implements Trainer {
     folder: string,
     signal: AbortSignal,
   ): Promise<Trained> {
-    const files = await describeFiles(folder, BATCH_FILES).catch((error: unknown) => {
-      throw unreadable(`The batch in ${folder}`, 'batch_invalid', error);
-    });
-    const parent = await parentOf(folder);
+    const { files, parent } = await describeBatch(folder);
     if (parent !== BASE_VERSION) await this.#putOver(connection, parent);
     const withdraw = connection.channel.offer({ kind: 'batch', batchId }, folder);
     try {
@@ -217,17 +209,10 @@ export class WorkerLink implements Trainer {
   }
 
   async #putOver(connection: LinkConnection, version: WeightVersion): Promise<void> {
-    const folder = join(this.#options.adapters, version);
-    const broken = (error: unknown) => {
-      throw unreadable(`The adapter in ${folder}`, 'adapter_invalid', error);
-    };
-    const files = await describeFiles(folder, VERSION_FILES).catch(broken);
-    const lineage = await readFile(join(folder, 'lineage.json'), 'utf8')
-      .then((text) => Lineage.parse(JSON.parse(text)))
-      .catch(broken);
+    const { folder, files, adapterSha256 } = await describeVersion(this.#options.adapters, version);
     const withdraw = connection.channel.offer({ kind: 'version', version }, folder);
     try {
-      await connection.put({ type: 'put', version, adapterSha256: lineage.adapterSha256, files });
+      await connection.put({ type: 'put', version, adapterSha256, files });
     } finally {
       withdraw();
     }
@@ -286,24 +271,6 @@ export class WorkerLink implements Trainer {
     if (same) return;
     for (const listener of this.#statusListeners) listener(status);
   }
-}
-
-/** The parent that a batch names; the base where its manifest does not parse, which is the worker's to say. */
-async function parentOf(folder: string): Promise<WeightVersion> {
-  try {
-    return OwnParent.parse(JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'))).parent;
-  } catch {
-    return BASE_VERSION;
-  }
-}
-
-function unreadable(
-  what: string,
-  code: 'batch_invalid' | 'adapter_invalid',
-  error: unknown,
-): ApprenticeError {
-  const why = error instanceof Error ? error.message : String(error);
-  return new ApprenticeError(code, `${what} cannot be read: ${why}.`, 'It is not sent.', { cause: error });
 }
 
 function stateOf({ engine, trainer, engineEpoch }: StatusMessage | Welcome) {

@@ -7,6 +7,7 @@ import { type CancellationToken, ResponseError } from 'vscode-jsonrpc/node';
 import { z } from 'zod';
 import type { EditorJudge } from '../judge/editor-judge.ts';
 import type { Log } from '../log.ts';
+import { tryWorker } from '../loops/try-worker.ts';
 import {
   type EditsProposed,
   editorNotifications,
@@ -188,6 +189,7 @@ export function serveConnection(socket: Socket, context: ConnectionContext): Edi
     ),
   );
   on(editorRequests.gateway, () => service.gateway);
+  on(editorRequests.tryWorker, (pairing, signal) => tryWorker(pairing, signal));
   on(editorRequests.stop, () => {
     setTimeout(() => service.stop(), ANSWER_GRACE_MS);
     return null;

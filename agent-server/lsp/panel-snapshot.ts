@@ -1,7 +1,8 @@
 /** The panel's snapshot, composed out of the store and what runs. When it is sent is panel-feed.ts. */
 import type { Progress, WorkerStatus } from '../loops/worker-link.ts';
+import type { ApprenticeError } from '../protocol/errors.ts';
 import type { BatchId } from '../protocol/ids.ts';
-import type { Learning, LoopStatus, PanelSnapshot } from '../protocol/panel.ts';
+import type { Learning, LoopStatus, PanelSnapshot, WorkerPlace } from '../protocol/panel.ts';
 import type { Store } from '../store/store.ts';
 import { panelLessons } from './lessons.ts';
 import { shortened, shortText } from './turn-detail.ts';
@@ -12,6 +13,7 @@ export interface PanelSources {
   /** In the order serve, environment, judge, train. */
   loops: LoopStatus[];
   worker: PanelSnapshot['worker'];
+  workerPlace: PanelSnapshot['workerPlace'];
   training: Progress | null;
   gatewayUrl: string;
 }
@@ -31,6 +33,7 @@ export function panelSnapshot(sources: PanelSources, nowMs: number): PanelSnapsh
     learning: store.learning(),
     loops,
     worker: worker && { engine: worker.engine, trainer: worker.trainer },
+    workerPlace: sources.workerPlace,
     training: trainingStatus(store, sources.training),
     serving: store.serving(),
     versions: store.panelVersions(MAX_VERSIONS),
@@ -42,8 +45,25 @@ export function panelSnapshot(sources: PanelSources, nowMs: number): PanelSnapsh
   };
 }
 
+/** `url`: of a worker on another machine; null: it is this one's. */
+export function workerPlace(url: string | null, status: WorkerStatus): WorkerPlace {
+  if (url === null) return { kind: 'local' };
+  return status.connected
+    ? { kind: 'remote', url, baseModel: status.baseModel, error: null }
+    : { kind: 'remote', url, baseModel: null, error: errorText(status.error) };
+}
+
+function errorText(error: ApprenticeError | null): string | null {
+  return error === null ? null : `${error.message} ${error.remedy}`.trim();
+}
+
 /** The serve loop has no worker of its own: it is the turns that run, and the engine that answers them. */
-export function serveStatus(running: number, done: number, worker: WorkerStatus): LoopStatus {
+export function serveStatus(
+  running: number,
+  done: number,
+  worker: WorkerStatus,
+  place: WorkerPlace['kind'],
+): LoopStatus {
   const status = (state: LoopStatus['state'], detail: string | null): LoopStatus => ({
     name: 'serve',
     state: running > 0 ? 'working' : state,
@@ -51,7 +71,10 @@ export function serveStatus(running: number, done: number, worker: WorkerStatus)
     done,
     detail,
   });
-  if (!worker.connected) return status('waiting', 'The gpu-worker is starting.');
+  if (!worker.connected) {
+    const starting = place === 'local' ? 'The gpu-worker is starting.' : 'The gpu-worker is being connected.';
+    return status('waiting', (place === 'remote' && worker.error?.message) || starting);
+  }
   const { state, detail } = worker.engine;
   if (state === 'failed') return status('failed', detail);
   return status(state === 'ready' || state === 'busy' ? 'idle' : 'waiting', detail);

@@ -6,7 +6,9 @@ import { z } from 'zod';
 import { AdapterExportRequest, AnswerGroup, Exported, ExportRequest, Stored } from './data.ts';
 import { ProposedEdit } from './edits.ts';
 import { LessonId, SessionId, TurnId, WeightVersion } from './ids.ts';
+import { WorkerInfo } from './link.ts';
 import { Observation, TurnSubject } from './observations.ts';
+import { Pairing } from './pairing.ts';
 import { MAX_LESSON_CHARS, PanelLesson, PanelSnapshot } from './panel.ts';
 import {
   AnswerPair,
@@ -221,6 +223,8 @@ export const editorRequests = {
     params: z.object({}),
     result: z.object({ url: z.string(), key: z.string() }),
   },
+  /** Is there a gpu-worker behind this pairing, and one that will do? Seconds; nothing is changed, here or there. */
+  tryWorker: { method: 'apprentice/tryWorker', params: Pairing, result: WorkerInfo },
   /** Ends the agent-server (and its worker) in good order. */
   stop: { method: 'apprentice/stop', params: z.object({}), result: z.null() },
 } as const;

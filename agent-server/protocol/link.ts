@@ -90,6 +90,15 @@ export const FromWorker = z.discriminatedUnion('type', [
 ]);
 export type FromWorker = z.infer<typeof FromWorker>;
 
+/** GET /worker/info: what somebody wants to know who is about to use this worker. */
+export const WorkerInfo = z.object({
+  linkProtocol: z.number().int(),
+  baseModel: z.string().max(500),
+  engine: ProcessState,
+  trainer: ProcessState,
+});
+export type WorkerInfo = z.infer<typeof WorkerInfo>;
+
 /** GET /worker/tokenizer: the files the gateway needs to render and tokenise exactly as the engine does. */
 export const TokenizerFiles = z.object({
   /** Parsed tokenizer.json. */

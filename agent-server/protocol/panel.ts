@@ -140,11 +140,26 @@ export const Learning = z.object({
 });
 export type Learning = z.infer<typeof Learning>;
 
+/** Where the engine and the trainer run. */
+export const WorkerPlace = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('local') }),
+  z.object({
+    kind: z.literal('remote'),
+    url: z.string(),
+    /** Of its base model; null while it is not connected. */
+    baseModel: z.string().nullable(),
+    /** Why it is not connected, where that is known. */
+    error: z.string().nullable(),
+  }),
+]);
+export type WorkerPlace = z.infer<typeof WorkerPlace>;
+
 export const PanelSnapshot = z.object({
   at: z.iso.datetime(),
   learning: z.enum(['unasked', 'on', 'paused', 'off']),
   loops: z.array(LoopStatus),
   worker: z.object({ engine: ProcessState, trainer: ProcessState }).nullable(),
+  workerPlace: WorkerPlace,
   training: z
     .object({
       batchId: BatchId,

@@ -13,6 +13,7 @@ import {
   LINK_PROTOCOL,
   type ProcessState,
   type ToWorker,
+  type WorkerInfo,
 } from '../../agent-server/protocol/link.ts';
 import { MAX_FRAME_BYTES } from '../../agent-server/protocol/parcel.ts';
 import type { TrainingRuns } from '../trainer/runs.ts';
@@ -76,6 +77,12 @@ export class LinkServer {
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#serve(webSocket));
+  }
+
+  info(): WorkerInfo {
+    const { view } = this.#options;
+    const { baseModel } = view;
+    return { linkProtocol: LINK_PROTOCOL, baseModel, engine: view.engine(), trainer: view.trainer() };
   }
 
   /** To be called whenever a state of the view has changed. */
