@@ -52,7 +52,7 @@ export class AgentServerClient implements Disposable {
   #learning: LearningState | null = null;
   #running = false;
   #wake: (() => void) | null = null;
-  readonly #launch: () => ServerLaunch;
+  readonly #launch: () => Promise<ServerLaunch>;
   readonly #log: LogOutputChannel;
   readonly #name: string;
   readonly #judge: WindowJudge;
@@ -71,7 +71,7 @@ export class AgentServerClient implements Disposable {
   readonly onSideBySideAnswered = this.#onSideBySideAnswered.event;
 
   /** `launch` is read anew at every attempt, so that changed settings count. `name` is how the server logs this window. */
-  constructor(launch: () => ServerLaunch, name: string, judge: WindowJudge, log: LogOutputChannel) {
+  constructor(launch: () => Promise<ServerLaunch>, name: string, judge: WindowJudge, log: LogOutputChannel) {
     this.#launch = launch;
     this.#name = name;
     this.#judge = judge;
@@ -110,6 +110,12 @@ export class AgentServerClient implements Disposable {
   async reconnect(): Promise<void> {
     await this.#session?.stop().catch((error: unknown) => this.#log.debug(messageOf(error)));
     this.start();
+  }
+
+  /** Has the server end and started anew, with the settings and secrets as they are now; other windows come along. */
+  async restartServer(): Promise<void> {
+    await this.request(editorRequests.stop, {});
+    await this.#session?.ended;
   }
 
   /** Asks the server, connecting first where needed. Throws ApprenticeError; `aborted` when cancelled. */
@@ -153,7 +159,7 @@ export class AgentServerClient implements Disposable {
       const startedAtMs = performance.now();
       let message = l10n.t('The connection to the agent-server ended.');
       try {
-        await this.#serve(await findOrStartServer(this.#launch(), signal));
+        await this.#serve(await findOrStartServer(await this.#launch(), signal));
       } catch (error) {
         const failure = toApprenticeError(error);
         message = `${failure.message} ${failure.remedy}`;

@@ -39,6 +39,7 @@ import { LatestProposals } from './commit/latest-proposals.ts';
 import type { Commit } from './commit/staged-change.ts';
 import { CommitMessageWriter } from './commit/write-commit-message.ts';
 import { connectAgent } from './connect/connect-agent.ts';
+import { RemoteWorker } from './connect/remote-worker.ts';
 import { Consent } from './consent.ts';
 import { ThumbLenses } from './feedback/thumb-lenses.ts';
 import { Thumbs } from './feedback/thumbs.ts';
@@ -80,12 +81,14 @@ export function makeParts(
   context: ExtensionContext,
   { log, statusBar, modelsChanged }: Registered,
 ): WindowParts {
-  const launch = () => {
+  const remoteWorker = new RemoteWorker(context.secrets);
+  const launch = async () => {
     const settings = readSettings();
+    const worker = await remoteWorker.line();
     return {
       serverFile: Uri.joinPath(context.extensionUri, 'dist', 'agent-server.mjs').fsPath,
       home: settings.home,
-      environment: serverEnvironment(settings),
+      environment: serverEnvironment(settings, worker),
     };
   };
   const judge = new LanguageModelJudge(context.languageModelAccessInformation);
@@ -96,7 +99,7 @@ export function makeParts(
     log,
   );
   const consent = new Consent(client, context.globalState);
-  const runtime = new RuntimeSetup(context.extensionPath, readSettings, log);
+  const runtime = new RuntimeSetup(context.extensionPath, readSettings, () => remoteWorker.isSet, log);
   const spool = new ObservationSpool(
     context.workspaceState,
     (observation) => client.request(editorRequests.observe, observation),
@@ -125,7 +128,17 @@ export function makeParts(
       await showError(error);
     }
   };
-  const runtimeState = () => runtime.state(client.snapshot?.worker ?? null);
+  const runtimeState = () => runtime.state(client.snapshot);
+  const confirmSetUp = async (): Promise<void> => {
+    const begin = l10n.t('Set Up');
+    const detail = l10n.t(
+      'Python packages and a small model are downloaded into {0}: some 1.8 GB, and a few minutes.',
+      readSettings().home,
+    );
+    const question = l10n.t('Set up the local model?');
+    if ((await window.showInformationMessage(question, { modal: true, detail }, begin)) === begin)
+      await setUp();
+  };
   const offerSetUp = async (message: string): Promise<void> => {
     const setUpModel = l10n.t('Set Up Local Model');
     if ((await window.showErrorMessage(message, setUpModel)) === setUpModel) await setUp();
@@ -246,7 +259,9 @@ export function makeParts(
     'apprentice.thumbDown': (argument) => thumbs.rateLatest(argument, -1),
     'apprentice.openPanel': () => panel.openInEditor(),
     'apprentice.openChat': openChat,
-    'apprentice.setUpRuntime': setUp,
+    'apprentice.setUpRuntime': confirmSetUp,
+    'apprentice.connectWorker': () => remoteWorker.connect(client).catch(showError),
+    'apprentice.useLocalWorker': () => remoteWorker.disconnect(client).catch(showError),
     'apprentice.showLog': () => log.show(),
     [MENU_COMMAND]: () => showQuickMenu({ client, consent, runtime, showError }),
     'apprentice.manageAllowedCommands': () => manageAllowedCommands(allowed),
@@ -285,6 +300,7 @@ export function makeParts(
       if (client.state.kind === 'connected' && client.learning === 'on') void spool.flush();
     }),
   );
+  void remoteWorker.line().then(render);
   const chat = chatHandlers({
     client,
     ready,

@@ -19,20 +19,28 @@ export class RuntimeSetup implements Disposable {
   readonly #onDidChange = new EventEmitter<void>();
   readonly #extensionPath: string;
   readonly #settings: () => Settings;
+  readonly #remote: () => boolean;
   readonly #log: Log;
   readonly onDidChange = this.#onDidChange.event;
 
-  constructor(extensionPath: string, settings: () => Settings, log: Log) {
+  /** `remote`: is a worker on another machine set? */
+  constructor(extensionPath: string, settings: () => Settings, remote: () => boolean, log: Log) {
+    this.#remote = remote;
     this.#extensionPath = extensionPath;
     this.#settings = settings;
     this.#log = log;
   }
 
-  /** A server that was started elsewhere may have a model that these settings do not name; it counts. */
-  state(worker: PanelSnapshot['worker']): RuntimeState {
+  /**
+   * A server that was started elsewhere may have a model that these settings do not name, and one on another machine is
+   * no business of theirs; both count.
+   */
+  state(snapshot: Pick<PanelSnapshot, 'worker' | 'workerPlace'> | null): RuntimeState {
     if (this.#running !== null) return 'installing';
-    const answers = worker?.engine.state === 'ready' || worker?.engine.state === 'busy';
-    return answers || hasRuntime(this.#settings()) ? 'ready' : 'missing';
+    const engine = snapshot?.worker?.engine.state;
+    const answers = engine === 'ready' || engine === 'busy';
+    const elsewhere = this.#remote() || snapshot?.workerPlace.kind === 'remote';
+    return answers || elsewhere || hasRuntime(this.#settings()) ? 'ready' : 'missing';
   }
 
   /** Resolves when everything is in place. Throws `setup_failed` with the last lines, `aborted` on cancel. */

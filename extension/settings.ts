@@ -38,9 +38,13 @@ export function ignoredInSettings(folder: string): string[][] {
   );
 }
 
-/** The variables through which an agent-server learns these settings (ARCHITECTURE.md, "Home folder"). */
-export function serverEnvironment(settings: Settings): Record<string, string> {
+/**
+ * The variables through which an agent-server learns these settings (ARCHITECTURE.md, "Home folder"). `worker`: the
+ * pairing line of one on another machine.
+ */
+export function serverEnvironment(settings: Settings, worker: string | null): Record<string, string> {
   return {
+    ...(worker === null ? {} : { APPRENTICE_WORKER: worker }),
     APPRENTICE_HOME: settings.home,
     ...(settings.python === null ? {} : { APPRENTICE_PYTHON: settings.python }),
     ...(settings.model === null ? {} : { APPRENTICE_MODEL: settings.model }),

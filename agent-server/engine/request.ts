@@ -59,18 +59,25 @@ function paired(
   });
 }
 
-/** Read no faster than its reader does. */
+/** Read no faster than its reader does; who stops reading ends the request. */
 function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+  // The stream may be told to end once, and the socket goes on to say things after that.
+  let open = true;
+  const end = (last: () => void): void => {
+    if (open) last();
+    open = false;
+  };
   return new ReadableStream({
     start: (controller) => {
       incoming.on('data', (chunk: Buffer) => {
+        if (!open) return;
         controller.enqueue(new Uint8Array(chunk));
         if ((controller.desiredSize ?? 0) <= 0) incoming.pause();
       });
-      incoming.once('end', () => controller.close());
-      incoming.once('error', (error) => controller.error(error));
+      incoming.on('end', () => end(() => controller.close()));
+      incoming.on('error', (error) => end(() => controller.error(error)));
     },
     pull: () => void incoming.resume(),
-    cancel: () => void incoming.destroy(),
+    cancel: () => end(() => incoming.destroy()),
   });
 }

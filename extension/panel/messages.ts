@@ -109,6 +109,8 @@ export const FromWebview = z.discriminatedUnion('type', [
   z.object({ type: z.literal('exportAdapter'), version: z.string() }),
   z.object({ type: z.literal('deleteEverything') }),
   z.object({ type: z.literal('setUpRuntime') }),
+  z.object({ type: z.literal('connectWorker') }),
+  z.object({ type: z.literal('useLocalWorker') }),
   z.object({ type: z.literal('retry') }),
   z.object({ type: z.literal('copyGatewayUrl') }),
   z.object({ type: z.literal('copyGatewayKey') }),

@@ -33,7 +33,7 @@ export function panelActions(parts: PanelParts): PanelActions {
   return {
     view: () => ({
       connection: connection(client.state),
-      runtime: runtime.state(client.snapshot?.worker ?? null),
+      runtime: runtime.state(client.snapshot),
       trusted: workspace.isTrusted,
       home: readSettings().home,
       snapshot: client.snapshot,
@@ -120,6 +120,10 @@ export function panelActions(parts: PanelParts): PanelActions {
             return await deleteEverything(client);
           case 'setUpRuntime':
             return await setUp();
+          case 'connectWorker':
+            return void (await commands.executeCommand('apprentice.connectWorker'));
+          case 'useLocalWorker':
+            return void (await commands.executeCommand('apprentice.useLocalWorker'));
           case 'retry':
             return client.start();
           case 'copyGatewayUrl':

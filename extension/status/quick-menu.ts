@@ -58,6 +58,6 @@ function menuState({ client, runtime }: QuickMenuParts): MenuState {
     version: state.kind === 'connected' ? (snapshot?.serving ?? null) : null,
     learning,
     connection: state.kind,
-    runtime: runtime.state(snapshot?.worker ?? null),
+    runtime: runtime.state(snapshot),
   };
 }

@@ -20,6 +20,7 @@ import { TurnsPage } from './turns-page.ts';
 import './version-lineage.ts';
 import './version-list.ts';
 import { t } from './l10n.ts';
+import './worker-section.ts';
 
 const TABS: readonly { id: Page; title: string }[] = [
   { id: 'now', title: t('Now') },
@@ -110,6 +111,7 @@ export class ApprenticePanel extends LitElement {
         return html`<apprentice-serving .snapshot=${snapshot}></apprentice-serving>
           <apprentice-loops .loops=${snapshot.loops}></apprentice-loops>
           <apprentice-being-learnt .snapshot=${snapshot} @open=${(event: CustomEvent<string>) => this.#open(event.detail)}></apprentice-being-learnt>
+          <apprentice-worker .snapshot=${snapshot}></apprentice-worker>
           <apprentice-gateway .url=${snapshot.gateway.url}></apprentice-gateway>`;
       case 'curve':
         return html`<apprentice-curve-page .points=${snapshot.curve} .comparing=${comparing} .changedAt=${at} .now=${this.now}></apprentice-curve-page>`;

@@ -49,8 +49,11 @@ export class Notices extends LitElement {
     }
     return html`<div class="notice" id="notice-runtime">
       <strong>${t('No local model yet')}</strong>
-      <p>${t('Apprentice needs Python packages (PyTorch) and a model of 270 MB. It needs Python 3.10 or newer.')}</p>
-      <vscode-button id="set-up" @click=${() => send({ type: 'setUpRuntime' })}>${t('Set up local model')}</vscode-button>
+      <p>${t('Answers need a model: here, with Python 3.10 or newer and some 1.8 GB for packages (PyTorch) and a small model, or on a machine with a GPU. All else works without it.')}</p>
+      <div class="row">
+        <vscode-button id="set-up" @click=${() => send({ type: 'setUpRuntime' })}>${t('Set up local model')}</vscode-button>
+        <vscode-button secondary @click=${() => send({ type: 'connectWorker' })}>${t('Connect remote worker…')}</vscode-button>
+      </div>
     </div>`;
   }
 

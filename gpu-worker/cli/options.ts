@@ -42,7 +42,7 @@ export interface Options {
   port: number;
   tls: TlsChoice;
   /** Lower case, without a port. */
-  hosts: string[];
+  hosts: readonly string[];
   /** The name that the pairing line gives. */
   name: string;
   device: string;

@@ -23,7 +23,17 @@ beforeEach(async () => {
 afterEach(() => store.close());
 
 const snapshot = () =>
-  panelSnapshot({ store, loops: [], worker: null, workerPlace: { kind: 'local' }, training: null, gatewayUrl: 'http://127.0.0.1:1' }, T0);
+  panelSnapshot(
+    {
+      store,
+      loops: [],
+      worker: null,
+      workerPlace: { kind: 'local' },
+      training: null,
+      gatewayUrl: 'http://127.0.0.1:1',
+    },
+    T0,
+  );
 
 test('PANEL-12: while a step is made the panel tells which turns it learns from, and how many wait', () => {
   assert.deepEqual([snapshot().training, snapshot().samplesReady], [null, 0]);
