@@ -1,10 +1,10 @@
 /**
- * Bundles what ships into dist/: the extension, its webview, the agent-server, the gpu-worker and the worker's
- * Python files. `--production` minifies and leaves out source maps; `--only=NAME,NAME` builds some of them;
+ * Bundles what ships into dist/: the extension, its webview, the agent-server, the gpu-worker (as a child, and
+ * as a program of its own) and the worker's Python files. `--production` minifies and leaves out source maps; `--only=NAME,NAME` builds some of them;
  * `--out=DIR` writes elsewhere.
  */
 import { existsSync } from 'node:fs';
-import { cp, rm, stat } from 'node:fs/promises';
+import { chmod, cp, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -167,6 +167,8 @@ for (const [name, options] of Object.entries(bundles)) {
     ...options,
     outfile: join(values.out, options.outfile),
   });
+  // A bin of the package: run by its name.
+  if (name === 'apprentice-worker') await chmod(join(values.out, options.outfile), 0o755);
   const { size } = await stat(join(values.out, options.outfile));
   console.log(`${options.outfile.padEnd(24)} ${(size / 1024).toFixed(0).padStart(6)} KB`);
 }

@@ -138,6 +138,7 @@ const commands = {
   bench: { steps: [...scripts, ...runtime.steps], script: ['test/bench/main.ts'] },
   'bench:learning': { steps: [...scripts, ...runtime.steps], script: ['test/bench/learning/main.ts'] },
   'bench:teacher': { steps: [...scripts, ...runtime.steps], script: ['test/bench/teacher-contest.ts'] },
+  'bench:link': { steps: scripts, script: ['test/bench/link.ts'] },
   'bench:load': { steps: scripts, script: ['test/bench/load.ts'] },
   'bench:kill': { steps: [...scripts, ...runtime.steps], script: ['test/bench/kill.ts'] },
   'bench:extension': {

@@ -28,6 +28,11 @@ export function judgeSetting(): 'none' | 'vscode' {
   return workspace.getConfiguration('apprentice').get('judge') === 'vscode' ? 'vscode' : 'none';
 }
 
+/** What VS Code itself stages for a commit when nothing is staged (`git.smartCommitChanges`). */
+export function smartCommitChanges(): 'all' | 'tracked' {
+  return workspace.getConfiguration('git').get('smartCommitChanges') === 'tracked' ? 'tracked' : 'all';
+}
+
 /** The lists of patterns that are not captured in a workspace folder: the user's, the workspace's, the folder's. */
 export function ignoredInSettings(folder: string): string[][] {
   const values = workspace

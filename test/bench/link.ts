@@ -15,7 +15,7 @@ import { median, type Row, report } from './rig.ts';
 const LINE = { bytesPerSecond: 1_000_000, roundTripMs: 200 };
 const ADAPTER_BYTES = 20_000_000;
 const BATCH_BYTES = 2_000_000;
-const REPEATS = 3;
+const REPEATS = 2;
 const LIMIT_MS = 300_000;
 
 interface Times {

@@ -3,6 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'smol-toml';
 import { z } from 'zod';
+import { formatPairing } from '../../agent-server/protocol/pairing.ts';
+import { selfSigned } from '../fixtures/certificate.ts';
+import { openWorker } from '../fixtures/gpu-worker.ts';
+import { temporaryFolder } from '../fixtures/home.ts';
 import { missingVSCode } from './harness/launch.ts';
 import { ScriptedAgent } from './harness/scripted-agent.ts';
 import { openTill, type Till } from './harness/till.ts';
@@ -109,5 +113,33 @@ describe('Connecting another agent, in VS Code', { skip: await missingVSCode() }
       .nth(2)
       .waitFor({ timeout: LIMIT_MS })
       .finally(() => workbench.screenshot('walkthrough'));
+  });
+
+  it('REMOTE-10: a remote worker is tried, kept, told of in the panel, and given up again', async (t) => {
+    const { workbench } = till;
+    const tls = selfSigned();
+    const key = 'a-key-of-the-right-length';
+    const worker = await openWorker(temporaryFolder(), { tls, key });
+    t.after(() => worker.close());
+    const line = (its: string) => formatPairing({ url: worker.url, key: its, sha256: tls.sha256 });
+    const connect = async (pairing: string) => {
+      await workbench.runCommand('Apprentice: Connect Remote Worker…');
+      await workbench.answerInput('Connect Remote Worker', pairing);
+    };
+    await connect(line('another-key-of-that-length'));
+    await workbench.notice(/does not accept this key/).waitFor({ timeout: LIMIT_MS });
+    await connect(line(key));
+    await workbench.notice(/answers and learns from now on, with base@1/).waitFor({ timeout: LIMIT_MS });
+    await workbench.openAgentImprovement();
+    await workbench.openPage('Now');
+    const place = workbench.webview().locator('#worker-place');
+    await place.getByText(worker.url).waitFor({ timeout: CONNECT_LIMIT_MS });
+    await place.getByText('engine ready, trainer ready').waitFor({ timeout: LIMIT_MS });
+    await place.scrollIntoViewIfNeeded();
+    await workbench.screenshot('connect-worker');
+
+    await workbench.webview().getByRole('button', { name: 'Use this machine' }).click();
+    await workbench.notice(/This machine answers and learns from now on/).waitFor({ timeout: LIMIT_MS });
+    await place.getByText('This machine').waitFor({ timeout: CONNECT_LIMIT_MS });
   });
 });

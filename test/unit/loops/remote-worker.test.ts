@@ -108,6 +108,8 @@ test('REMOTE-7: answers over TLS stream, and end when who asked goes away', asyn
     (error) => error === reason,
   );
   await gone.promise;
+  const second = await http.fetch('GET', '/endless', undefined, never);
+  await second.body?.cancel();
   await assert.rejects(
     http.fetch('GET', '/endless', undefined, AbortSignal.abort(reason)),
     (error) => error === reason,
