@@ -18,11 +18,19 @@ import { ApprenticeError, ErrorCode, toApprenticeError } from '../agent-server/p
 import type { PanelSnapshot } from '../agent-server/protocol/panel.ts';
 import type { LanguageModelJudge } from './judge/language-model.ts';
 import { messageOf } from './log.ts';
-import { findOrStartServer, type ServerConnection, type ServerLaunch } from './server-process.ts';
+import { Pause } from './pause.ts';
+import {
+  findOrStartServer,
+  type ServerConnection,
+  type ServerLaunch,
+  serverAnswers,
+} from './server-process.ts';
 import type { Session } from './session.ts';
 
 /** Then a person has to look: about half a minute of trying. */
 const MAX_FAILURES = 8;
+/** How often is then looked whether one runs again. */
+const LOOK_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 30_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 
@@ -51,12 +59,12 @@ export class AgentServerClient implements Disposable {
   #gatewayKey: string | null = null;
   #learning: LearningState | null = null;
   #running = false;
-  #wake: (() => void) | null = null;
   readonly #launch: () => Promise<ServerLaunch>;
   readonly #log: LogOutputChannel;
   readonly #name: string;
   readonly #judge: WindowJudge;
   readonly #disposed = new AbortController();
+  readonly #pause = new Pause();
   readonly #onDidChange = new EventEmitter<void>();
   readonly #onActionText = new EventEmitter<{ requestId: string; text: string }>();
   readonly #onEditsProposed = new EventEmitter<EditsProposed>();
@@ -102,7 +110,7 @@ export class AgentServerClient implements Disposable {
 
   /** Starts connecting, or tries again at once where it waits. Returns immediately. */
   start(): void {
-    if (this.#running) this.#wake?.();
+    if (this.#running) this.#pause.wake();
     else void this.#keepConnected(this.#disposed.signal);
   }
 
@@ -155,7 +163,8 @@ export class AgentServerClient implements Disposable {
     this.#running = true;
     let backOff = new BackOff();
     while (!signal.aborted) {
-      this.#setState({ kind: 'starting' });
+      // Until it has come back the window says that it is away.
+      if (backOff.failures === 0) this.#setState({ kind: 'starting' });
       const startedAtMs = performance.now();
       let message = l10n.t('The connection to the agent-server ended.');
       try {
@@ -169,24 +178,13 @@ export class AgentServerClient implements Disposable {
       this.#log.warn(message);
       const givenUp = backOff.failures > MAX_FAILURES;
       this.#setState({ kind: givenUp ? 'offline' : 'retrying', message });
-      await this.#pause(givenUp ? null : delayMs, signal);
-      if (givenUp) backOff = new BackOff();
+      let woken = await this.#pause.wait(givenUp ? LOOK_MS : delayMs, signal);
+      if (!givenUp) continue;
+      // None is started any more, but another window may have.
+      while (!woken && !(await serverAnswers((await this.#launch()).home)))
+        woken = await this.#pause.wait(LOOK_MS, signal);
+      backOff = new BackOff();
     }
-  }
-
-  /** Ends after `delayMs` (null: never by itself), at `start()`, or when disposed. */
-  #pause(delayMs: number | null, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = delayMs === null ? undefined : setTimeout(() => done(), delayMs);
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#wake = null;
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      this.#wake = done;
-      signal.addEventListener('abort', done, { once: true });
-    });
   }
 
   /** One connection from initialize to its end. */

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readDiscovery } from '../agent-server/discovery.ts';
+import { answers, readDiscovery } from '../agent-server/discovery.ts';
 import { HEAP_ARGUMENTS } from '../agent-server/heap.ts';
 import { ApprenticeError } from '../agent-server/protocol/errors.ts';
 
@@ -33,6 +33,17 @@ export async function findServer(home: string, signal: AbortSignal): Promise<Ser
   if (discovery === undefined) return null;
   const socket = await openSocket(discovery.socket, signal);
   return socket === null ? null : { socket, token: discovery.token };
+}
+
+/** Does one run that answers? Nothing is started, and what cannot be read is none. */
+export async function serverAnswers(home: string): Promise<boolean> {
+  try {
+    const discovery = readDiscovery(home);
+    return discovery !== undefined && (await answers(discovery));
+  } catch {
+    // A file that this user may not read: its server is not for this window either.
+    return false;
+  }
 }
 
 /** Connects to the running agent-server, else starts it. Throws `worker_unavailable` or `timeout` with its last words. */

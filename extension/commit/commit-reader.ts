@@ -3,7 +3,7 @@ import type { SimpleGit } from 'simple-git';
 import type { z } from 'zod';
 import { diffSha256 } from '../../agent-server/environment/commit-message.ts';
 import { CommitObservation } from '../../agent-server/protocol/observations.ts';
-import { observationIdOf } from '../capture/git/observation-id.ts';
+import { stableObservationId } from '../capture/stable-id.ts';
 import { commitDiff, type DiffPlace } from './git.ts';
 import { parseReflog, REFLOG_FORMAT, type ReflogEntry } from './reflog.ts';
 
@@ -47,7 +47,7 @@ export async function commitObservation(
   });
 }
 
-/** A UUID (version 8, RFC 9562) of the commit itself, so that two windows report it once. */
-export function commitObservationId(repositoryRoot: string, entry: ReflogEntry): string {
-  return observationIdOf(repositoryRoot, entry.sha, entry.action ?? 'null');
+/** Of the commit itself, so that two windows report it once. */
+export function commitObservationId(repositoryRoot: string, { sha, action }: ReflogEntry): string {
+  return stableObservationId(repositoryRoot, sha, String(action));
 }

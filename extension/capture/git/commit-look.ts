@@ -7,9 +7,9 @@ import { MAX_TEXT_CHARS } from '../../../agent-server/protocol/observations.ts';
 import type { ReflogEntry } from '../../commit/reflog.ts';
 import { type Followed, isTakenAway } from '../hunks/followed-hunks.ts';
 import { weightOf } from '../hunks/hunk-watch.ts';
+import { stableObservationId } from '../stable-id.ts';
 import type { GitReader } from './git-reader.ts';
 import { gitPath } from './in-repository.ts';
-import { observationIdOf } from './observation-id.ts';
 import type { HunksHost } from './repository-hunks.ts';
 import { type Taken, takenOf } from './taken.ts';
 
@@ -113,7 +113,7 @@ export class CommitLook {
     if (survival > 0) await this.#remember(entry, turnId);
     await this.#host.report({
       kind: 'user_edit',
-      observationId: observationIdOf(this.#root, 'user_edit', turnId, entry.sha),
+      observationId: stableObservationId(this.#root, 'user_edit', turnId, entry.sha),
       turnId,
       moment: 'commit',
       text: null,

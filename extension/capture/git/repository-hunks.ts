@@ -10,11 +10,11 @@ import type { ReflogEntry } from '../../commit/reflog.ts';
 import { type Log, messageOf } from '../../log.ts';
 import { type Followed, type FollowedHunks, GONE, isTakenAway } from '../hunks/followed-hunks.ts';
 import { survival } from '../hunks/locate.ts';
+import { stableObservationId } from '../stable-id.ts';
 import { CommitLook } from './commit-look.ts';
 import type { CommitMemory } from './committed-turns.ts';
 import { GitReader } from './git-reader.ts';
 import { gitPath } from './in-repository.ts';
-import { observationIdOf } from './observation-id.ts';
 import { type GitOperation, type GitState, operationsBetween, revertedBy } from './operations.ts';
 
 /** An observation but for its time. */
@@ -260,7 +260,7 @@ export class RepositoryHunks {
     survival: number | null,
     key: string,
   ): Promise<void> {
-    const observationId = observationIdOf(this.#root, action, turnId, key);
+    const observationId = stableObservationId(this.#root, action, turnId, key);
     return this.#host.report({ kind: 'git', observationId, turnId, action, paths, survival });
   }
 }

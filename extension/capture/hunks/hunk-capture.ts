@@ -4,7 +4,6 @@
  * are files of the workspace that an agent said it edits, by the paths that the editor names, never by the agent's; of
  * others only what is pasted is compared, while a text of an agent is missing.
  */
-import { randomUUID } from 'node:crypto';
 import { sep } from 'node:path';
 import {
   type Disposable,
@@ -18,6 +17,7 @@ import type { EditsProposed } from '../../../agent-server/protocol/editor.ts';
 import { Observation, type UserEditObservation } from '../../../agent-server/protocol/observations.ts';
 import type { AgentServerClient } from '../../client.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
+import { stableObservationId } from '../stable-id.ts';
 import { isNotebook, isOurs, openDocument, stepOf, textOf, textOnDisk } from './documents.ts';
 import { ExpectedEdits } from './expected-edits.ts';
 import { FilesSeen } from './files-seen.ts';
@@ -289,7 +289,8 @@ export class HunkCapture implements Disposable {
     if (!this.#mayCapture()) return;
     const observation = {
       kind: 'user_edit',
-      observationId: randomUUID(),
+      // Every window that followed the same edits tells of them by the same id.
+      observationId: stableObservationId(turnId, moment, this.#watch.arrivals(turnId)),
       observedAt: new Date().toISOString(),
       turnId,
       moment,

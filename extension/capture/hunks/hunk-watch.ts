@@ -45,6 +45,7 @@ const OPEN: HunkState = { kind: 'open' };
 interface Watched {
   readonly hunks: Map<string, HunkState>;
   arrivedMs: number;
+  arrivals: number;
   /** How many of MOMENTS are past. */
   looked: number;
 }
@@ -62,9 +63,10 @@ export class HunkWatch {
 
   /** An edit arrived: the turn's looks are counted from the last one. */
   arrived(turnId: string, hunkId: string, nowMs: number): void {
-    const watched = this.#turns.get(turnId) ?? { hunks: new Map(), arrivedMs: nowMs, looked: 0 };
+    const watched = this.#turns.get(turnId) ?? { hunks: new Map(), arrivedMs: nowMs, arrivals: 0, looked: 0 };
     watched.hunks.set(hunkId, OPEN);
     watched.arrivedMs = nowMs;
+    watched.arrivals += 1;
     watched.looked = 0;
     this.#turns.set(turnId, watched);
   }
@@ -92,6 +94,11 @@ export class HunkWatch {
   /** When the last edit of a turn arrived; undefined: it is not watched. */
   arrivedMs(turnId: string): number | undefined {
     return this.#turns.get(turnId)?.arrivedMs;
+  }
+
+  /** How many of a turn's edits have arrived: with a moment, what makes a look the same in every window. */
+  arrivals(turnId: string): number {
+    return this.#turns.get(turnId)?.arrivals ?? 0;
   }
 
   /** Undefined: it is not watched. */

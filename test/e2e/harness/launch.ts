@@ -24,7 +24,8 @@ export interface OpenWindow {
   close: () => Promise<void>;
 }
 
-function usesBrowser(): boolean {
+/** code-server in Chromium, not a desktop VS Code. */
+export function usesBrowser(): boolean {
   return process.env['APPRENTICE_E2E'] !== 'desktop' && hasCodeServer();
 }
 

@@ -118,6 +118,11 @@ export class ScriptedAgent {
     return connectEditorClient(this.#discovery, 'agent');
   }
 
+  /** Its server dies at once, as by `kill -9`. */
+  kill(): void {
+    this.#server.kill('SIGKILL');
+  }
+
   async stop(): Promise<void> {
     if (this.#server.exitCode !== null || this.#server.signalCode !== null) return;
     const ended = once(this.#server, 'exit');

@@ -145,7 +145,10 @@ test('COMMAND-2: menus and keys name commands that there are', () => {
   for (const { command } of named) assert.ok(known.has(command), command);
 });
 
-test('WINDOW-1: the extension runs where the workspace is, and starts behind everything else', () => {
+test('WINDOW-1: the extension runs where the workspace is, starts behind everything else, and says why not without files', () => {
   assert.deepEqual(manifest.extensionKind, ['workspace']);
   assert.deepEqual(manifest.activationEvents, ['onStartupFinished']);
+  // VS Code shows this word where it turns the extension off.
+  const { description } = manifest.capabilities.virtualWorkspaces;
+  assert.match(words[description.replaceAll('%', '')] ?? '', /needs files on disk/);
 });
