@@ -10,6 +10,8 @@ import { type Activation, readActivations } from './startup-table.ts';
 const APPRENTICE = 'apprentice.apprentice';
 const EMPTY = 'apprentice-tests.empty-extension';
 const CONNECT_LIMIT_MS = 90_000;
+/** Beside other work a window starts slowly. */
+const STEP_LIMIT_MS = 60_000;
 const NOT_STARTED = /^Apprentice: not started yet/;
 const CONNECTED = /^Apprentice: policy@v0 answers/;
 
@@ -34,9 +36,10 @@ export async function measureActivations(count: number): Promise<Activations> {
     { companions: [empty.vsix], settings: { 'security.workspace.trust.enabled': false } },
   );
   const { workbench } = till;
+  workbench.page.setDefaultTimeout(STEP_LIMIT_MS);
   /** `shows`: the name of the status bar item once the window has started. */
   const start = async (shows: RegExp): Promise<Start> => {
-    await workbench.page.reload();
+    await workbench.page.reload({ waitUntil: 'commit' });
     await workbench.ready();
     const rows = await readActivations(workbench, [APPRENTICE, EMPTY]);
     const [ours, theirs] = [rows.get(APPRENTICE), rows.get(EMPTY)];

@@ -20,6 +20,8 @@ const LENSES_A_HUNK = 2;
 /** Above all hunks, inside the middle one, below all. */
 const PLACES = [1, (LINES / HUNKS) * (HUNKS / 2) + 500, LINES - 1];
 const CONNECT_LIMIT_MS = 90_000;
+/** Beside other work a window starts slowly. */
+const STEP_LIMIT_MS = 60_000;
 const SAID_LIMIT_MS = 90_000;
 
 const Readings = z.object({
@@ -52,6 +54,7 @@ export async function measureKeystrokes(count: number): Promise<Readings> {
   );
   try {
     const { workbench, repository } = till;
+    workbench.page.setDefaultTimeout(STEP_LIMIT_MS);
     const say = async (command: string, said: string): Promise<void> => {
       await workbench.runCommand(`Extension Probe: ${command}`);
       await workbench.notice(new RegExp(`Extension probe: ${said}`)).waitFor({ timeout: SAID_LIMIT_MS });

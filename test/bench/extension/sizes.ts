@@ -1,4 +1,4 @@
-/** Sizes of what is installed: the .vsix, its bundles, and what the bundle of activation is made of. */
+/** Sizes of what is installed: the .vsix and its bundles. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { packagedExtension } from '../../e2e/harness/code-server.ts';

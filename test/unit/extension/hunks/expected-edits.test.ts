@@ -65,14 +65,13 @@ describe('HunkWatch', () => {
     tracker.add({ id: 'h', turnId: 't', edit: 0, proposed }, place);
     watch.arrived('t', 'h', 0);
     assert.equal(watch.nextDueMs(), 30_000);
+    assert.equal(watch.arrivals('t'), 1);
     assert.deepEqual(watch.due(29_999), []);
-    assert.deepEqual(watch.due(30_000), [{ turnId: 't', moment: '30s', arrivals: 1, survival: 1 }]);
+    assert.deepEqual(watch.due(30_000), [{ turnId: 't', moment: '30s', survival: 1 }]);
     assert.deepEqual(watch.due(31_000), []);
     texts.set('a', 'one line;\nzwei;\nthree lines;');
     tracker.change('a', [{ offset: 10, removed: 10, text: 'zwei;' }]);
-    assert.deepEqual(watch.due(6 * MINUTE_MS), [
-      { turnId: 't', moment: '5min', arrivals: 1, survival: 2 / 3 },
-    ]);
+    assert.deepEqual(watch.due(6 * MINUTE_MS), [{ turnId: 't', moment: '5min', survival: 2 / 3 }]);
     assert.equal(watch.nextDueMs(), undefined);
     watch.arrived('t', 'h', 7 * MINUTE_MS);
     watch.set('t', 'h', { kind: 'committed', sha: 'c', share: 1, text: null, settled: true });

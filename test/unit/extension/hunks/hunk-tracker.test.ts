@@ -179,7 +179,7 @@ describe('HunkTracker', () => {
     assert.deepEqual(ignored, ['other', 'alone']);
     for (const id of ignored) watch.removed(id);
     desk.texts.set('secret.js', '');
-    assert.deepEqual(watch.due(30_000), [{ turnId: 't', moment: '30s', arrivals: 2, survival: 1 }]);
+    assert.deepEqual(watch.due(30_000), [{ turnId: 't', moment: '30s', survival: 1 }]);
     assert.deepEqual(desk.tracker.documents(), ['a.js']);
   });
 });
