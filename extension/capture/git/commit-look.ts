@@ -71,9 +71,14 @@ export class CommitLook {
 
   /** What a commit holds whole, with another one on top of it, is not amended any more. */
   #letGo(): void {
-    const byTurn = Map.groupBy(this.#followed(), ({ hunk }) => hunk.turnId);
+    const here = new Set(this.#followed().map(({ hunk }) => hunk.turnId));
+    // A turn may have edited files of other repositories too.
+    const byTurn = Map.groupBy(
+      this.#host.hunks.in(() => true),
+      ({ hunk }) => hunk.turnId,
+    );
     for (const [turnId, hunks] of byTurn)
-      if (hunks.every(({ state }) => state.kind === 'committed' && state.settled))
+      if (here.has(turnId) && hunks.every(({ state }) => state.kind === 'committed' && state.settled))
         this.#host.hunks.watch.forget(turnId);
   }
 

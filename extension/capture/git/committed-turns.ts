@@ -11,7 +11,7 @@ const KEY = 'apprentice.committedTurns';
 const CommittedTurns = z.object({
   root: z.string(),
   sha: z.string(),
-  /** Time and author of the change, which rebase, amend and cherry-pick keep. */
+  /** Hash of time, author and subject, which rebase and cherry-pick keep. */
   authored: z.string(),
   turnIds: z.array(z.string()),
   unixSeconds: z.number(),
@@ -44,7 +44,7 @@ export class CommitMemory {
     await this.#save([...others, commit].slice(-MAX_COMMITS));
   }
 
-  /** By its id, which may be abbreviated, or its author and time. */
+  /** By its id, which may be abbreviated, or by `authored`. */
   find(root: string, sha: string, authored: string | null): CommittedTurns | undefined {
     const here = this.#commits.filter((commit) => commit.root === root);
     return (

@@ -1,4 +1,5 @@
 /** What is read of a repository to know what became of an agent's edits: its state, names of files, blobs. */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { SimpleGit } from 'simple-git';
@@ -99,9 +100,10 @@ export class GitReader {
     return new Set(tracked.split('\0').filter((path) => path !== '' && !dirty.has(path)));
   }
 
-  /** When and by whom the change was first committed: what rebase, amend and cherry-pick keep. */
+  /** When, by whom and under which subject it was first committed: what rebase and cherry-pick keep. */
   async authored(sha: string): Promise<string> {
-    return (await this.#git.raw('show', '--no-patch', '--format=%at %ae', sha)).trim();
+    const line = (await this.#git.raw('show', '--no-patch', '--format=%at %ae %s', sha)).trim();
+    return createHash('sha256').update(line).digest('hex');
   }
 
   /** Is this commit, or a history that begins with it, what stands at `of`? */

@@ -12,7 +12,7 @@ import { type Followed, type FollowedHunks, GONE, isTakenAway } from '../hunks/f
 import { survival } from '../hunks/locate.ts';
 import { stableObservationId } from '../stable-id.ts';
 import { CommitLook } from './commit-look.ts';
-import type { CommitMemory } from './committed-turns.ts';
+import type { CommitMemory, CommittedTurns } from './committed-turns.ts';
 import { GitReader } from './git-reader.ts';
 import { gitPath } from './in-repository.ts';
 import { type GitOperation, type GitState, operationsBetween, revertedBy } from './operations.ts';
@@ -74,23 +74,24 @@ export class RepositoryHunks {
     }
     if (await this.#git.isBusy()) return false;
     const state = await this.#git.state();
-    const operations = this.#known === null ? this.#madeBefore(state) : operationsBetween(this.#known, state);
+    const operations = this.#known === null ? [] : operationsBetween(this.#known, state);
+    if (this.#known === null) await this.#catchUp(state);
     this.#known = state;
     for (const operation of operations) await this.#did(operation);
     await this.#checkedOut();
-    await this.#cameBack();
-    changed();
+    const isBack = await this.#cameBack();
+    if (operations.length > 0 || isBack) changed();
     return true;
   }
 
-  /** While no window was open a remembered commit may have been reverted. */
-  #madeBefore({ entries }: GitState): GitOperation[] {
+  /** While no window was open remembered commits may have been amended or reverted. */
+  async #catchUp({ entries }: GitState): Promise<void> {
     const since = this.#host.memory.oldest(this.#root);
-    if (since === null) return [];
-    return entries
-      .filter(({ message, unixSeconds }) => unixSeconds >= since && revertedBy(message) !== null)
-      .map((entry): GitOperation => ({ kind: 'commit', entry }))
-      .reverse();
+    if (since === null) return;
+    for (const entry of entries.filter(({ unixSeconds }) => unixSeconds >= since).reverse()) {
+      await this.#amended(entry);
+      await this.#reverted(entry);
+    }
   }
 
   async #did(operation: GitOperation): Promise<void> {
@@ -98,7 +99,8 @@ export class RepositoryHunks {
       case 'stash':
         return this.#stashed(operation.sha);
       case 'commit':
-        if (revertedBy(operation.entry.message) !== null) await this.#reverted(operation.entry);
+        await this.#amended(operation.entry);
+        await this.#reverted(operation.entry);
         return this.#commits.took(operation.entry);
       case 'reset':
         return this.#reset(operation.entry);
@@ -144,11 +146,20 @@ export class RepositoryHunks {
     await this.#threwAway('reset', thrown, keyOf(entry));
   }
 
+  /** A commit that holds a turn's edits has another name now. */
+  async #amended({ action, previous, sha, unixSeconds }: ReflogEntry): Promise<void> {
+    if (action !== 'amend' || previous === null) return;
+    const commit = await this.#remembered(previous);
+    if (commit === undefined) return;
+    const authored = await this.#git.authored(sha);
+    await this.#host.memory.forget(commit);
+    await this.#host.memory.remember({ ...commit, sha, authored, unixSeconds });
+  }
+
   /** A commit that takes back one that held a turn's edits. */
   async #reverted(entry: ReflogEntry): Promise<void> {
-    const named = revertedBy(entry.message) ?? '';
-    const authored = await this.#git.authored(named).catch(() => null);
-    const commit = this.#host.memory.find(this.#root, named, authored);
+    const named = revertedBy(entry.message);
+    const commit = named === null ? undefined : await this.#remembered(named);
     if (commit === undefined) return;
     for (const turnId of commit.turnIds) {
       const hunks = this.#followed().filter(({ hunk }) => hunk.turnId === turnId);
@@ -157,6 +168,12 @@ export class RepositoryHunks {
       for (const { hunk } of hunks) this.#toldGone.add(hunk.id);
     }
     await this.#host.memory.forget(commit);
+  }
+
+  async #remembered(sha: string): Promise<CommittedTurns | undefined> {
+    // One that was pruned has no author any more.
+    const authored = await this.#git.authored(sha).catch(() => null);
+    return this.#host.memory.find(this.#root, sha, authored);
   }
 
   /** A file stands there as git wrote it, without the lines that an agent had put into it, and nothing else tells why. */
@@ -201,9 +218,10 @@ export class RepositoryHunks {
       await this.#tell(by, turnId, this.#pathsOf(ofTurn), this.#host.hunks.watch.survival(turnId), key);
   }
 
-  /** What was set aside is followed on from where it is again. */
-  async #cameBack(): Promise<void> {
-    for (const one of this.#followed()) if (one.share >= GONE) this.#toldGone.delete(one.hunk.id);
+  /** What was set aside is followed on from where it is again. Was there something? */
+  async #cameBack(): Promise<boolean> {
+    const gone = new Set(this.#followed().flatMap(({ hunk, share }) => (share < GONE ? [hunk.id] : [])));
+    for (const id of this.#toldGone) if (!gone.has(id)) this.#toldGone.delete(id);
     const back = this.#followed().flatMap((one) => {
       const { state, found } = one;
       const isBack = state.kind === 'aside' && found.state === 'here' && this.#shareNow(one) >= state.share;
@@ -221,6 +239,7 @@ export class RepositoryHunks {
           `${state.key} back`,
         );
     }
+    return back.length > 0;
   }
 
   /** The hunks of which `textIn` holds more lines than the work tree does, and how many. */

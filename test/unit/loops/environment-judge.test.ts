@@ -198,7 +198,7 @@ describe('Environment and judge', () => {
     assert.equal(store.nextJudgeDueMs(), T0 + 11_000);
     await attached(thumb(turnId, 1));
     assert.equal(store.nextJudgeDueMs(), T0 + 5_000);
-    const git = { kind: 'git', ...of(turnId), paths: [], survival: 0 } as const;
+    const git = { kind: 'git' as const, ...of(turnId), paths: [], survival: 0 };
     assert.equal(settleWindowMs({ ...git, action: 'stash' }), 360_000, 'it may come back');
     assert.equal(settleWindowMs({ ...git, action: 'checkout_file' }), 0);
   });

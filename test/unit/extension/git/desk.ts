@@ -34,6 +34,7 @@ export class Desk {
   );
   readonly #files = new FilesSeen();
   readonly #open = new Map<string, string>();
+  readonly #others = new Map<Desk, RepositoryHunks>();
   #repository: RepositoryHunks;
 
   /** `files` are there and committed; `open`: in an editor too. `beside`: another window on that one's repository. */
@@ -84,6 +85,26 @@ export class Desk {
     await this.look();
   }
 
+  /** Another repository of the same window: an edit of the turn arrives there. */
+  async alsoIn(other: Desk, path: string, before: string, after: string): Promise<void> {
+    const file = other.#file(path);
+    writeFileSync(file, readFileSync(file, 'utf8').replace(before, after));
+    const start = readFileSync(file, 'utf8').indexOf(after);
+    const proposed = after.replace(/\n$/, '');
+    const span = { start, end: start + proposed.length };
+    this.#tracker.add({ id: `${TURN}/1`, turnId: TURN, edit: 1, proposed }, { document: file, span });
+    this.watch.arrived(TURN, `${TURN}/1`, this.nowMs);
+    this.#others.set(other, this.#watching(other.root));
+    await this.lookIn(other);
+  }
+
+  /** What was told since the last look, of the other repository. */
+  async lookIn(other: Desk): Promise<GitTold[]> {
+    const before = this.told.length;
+    await this.#others.get(other)?.look();
+    return this.told.slice(before);
+  }
+
   /** The user edits in the editor, saves, and closes what is not to be open. */
   user(path: string, before: string, after: string): void {
     const file = this.#file(path);
@@ -113,9 +134,9 @@ export class Desk {
     return this.told.slice(before);
   }
 
-  #watching(): RepositoryHunks {
+  #watching(root = this.root): RepositoryHunks {
     return new RepositoryHunks(
-      { root: this.root, binary: 'git' },
+      { root, binary: 'git' },
       {
         hunks: this.#hunks,
         memory: new CommitMemory({

@@ -197,6 +197,35 @@ both('GIT-4: a file that is checked out again loses the edit, though no commit w
   assert.deepEqual(said(await d.look()), []);
 });
 
+test('GIT-3: another commit of the same author in the same second is another', async (t) => {
+  const d = desk(t);
+  await d.agent('total.js', BEFORE, AFTER);
+  d.git('commit', '-qam', 'feat: round');
+  d.write('notes.txt', 'two\n');
+  d.git('commit', '-qam', 'docs: two');
+  await d.look();
+  d.git('revert', '--no-edit', 'HEAD');
+  assert.deepEqual(said(await d.look()), []);
+});
+
+test('GIT-8: a turn that edited files of two repositories is followed in the other one', async (t) => {
+  const d = desk(t);
+  const other = new Desk(t, { 'total.js': FILE });
+  await d.agent('total.js', BEFORE, AFTER);
+  await d.alsoIn(other, 'total.js', LAST.before, LAST.after);
+  d.git('commit', '-qam', 'feat: round');
+  assert.deepEqual(said(await d.look()), [committed(1, [{ edit: 0, text: null }])]);
+  d.git('commit', '-q', '--allow-empty', '-m', 'chore: more');
+  assert.deepEqual(said(await d.look()), []);
+  other.git('commit', '-qam', 'feat: the last');
+  assert.deepEqual(said(await d.lookIn(other)), [
+    committed(1, [
+      { edit: 0, text: null },
+      { edit: 1, text: null },
+    ]),
+  ]);
+});
+
 test('GIT-4: what the user deletes by hand is no checkout; nor is what stands elsewhere in the file', async (t) => {
   const d = desk(t);
   await d.agent('total.js', BEFORE, AFTER);
