@@ -5,14 +5,9 @@ import { type TextDocument, type TextDocumentChangeEvent, TextDocumentChangeReas
 /** A larger file is no source that an agent edits. */
 const MAX_FILE_BYTES = 2_000_000;
 
-/** A file of the workspace. A notebook's cells are documents of their own, and its file is none that is followed. */
+/** A file of the workspace. */
 export function isOurs({ uri }: Pick<TextDocument, 'uri'>): boolean {
-  return uri.scheme === 'file' && workspace.getWorkspaceFolder(uri) !== undefined && !isNotebook(uri.fsPath);
-}
-
-/** What an editor makes of its cells, and when it writes them, says nothing of the lines that an agent put there. */
-export function isNotebook(path: string): boolean {
-  return /\.ipynb$/i.test(path);
+  return uri.scheme === 'file' && workspace.getWorkspaceFolder(uri) !== undefined;
 }
 
 export function openDocument(path: string): TextDocument | undefined {

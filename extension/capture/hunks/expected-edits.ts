@@ -28,11 +28,15 @@ interface Expected {
 export class ExpectedEdits {
   #expected: Expected[] = [];
 
-  /** The oldest are given up when there are too many. A deletion leaves nothing to follow. */
+  /**
+   * The oldest are given up when there are too many. A deletion leaves nothing to follow; of a notebook's file an editor
+   * shows cells, which it writes in a form of its own.
+   */
   expect(turnId: string, edits: readonly ProposedEdit[], nowMs: number): void {
     const untilMs = nowMs + LIFETIME_MS;
     for (const [index, edit] of edits.entries())
-      if (edit.after.trim() !== '') this.#expected.push({ turnId, index, edit, untilMs });
+      if (edit.after.trim() !== '' && !/\.ipynb\s*$/i.test(edit.path))
+        this.#expected.push({ turnId, index, edit, untilMs });
     this.#expected = this.#expected.slice(-MAX_EXPECTED);
   }
 

@@ -18,7 +18,7 @@ import { Observation, type UserEditObservation } from '../../../agent-server/pro
 import type { AgentServerClient } from '../../client.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
 import { stableObservationId } from '../stable-id.ts';
-import { isNotebook, isOurs, openDocument, stepOf, textOf, textOnDisk } from './documents.ts';
+import { isOurs, openDocument, stepOf, textOf, textOnDisk } from './documents.ts';
 import { ExpectedEdits } from './expected-edits.ts';
 import { FilesSeen } from './files-seen.ts';
 import { FollowedHunks } from './followed-hunks.ts';
@@ -216,7 +216,7 @@ export class HunkCapture implements Disposable {
 
   /** Some agents write files themselves; those that are open tell of it as documents. */
   #written(path: string): void {
-    if (openDocument(path) !== undefined || isNotebook(path)) return;
+    if (openDocument(path) !== undefined) return;
     const text = this.#expected.concern(path, Date.now()) ? textOnDisk(path) : null;
     const arrived = text !== null && this.#look(path, null, text, null);
     if (arrived || !this.#tracker.documents().includes(path)) return;

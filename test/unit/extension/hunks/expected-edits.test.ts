@@ -43,9 +43,11 @@ describe('ExpectedEdits', () => {
     }
   });
 
-  it('never reads what was not named, gives up after ten minutes, and follows no deletion', () => {
+  it('never reads what was not named, gives up after ten minutes, and follows no deletion and no notebook', () => {
     const expected = new ExpectedEdits();
     expected.expect('t', [EDIT, { path: 'src/b.ts', before: 'x', after: '' }], 0);
+    expected.expect('t', [{ ...EDIT, path: 'src/c.ipynb' }], 0);
+    assert.ok(!expected.concern('/w/src/c.ipynb', 1));
     assert.ok(expected.concern('/w/src/a.ts', 1));
     assert.ok(!expected.concern('/w/src/b.ts', 1));
     assert.ok(!expected.concern('/w/other/a.ts', 1));
