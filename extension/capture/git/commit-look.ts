@@ -66,7 +66,8 @@ export class CommitLook {
   /** It says nothing of what the user thinks of the edit: what becomes of that is for a later commit. */
   #isAgentsOwn({ unixSeconds }: ReflogEntry, { hunk }: Followed): boolean {
     const arrivedMs = this.#host.hunks.watch.arrivedMs(hunk.turnId) ?? 0;
-    return unixSeconds * 1000 < arrivedMs + AGENTS_OWN_MS;
+    // What was accepted in a review was read.
+    return hunk.edit !== null && unixSeconds * 1000 < arrivedMs + AGENTS_OWN_MS;
   }
 
   /** What a commit holds whole, with another one on top of it, is not amended any more. */

@@ -44,11 +44,10 @@ export class ThrownAway {
 
   /** Turns that have something in this document and nothing left of all that they did, each told once. */
   gone(document: string): string[] {
-    const turns = new Set(
-      this.#hunks
-        .in((one) => one === document)
-        .flatMap(({ hunk, state }) => (state.kind === 'open' ? [hunk.turnId] : [])),
-    );
+    const here = this.#hunks.in((one) => one === document);
+    // What was accepted in a review is the review's to take back.
+    const open = here.filter(({ hunk, state }) => state.kind === 'open' && hunk.edit !== null);
+    const turns = new Set(open.map(({ hunk }) => hunk.turnId));
     return [...turns].filter((turnId) => {
       const ofTurn = this.#hunks.in(() => true).filter(({ hunk }) => hunk.turnId === turnId);
       if (ofTurn.some(({ share }) => share >= GONE)) {

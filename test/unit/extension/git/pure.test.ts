@@ -132,9 +132,9 @@ describe('CAPTURE-2: what the user throws away', () => {
     const tracker = new HunkTracker();
     const watch = new HunkWatch(tracker, textOf);
     const hunks = new FollowedHunks(tracker, watch, textOf, () => undefined);
-    const put = (turnId: string, document: string, at = 0): void => {
-      const hunk = { id: `${turnId}/${document}`, turnId, edit: 0, proposed: PROPOSED };
-      tracker.add(hunk, { document, span: { start: at, end: at + PROPOSED.length } });
+    const put = (turnId: string, document: string, edit: number | null = 0): void => {
+      const hunk = { id: `${turnId}/${document}`, turnId, edit, proposed: PROPOSED };
+      tracker.add(hunk, { document, span: { start: 0, end: PROPOSED.length } });
       watch.arrived(turnId, hunk.id, 0);
     };
     const remove = (document: string, by: 'editor' | 'disk' = 'editor'): void => {
@@ -156,6 +156,14 @@ describe('CAPTURE-2: what the user throws away', () => {
     assert.deepEqual(thrown.saved('b'), ['t']);
     thrown.changed('b', true, 'undo');
     assert.deepEqual(thrown.saved('b'), []);
+  });
+
+  it('REVIEW-3: what was accepted in a review is the review’s to take back', () => {
+    const { thrown, put, remove } = desk({ a: PROPOSED });
+    put('t', 'a', null);
+    thrown.changed('a', true, 'undo');
+    remove('a');
+    assert.deepEqual(thrown.saved('a'), []);
   });
 
   it('deleted by hand and saved is an edit like another', () => {
