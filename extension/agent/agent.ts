@@ -7,6 +7,7 @@ import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { SESSION_HEADER, TURN_HEADER } from '../../agent-server/protocol/gateway.ts';
 import type { AgentRuns } from '../capture/runs/agent-runs.ts';
 import {
+  type ChatPiece,
   type GatewayAddress,
   type GatewayMessage,
   type ModelFacts,
@@ -62,6 +63,8 @@ const MAX_ANSWER_TOKENS = 4_096;
 /** Of the context, what one result may take, and in characters at most. */
 const RESULT_SHARE = 0.2;
 const MAX_RESULT_CHARS = 16_000;
+/** Of the room by characters, that is tried last. */
+const LEAST_PART = 0.2;
 
 /** Does not reject: what went wrong is told in the chat, and what was done by then is kept. */
 export async function runAgent(parts: AgentParts, agentRequest: AgentRequest): Promise<ChatResult> {
@@ -84,17 +87,19 @@ export async function runAgent(parts: AgentParts, agentRequest: AgentRequest): P
   const end = await runLoop(
     {
       ask: (conversation, stop) =>
-        streamChat(
-          gateway,
-          {
-            messages: fitConversation(conversation, room),
-            tools: told,
-            parallel_tool_calls: false,
-            temperature: TEMPERATURE,
-            max_tokens: answerTokens,
-          },
-          headers,
-          stop,
+        withinContext(room, (chars) =>
+          streamChat(
+            gateway,
+            {
+              messages: fitConversation(conversation, chars),
+              tools: told,
+              parallel_tool_calls: false,
+              temperature: TEMPERATURE,
+              max_tokens: answerTokens,
+            },
+            headers,
+            stop,
+          ),
         ),
       call: async ({ id, function: called }, turnId, stop) => {
         const call: CallContext = { turnId, callId: id, signal: stop, stream, maxChars };
@@ -116,6 +121,21 @@ export async function runAgent(parts: AgentParts, agentRequest: AgentRequest): P
     ...errorOf(end, signal),
     ...(kept ? { metadata: { sessionId, turnId, asked, steps, answer } } : {}),
   };
+}
+
+/** Some texts have more tokens than their length tells: what the gateway refuses as too long is asked with less of it. */
+async function* withinContext(
+  maxChars: number,
+  ask: (maxChars: number) => AsyncIterable<ChatPiece>,
+): AsyncGenerator<ChatPiece> {
+  for (let part = 1; ; part /= 2) {
+    try {
+      yield* ask(maxChars * part);
+      return;
+    } catch (error) {
+      if (toApprenticeError(error).code !== 'context_length_exceeded' || part < LEAST_PART) throw error;
+    }
+  }
 }
 
 function toolsFor(parts: AgentParts, request: ChatRequest): AgentTool[] {

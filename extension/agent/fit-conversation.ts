@@ -7,6 +7,8 @@ export const CHARS_A_TOKEN = 3;
 const LEFT_OUT = '(left out: this was long ago. Call the tool again if you need it.)';
 /** Results that always stay: the model is at work with them. */
 const KEPT_RESULTS = 2;
+/** Left out together: in between each prompt extends the one before it, and the engine's cache of that serves it. */
+const LEFT_OUT_AT_ONCE = 4;
 
 /**
  * `messages` within `maxChars` where that can be had by leaving out results of tools, the oldest first, and then whole
@@ -16,8 +18,8 @@ export function fitConversation(messages: readonly GatewayMessage[], maxChars: n
   const fitted = [...messages];
   let chars = fitted.reduce((sum, message) => sum + charsOf(message), 0);
   const results = fitted.flatMap(({ role }, index) => (role === 'tool' ? [index] : []));
-  for (const index of results.slice(0, -KEPT_RESULTS)) {
-    if (chars <= maxChars) return fitted;
+  for (const [order, index] of results.slice(0, -KEPT_RESULTS).entries()) {
+    if (chars <= maxChars && order % LEFT_OUT_AT_ONCE === 0) return fitted;
     const message = fitted[index];
     if (message === undefined || message.content.length <= LEFT_OUT.length) continue;
     chars -= message.content.length - LEFT_OUT.length;

@@ -23,7 +23,13 @@ import type { AgentParts } from '../agent/agent.ts';
 import type { AgentServerClient } from '../client.ts';
 import type { ThumbValue } from '../feedback/thumbs.ts';
 import { cancelledBy } from './cancelled-by.ts';
-import { type GatewayMessage, type ModelFacts, modelFacts, streamChat } from './chat-stream.ts';
+import {
+  type GatewayAddress,
+  type GatewayMessage,
+  type ModelFacts,
+  modelFacts,
+  streamChat,
+} from './chat-stream.ts';
 import { Exchange, exchangesOf, messagesOf } from './exchange.ts';
 import { gatewayOf } from './model-provider.ts';
 
@@ -49,6 +55,8 @@ const SYSTEM =
 /** As coding agents commonly ask. */
 const TEMPERATURE = 0.2;
 const MAX_ANSWER_TOKENS = 1_024;
+/** A large model takes that long to be read from a disk. */
+const LOAD_LIMIT_MS = 180_000;
 /** Of all that is attached to one message; the model's context has to hold the conversation besides. */
 const MAX_ATTACHED_CHARS = 8_000;
 
@@ -83,13 +91,13 @@ async function answer(
   const asked = await parts.scrub(`${request.prompt}${await attached(request, parts)}`);
   const sessionId = before.at(-1)?.sessionId ?? `chat-${randomUUID()}`;
   const signal = cancelledBy(token);
-  const facts = await modelFacts(gateway, signal).catch(() => null);
+  const facts = await factsOf(parts.client, gateway, stream, signal);
   const why = whyWithoutTools(facts);
   if (facts !== null && why === null) {
     const { runAgent } = await import('../agent/agent.ts');
     return runAgent(parts.agent, { gateway, facts, request, stream, signal, before, asked, sessionId });
   }
-  if (request.command === 'agent') stream.markdown(`*${why}*\n\n`);
+  if (request.command === 'agent' && facts !== null) stream.markdown(`*${why}*\n\n`);
   const messages: GatewayMessage[] = [
     { role: 'system', content: SYSTEM },
     ...before.flatMap(messagesOf),
@@ -111,6 +119,27 @@ async function answer(
     const { message, remedy } = toApprenticeError(thrown);
     return told(`${message} ${remedy}`.trim());
   }
+}
+
+/** Waits for a model that is still being loaded. Null: there is none, which is told when it is asked. */
+async function factsOf(
+  client: AgentServerClient,
+  gateway: GatewayAddress,
+  stream: ChatResponseStream,
+  signal: AbortSignal,
+): Promise<ModelFacts | null> {
+  const ask = (): Promise<ModelFacts | null> => modelFacts(gateway, signal).catch(() => null);
+  const isStarting = (): boolean => client.snapshot?.worker?.engine.state === 'starting';
+  const facts = await ask();
+  if (facts !== null || !isStarting()) return facts;
+  stream.progress(l10n.t('The model is still loading'));
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const subscription = client.onDidChange(() => !isStarting() && resolve());
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(LOAD_LIMIT_MS)]);
+  limit.addEventListener('abort', () => resolve(), { once: true });
+  await over;
+  subscription.dispose();
+  return ask();
 }
 
 /** Why the model works without tools here; null: it works with them. */

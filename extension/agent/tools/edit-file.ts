@@ -51,6 +51,8 @@ export function editFileTool(parts: EditParts): AgentTool {
 export function createFileTool(parts: EditParts): AgentTool {
   const what = 'Makes a new file. The user reviews it; the result says what they decided.';
   return defineTool('create_file', what, CreateArgs, async (args, call) => {
+    if (args.content === '')
+      throw new ToolError('There is nothing to review in an empty file: give it a line.');
     const place = await parts.files.free(args.path);
     await mkdir(dirname(place.path), { recursive: true });
     // Empty until it is reviewed; not over one that came meanwhile.

@@ -24,18 +24,18 @@ test('AGENT-3: what fits stays as it is', () => {
 });
 
 test('AGENT-3: the oldest results are left out first, and the last two never', () => {
-  const messages = [
-    system,
-    user('hi'),
-    ...['a', 'b', 'c', 'd'].flatMap((id) => [call(id), result(id, 1_000)]),
-  ];
+  const messages = [system, user('hi'), ...[...'abcdefgh'].flatMap((id) => [call(id), result(id, 1_000)])];
   const results = (max: number): boolean[] =>
     fitConversation(messages, max).flatMap((one) =>
       one.role === 'tool' ? [one.content.length === 1_000] : [],
     );
-  assert.deepEqual(results(3_500), [false, true, true, true]);
-  assert.deepEqual(results(2_500), [false, false, true, true]);
-  assert.deepEqual(results(10), [false, false, true, true]);
+  const left = (count: number): boolean[] => Array.from({ length: 8 }, (_, index) => index >= count);
+  assert.deepEqual(results(10_000), left(0));
+  // Four at once, so that the next prompts extend this one.
+  assert.deepEqual(results(7_500), left(4));
+  assert.deepEqual(results(4_900), left(4));
+  assert.deepEqual(results(4_100), left(6));
+  assert.deepEqual(results(10), left(6));
   assert.equal(messages[3]?.content.length, 1_000);
 });
 
