@@ -31,8 +31,8 @@ export interface LoopEnd {
   readonly turnId: string;
 }
 
-/** Said to the model in place of the result of a call that was stopped. */
-const STOPPED = 'Error: the user stopped this.';
+/** Said to the model in place of the result of a call that was stopped; no failure, so that it counts for nothing. */
+const STOPPED = 'The user stopped this before it was done.';
 
 /** `messages` end with the request. Does not reject. */
 export async function runLoop(

@@ -6,6 +6,7 @@ import { type ChatRequest, type ChatResponseStream, type ChatResult, l10n, type 
 import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { SESSION_HEADER, TURN_HEADER } from '../../agent-server/protocol/gateway.ts';
 import type { AgentRuns } from '../capture/runs/agent-runs.ts';
+import { keptOutput } from '../capture/runs/kept-text.ts';
 import {
   type ChatPiece,
   type GatewayAddress,
@@ -19,7 +20,7 @@ import { type LoopEnd, MAX_STEPS, runLoop } from './agent-loop.ts';
 import type { AllowedCommands } from './allowed-commands.ts';
 import { CHARS_A_TOKEN, fitConversation } from './fit-conversation.ts';
 import { inlineCode } from './shown-text.ts';
-import { type AgentTool, type CallContext, FAILED, resultOf } from './tool.ts';
+import { type AgentTool, type CallContext, resultOf } from './tool.ts';
 import { diagnosticsTool } from './tools/diagnostics.ts';
 import { createFileTool, editFileTool } from './tools/edit-file.ts';
 import { listFilesTool } from './tools/list-files.ts';
@@ -103,11 +104,11 @@ export async function runAgent(parts: AgentParts, agentRequest: AgentRequest): P
         ),
       call: async ({ id, function: called }, turnId, stop) => {
         const call: CallContext = { turnId, callId: id, signal: stop, stream, maxChars };
-        const result = await parts.scrub(await resultOf(tools, called, call));
-        if (result.startsWith(FAILED)) tellFailure(stream, called.name, result);
+        const { text, failure } = await resultOf(tools, called, call);
+        if (failure !== null) tellFailure(stream, called.name, failure);
         // What is said next begins a paragraph of its own.
         stream.markdown('\n\n');
-        return result;
+        return keptOutput(text, parts.scrub, maxChars);
       },
       onTurn: (turnId) => parts.reviewedHere(turnId),
       onText: (text) => stream.markdown(text),
@@ -156,8 +157,8 @@ function toolsFor(parts: AgentParts, request: ChatRequest): AgentTool[] {
 }
 
 /** A step that came to nothing is seen as well: the model may go another way. */
-function tellFailure(stream: ChatResponseStream, tool: string, result: string): void {
-  const [line = ''] = result.slice(FAILED.length).trim().split('\n');
+function tellFailure(stream: ChatResponseStream, tool: string, failure: string): void {
+  const [line = ''] = failure.split('\n');
   stream.markdown(`\n\n${l10n.t('{0} did not work: {1}', inlineCode(tool), inlineCode(line))}`);
 }
 

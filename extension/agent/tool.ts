@@ -52,23 +52,27 @@ export function defineTool<S extends z.ZodObject>(
   };
 }
 
-/** How a result begins that tells of a failure: the next state of the turn is read by it (agent-server/evidence). */
-export const FAILED = 'Error:';
+/** What the model gets of a call. The next state of its turn is read off it: a failure begins with `Error:`. */
+export interface ToolResult {
+  readonly text: string;
+  /** Why the call could not be done; null: it was. */
+  readonly failure: string | null;
+}
 
-/** The result that the model gets of a call: a text, which tells of a failure by how it begins. */
 export async function resultOf(
   tools: readonly AgentTool[],
   { name, arguments: given }: { name: string; arguments: string },
   call: CallContext,
-): Promise<string> {
+): Promise<ToolResult> {
   try {
     const tool = tools.find((one) => one.name === name);
     if (tool === undefined)
       throw new ToolError(`There is no tool ${name}. There are: ${tools.map((one) => one.name).join(', ')}.`);
-    return await tool.run(objectOf(given), call);
+    return { text: await tool.run(objectOf(given), call), failure: null };
   } catch (error) {
     call.signal.throwIfAborted();
-    return `${FAILED} ${messageOf(error)}`;
+    const failure = messageOf(error);
+    return { text: `Error: ${failure}`, failure };
   }
 }
 

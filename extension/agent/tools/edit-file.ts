@@ -2,13 +2,14 @@
  * Edits: a piece of a file becomes another, or a new file comes. Both are proposed in place and reviewed hunk by hunk
  * (review/); the call ends when the user has decided, and tells the model what they decided.
  */
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { l10n, type TextDocument, Uri } from 'vscode';
 import { z } from 'zod';
 import type { AgentRuns } from '../../capture/runs/agent-runs.ts';
 import type { AgentEdit, ProposedReview, ReviewEnd } from '../../review/agent-edit.ts';
 import { USER_LIMIT_MS, withinLimit } from '../limited.ts';
+import { isWithin } from '../place.ts';
 import { replacementOf, replaceOnce } from '../search-replace.ts';
 import { inlineCode, plainWords } from '../shown-text.ts';
 import { type AgentTool, type CallContext, defineTool, ToolError } from '../tool.ts';
@@ -54,7 +55,7 @@ export function createFileTool(parts: EditParts): AgentTool {
     if (args.content === '')
       throw new ToolError('There is nothing to review in an empty file: give it a line.');
     const place = await parts.files.free(args.path);
-    await mkdir(dirname(place.path), { recursive: true });
+    const made = await mkdir(dirname(place.path), { recursive: true });
     // Empty until it is reviewed; not over one that came meanwhile.
     await writeFile(place.path, '', { flag: 'wx' });
     try {
@@ -66,9 +67,20 @@ export function createFileTool(parts: EditParts): AgentTool {
       return await reviewed(parts, document, { ...lines, asAnswer }, call);
     } finally {
       // Nothing of it was wanted, or it was left: an empty file says nothing.
-      if ((await sizeOf(place.path)) === 0) await rm(place.path, { force: true });
+      if ((await sizeOf(place.path)) === 0) await takeAway(place.path, made);
     }
   });
+}
+
+/** The file, and the folders that were made for it, from `made` on, as far as nothing else came into them. */
+async function takeAway(file: string, made: string | undefined): Promise<void> {
+  await rm(file, { force: true });
+  if (made === undefined) return;
+  try {
+    for (let folder = dirname(file); isWithin(made, folder); folder = dirname(folder)) await rmdir(folder);
+  } catch {
+    // Not empty, or gone already.
+  }
 }
 
 async function reviewed(
@@ -79,7 +91,8 @@ async function reviewed(
 ): Promise<string> {
   const file = document.uri.fsPath;
   const name = files.name(file);
-  const clean = !document.isDirty;
+  // A review that was rejected leaves the document changed, with nothing in it that is not on the disk.
+  const clean = !document.isDirty || (await readFile(file, 'utf8')) === document.getText();
   const reviewing = runs.reviewing(file);
   try {
     const review = await propose(document, { ...lines, turnId, callId });
@@ -122,7 +135,7 @@ function wordsFor(name: string, ended: ReviewEnd | null): string {
     case 'rejected':
       return `Error: the user rejected the edit of ${name}, which is as it was before.${why}`;
     default:
-      return `Error: the edit of ${name} was not decided on. Read the file before you go on.`;
+      return `The edit of ${name} was not decided on. Read the file before you go on.`;
   }
 }
 

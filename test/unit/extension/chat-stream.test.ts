@@ -45,6 +45,13 @@ test('CHAT-4: an answer comes piece by piece, calls whole, and names its turn', 
   );
 });
 
+test('CHAT-6: a call cannot be forced, and who wants that is told so', async (t) => {
+  const { address } = await opened(t, { ...realTokenizerFiles(), chatTemplate: HERMES_TEMPLATE });
+  const tools = [{ type: 'function' as const, function: TOOL }];
+  const forced = pieces(streamChat(address, { ...ASKED, tools, tool_choice: 'required' }, {}, never));
+  await assert.rejects(forced, { code: 'invalid_request', message: /a call cannot be forced/ });
+});
+
 test('CHAT-4: errors keep the gateway’s code, before the answer and within it', async (t) => {
   const { address } = await opened(t);
   const refused = pieces(streamChat({ ...address, key: 'another' }, ASKED, {}, never));

@@ -92,7 +92,7 @@ test('AGENT-1: stopped in the middle of a call, what was done by then is kept, a
     stop.signal,
   );
   assert.deepEqual([end.kind, end.turnId], ['failed', turns[0]]);
-  assert.deepEqual(end.steps.at(-1)?.content, 'Error: the user stopped this.');
+  assert.deepEqual(end.steps.at(-1)?.content, 'The user stopped this before it was done.');
 });
 
 test('AGENT-1: an error of the gateway ends it with its code', async (t) => {
@@ -125,7 +125,8 @@ test('AGENT-1: what is wrong with a call is told to the model', async () => {
       throw new Error('This tool shows nothing.');
     },
   };
-  const result = (name: string, given: string) => resultOf([add], { name, arguments: given }, call);
+  const result = async (name: string, given: string) =>
+    (await resultOf([add], { name, arguments: given }, call)).text;
   assert.equal(await result('add', '{"a": 2}'), '3');
   assert.match(await result('add', '{"a": "two"}'), /^Error: The arguments are not right\..*at a/s);
   assert.match(await result('add', ''), /^Error: The arguments are not right/);
