@@ -34,7 +34,9 @@ export class CurvePage extends LitElement {
   ];
 
   override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.get('changedAt') !== undefined) this.#comparisons.changed();
+    // To plan one, turns have to be read whole: not at every change of the store.
+    if (changed.get('comparing')?.kind === 'running' && this.comparing.kind !== 'running')
+      this.#comparisons.changed();
   }
 
   override render(): TemplateResult {

@@ -156,7 +156,7 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
     await panel.locator("apprentice-turn-list button[data-index='1']:focus").waitFor();
   });
 
-  it('PANEL-13: the base and the control of a comparison stand behind the curve; another is run from the page', async () => {
+  it('PANEL-13, PANEL-14: the base and the control of a comparison stand behind the curve; another is run from the page, and goes on while it is hidden', async () => {
     const { workbench } = till;
     await workbench.openPage('Curve');
     const panel = workbench.webview();
@@ -172,10 +172,14 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
       .waitFor();
     await panel.getByRole('button', { name: 'Measure now' }).click();
     await panel.getByRole('button', { name: 'Stop' }).waitFor();
+    await workbench.openSourceControl();
+    await workbench.openAgentImprovement();
     const reports = panel.locator('apprentice-comparison table.report');
     await reports.first().locator('tr[data-arm="serving"]').waitFor({ timeout: LEARN_LIMIT_MS });
     // Of that one no control was measured, so that none is drawn.
-    await chart.locator('[data-band="control"]').waitFor({ state: 'detached' });
+    await panel.getByRole('button', { name: 'Like what you wanted' }).click();
+    await chart.locator('[data-band="base"]').waitFor();
+    assert.equal(await chart.locator('[data-band="control"]').count(), 0);
     await panel.getByText('Earlier ones').click();
     await reports.nth(1).locator('tr[data-arm="control"]').waitFor();
   });
