@@ -87,17 +87,15 @@ export async function fetchVersion({
 }): Promise<string> {
   const folder = join(adapters, version);
   if (await isVersion(folder, adapterSha256)) return folder;
+  if (files.find(({ name }) => name === WEIGHTS)?.sha256 !== adapterSha256) throw notIt(version);
   const root = join(adapters, INCOMING);
   await mkdir(root, { recursive: true, mode: 0o700 });
   const parcel = { kind: 'version' as const, version };
   const whole = await pull({ root, parcel, files, read, signal, onProgress });
-  if (!(await isVersion(whole, adapterSha256))) {
+  // The weights' own hash was looked at by `pull`.
+  if ((await lineageIn(whole))?.adapterSha256 !== adapterSha256) {
     await rm(whole, { recursive: true, force: true });
-    throw new ApprenticeError(
-      'transfer_failed',
-      `What the gpu-worker sent as ${version} is not the version it named.`,
-      'It is fetched again.',
-    );
+    throw notIt(version);
   }
   await flush(whole);
   await rm(folder, { recursive: true, force: true });
@@ -109,14 +107,30 @@ export async function fetchVersion({
 /** Is a version complete there, with these weights? Anything that keeps it from being read says no. */
 async function isVersion(folder: string, adapterSha256: string): Promise<boolean> {
   try {
-    const lineage = Lineage.parse(JSON.parse(await readFile(join(folder, 'lineage.json'), 'utf8')));
-    if (lineage.adapterSha256 !== adapterSha256) return false;
+    if ((await lineageIn(folder))?.adapterSha256 !== adapterSha256) return false;
     await readFile(join(folder, 'adapter_config.json'));
     const weights = await readFile(join(folder, WEIGHTS));
     return createHash('sha256').update(weights).digest('hex') === adapterSha256;
   } catch {
     return false;
   }
+}
+
+async function lineageIn(folder: string): Promise<Lineage | null> {
+  try {
+    return Lineage.parse(JSON.parse(await readFile(join(folder, 'lineage.json'), 'utf8')));
+  } catch {
+    // Missing or broken, it is no version's.
+    return null;
+  }
+}
+
+function notIt(version: WeightVersion): ApprenticeError {
+  return new ApprenticeError(
+    'transfer_failed',
+    `What the gpu-worker sent as ${version} is not the version it named.`,
+    'It is fetched again.',
+  );
 }
 
 /** Makes names in a folder durable. Windows cannot open a folder, and journals renames. */

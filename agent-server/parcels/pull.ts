@@ -18,8 +18,8 @@ import {
   parcelKey,
 } from '../protocol/parcel.ts';
 
-/** 1 MiB under way: 200 ms of a line of 5 MB/s. */
-const CHUNKS_UNDER_WAY = 16;
+/** 2 MiB under way: 200 ms of a line of 10 MB/s. */
+const CHUNKS_UNDER_WAY = 8;
 /** Left free on the disk beside the parcel. */
 const SPARE_BYTES = 64 * 2 ** 20;
 

@@ -6,13 +6,12 @@ import { z } from 'zod';
 import { ErrorCode } from './errors.ts';
 import { BatchId, WeightVersion } from './ids.ts';
 
-export const MAX_CHUNK_BYTES = 65_536;
+export const MAX_CHUNK_BYTES = 262_144;
 /** An adapter of rank 256 on a model of 70 billion parameters is less. */
 export const MAX_PARCEL_BYTES: number = 4 * 2 ** 30;
-/** No text frame of either side is longer. */
-export const MAX_TEXT_BYTES = 262_144;
 const CHUNK_HEADER_BYTES = 4;
-export const MAX_FRAME_BYTES: number = MAX_TEXT_BYTES;
+/** No frame of either side is longer, chunks and text alike. */
+export const MAX_FRAME_BYTES: number = 2 * MAX_CHUNK_BYTES;
 
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 

@@ -12,7 +12,7 @@ import { KEY, linkTo, openWorker } from '../fixtures/gpu-worker.ts';
 import { temporaryFolder } from '../fixtures/home.ts';
 
 /** Several chunks a file, so that a cut falls into the middle of each. */
-const PADDING_BYTES = 150_000;
+const PADDING_BYTES = 600_000;
 const AT_ONCE = 8;
 const NEVER = Number.MAX_SAFE_INTEGER;
 
