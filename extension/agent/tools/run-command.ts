@@ -1,6 +1,5 @@
-/** Runs a command, or the tests, once the user has said yes; what it showed goes back to the model and is captured as a run. */
-import { access } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+/** Runs a command once the user has said yes; what it showed goes back to the model and is captured as a run. */
+import { basename } from 'node:path';
 import { l10n, workspace } from 'vscode';
 import { z } from 'zod';
 import type { AgentRuns } from '../../capture/runs/agent-runs.ts';
@@ -23,24 +22,10 @@ const MAX_COMMAND_CHARS = 2_000;
 /** Of a longer output the user is shown the end. */
 const SHOWN_LINES = 15;
 
-const folder = z.string().optional().describe('Name of a workspace folder, where there are several');
-const command = z.string().min(1).max(MAX_COMMAND_CHARS);
+/** Arguments that the tests take as well. */
+export const folder = z.string().optional().describe('Name of a workspace folder, where there are several');
+export const command = z.string().min(1).max(MAX_COMMAND_CHARS);
 const CommandArgs = z.object({ command: command.describe('A command line for the shell'), folder });
-const TestArgs = z.object({
-  command: command.optional().describe('The command that runs the tests; without it the usual one'),
-  folder,
-});
-
-/** What runs the tests of a folder that has this file; the first that is there. */
-const USUAL: readonly (readonly [string, string])[] = [
-  ['package.json', 'npm test'],
-  ['Cargo.toml', 'cargo test'],
-  ['go.mod', 'go test ./...'],
-  ['pyproject.toml', 'python -m pytest'],
-  ['pytest.ini', 'python -m pytest'],
-  ['setup.cfg', 'python -m pytest'],
-];
-
 export function runCommandTool(parts: RunParts): AgentTool {
   return defineTool(
     'run_command',
@@ -50,15 +35,8 @@ export function runCommandTool(parts: RunParts): AgentTool {
   );
 }
 
-export function runTestsTool(parts: RunParts): AgentTool {
-  const what = 'Runs the tests of the workspace folder, after the user has said yes.';
-  return defineTool('run_tests', what, TestArgs, async (args, call) => {
-    const { path } = parts.files.folder(args.folder);
-    return run(parts, 'test_run', args.command ?? (await usualTests(path)), path, call);
-  });
-}
-
-async function run(
+/** `kind`: as what it is told (capture/runs). */
+export async function run(
   { allowed, runs }: RunParts,
   kind: 'terminal' | 'test_run',
   commandLine: string,
@@ -96,15 +74,4 @@ function resultOf({ exitCode, output, ended }: ShellRun, maxChars: number): stri
 
 function lastLines(output: string): string {
   return output.trimEnd().split('\n').slice(-SHOWN_LINES).join('\n');
-}
-
-async function usualTests(path: string): Promise<string> {
-  for (const [file, usual] of USUAL) {
-    const there = await access(join(path, file)).then(
-      () => true,
-      () => false,
-    );
-    if (there) return usual;
-  }
-  throw new ToolError('How the tests are run is not known here: give the command.');
 }
