@@ -13,7 +13,7 @@ function memory(): Memory & { kept: Map<string, unknown> } {
   };
 }
 
-const folder = '/work/shop';
+const folder = '/projects/shop';
 
 test('AGENT-6: an allowed command is that very line in that very folder', async () => {
   const allowed = new AllowedCommands(memory());
@@ -37,7 +37,7 @@ test('AGENT-6: an allowed command is that very line in that very folder', async 
     '',
   ];
   for (const command of others) assert.equal(allowed.allows({ folder, command }), false, command);
-  assert.equal(allowed.allows({ folder: '/work/docs', command: 'npm test' }), false);
+  assert.equal(allowed.allows({ folder: '/projects/docs', command: 'npm test' }), false);
 });
 
 test('AGENT-6: the list is remembered, taken back one by one, and what is no list allows nothing', async () => {

@@ -7,17 +7,17 @@ import { test } from 'node:test';
 import { leadsOverNoLink } from '../../../../extension/agent/links.ts';
 import { isConfiguration, placeIn } from '../../../../extension/agent/place.ts';
 
-const shop = { name: 'shop', path: '/work/shop' };
-const docs = { name: 'docs', path: '/work/docs' };
+const shop = { name: 'shop', path: '/projects/shop' };
+const docs = { name: 'docs', path: '/projects/docs' };
 
 test('AGENT-2: a relative path is one of the only folder, or of the one that its first segment names', () => {
-  assert.equal(placeIn('src/a.ts', [shop])?.path, '/work/shop/src/a.ts');
-  assert.equal(placeIn('./src/../b.ts', [shop])?.path, '/work/shop/b.ts');
-  assert.equal(placeIn('docs/a.md', [shop, docs])?.path, '/work/docs/a.md');
-  assert.equal(placeIn('src/a.ts', [shop, docs])?.path, '/work/shop/src/a.ts');
-  assert.equal(placeIn('/work/docs/a.md', [shop, docs])?.folder, docs);
-  assert.equal(placeIn('shop/src', [shop])?.path, '/work/shop/shop/src');
-  assert.equal(placeIn('..a/b', [shop])?.path, '/work/shop/..a/b');
+  assert.equal(placeIn('src/a.ts', [shop])?.path, '/projects/shop/src/a.ts');
+  assert.equal(placeIn('./src/../b.ts', [shop])?.path, '/projects/shop/b.ts');
+  assert.equal(placeIn('docs/a.md', [shop, docs])?.path, '/projects/docs/a.md');
+  assert.equal(placeIn('src/a.ts', [shop, docs])?.path, '/projects/shop/src/a.ts');
+  assert.equal(placeIn('/projects/docs/a.md', [shop, docs])?.folder, docs);
+  assert.equal(placeIn('shop/src', [shop])?.path, '/projects/shop/shop/src');
+  assert.equal(placeIn('..a/b', [shop])?.path, '/projects/shop/..a/b');
 });
 
 test('AGENT-2: what leads out of them, or into what git keeps, leads nowhere', () => {
@@ -27,8 +27,8 @@ test('AGENT-2: what leads out of them, or into what git keeps, leads nowhere', (
     '../shop2/a',
     'src/../../shopping/a',
     '/etc/passwd',
-    '/work/shopping/a',
-    '/work/shop/../docs/a',
+    '/projects/shopping/a',
+    '/projects/shop/../docs/a',
     'docs/../../etc/passwd',
     'a\0b',
     '.git/hooks/pre-commit',
