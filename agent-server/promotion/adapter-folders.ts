@@ -8,6 +8,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BASE_VERSION, versionNumber, WeightVersion, weightVersion } from '../protocol/ids.ts';
 import type { Store } from '../store/store.ts';
+import type { Version } from '../store/version-types.ts';
 import { numbersToDrop } from './thinning.ts';
 
 export interface AdapterFolders {
@@ -50,7 +51,7 @@ export function adapterFolders(
   /** Without a folder of its own, unless it is about to get one. */
   const orphaned = (version: WeightVersion): boolean => {
     const row = store.version(version);
-    return row === undefined || (row.folder === null && row.state !== 'training');
+    return row === undefined || !hasFiles(row);
   };
   const sweep = async (): Promise<void> => {
     for (const folder of [ADAPTERS, COPIES]) {
@@ -98,8 +99,14 @@ export function adapterFolders(
     known: () =>
       store
         .versions()
-        .flatMap(({ version }) => (version === BASE_VERSION || orphaned(version) ? [] : version)),
+        .filter((row) => row.version !== BASE_VERSION && hasFiles(row))
+        .map(({ version }) => version),
   };
+}
+
+/** Those of the base are not ours. */
+function hasFiles({ folder, state }: Pick<Version, 'folder' | 'state'>): boolean {
+  return folder !== null || state === 'training';
 }
 
 /** Names in a folder; none where it is not there yet. */

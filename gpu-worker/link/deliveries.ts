@@ -108,7 +108,8 @@ export class Deliveries {
     finish: (folder: string) => Promise<T>,
   ): Promise<T> {
     const key = parcelKey(parcel);
-    await this.#supersede(key);
+    // No await between the last look and the entry below: two that come at once must not both find none.
+    while (this.#underWay.has(key)) await this.#supersede(key);
     if (this.#underWay.size >= MAX_DELIVERIES)
       throw new ApprenticeError(
         'queue_full',
