@@ -4,7 +4,7 @@
  * way. Sizes are those of the default model: adapters of 20 MB, a batch of 2 MB.
  */
 import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WorkerLink } from '../../agent-server/loops/worker-link.ts';
 import { padBatch, writeBatch } from '../fixtures/batches.ts';
@@ -24,6 +24,8 @@ interface Times {
   /** From the version being made to its being here. */
   back: number;
   total: number;
+  /** Processor time of both ends and the line, which other work on the machine does not stretch. */
+  processor: number;
 }
 
 const scratch = await mkdtemp(join(tmpdir(), 'apprentice-bench-link-'));
@@ -50,9 +52,11 @@ async function step(line: 'none' | 'slow', parent: 'there' | 'lost'): Promise<Ti
     if (phase === 'loading') arrivedMs = performance.now();
     if (phase === 'saving') madeMs = performance.now();
   });
+  const before = process.cpuUsage();
   const beganMs = performance.now();
   await link.train(second.manifest.batchId, second.folder, AbortSignal.timeout(LIMIT_MS));
   const endedMs = performance.now();
+  const { user, system } = process.cpuUsage(before);
   link.close();
   await proxy?.close();
   await worker.close();
@@ -62,6 +66,7 @@ async function step(line: 'none' | 'slow', parent: 'there' | 'lost'): Promise<Ti
     toWorker: seconds(beganMs, arrivedMs),
     back: seconds(madeMs, endedMs),
     total: seconds(beganMs, endedMs),
+    processor: (user + system) / 1e6,
   };
 }
 
@@ -110,12 +115,15 @@ for (const parent of ['there', 'lost'] as const) {
     row('of it to the worker', of(slow, 'toWorker'), 's', null),
     row('of it back', of(slow, 'back'), 's', null),
     row('the same without a line between', of(free, 'total'), 's', null),
+    row('of it processor time, both ends', of(free, 'processor'), 's', null),
     row('ratio of the two', of(slow, 'total') / of(free, 'total'), 'times', null),
     row('against the bytes at 1 MB/s', of(slow, 'total') / least, 'times', 1.2),
   );
 }
 await rm(scratch, { recursive: true });
 await report(rows, {
+  load: loadavg(),
+  processors: availableParallelism(),
   line: LINE,
   adapterBytes: ADAPTER_BYTES,
   batchBytes: BATCH_BYTES,
