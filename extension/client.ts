@@ -14,11 +14,12 @@ import {
   type SideBySideAnswered,
   serverRequests,
 } from '../agent-server/protocol/editor.ts';
-import { ApprenticeError, ErrorCode, toApprenticeError } from '../agent-server/protocol/errors.ts';
+import { ApprenticeError, toApprenticeError } from '../agent-server/protocol/errors.ts';
 import type { PanelSnapshot } from '../agent-server/protocol/panel.ts';
 import type { LanguageModelJudge } from './judge/language-model.ts';
 import { messageOf } from './log.ts';
 import { Pause } from './pause.ts';
+import { serverError } from './server-error.ts';
 import {
   findOrStartServer,
   type ServerConnection,
@@ -48,9 +49,6 @@ export interface RequestOptions {
 
 /** Who answers when the server asks this window for a vote. */
 export type WindowJudge = Pick<LanguageModelJudge, 'offer' | 'answer'>;
-
-/** Errors carry their code and remedy in `data`; anything else that went wrong is `internal`. */
-const ErrorData = z.object({ code: ErrorCode, remedy: z.string() });
 
 export class AgentServerClient implements Disposable {
   #session: Session | null = null;
@@ -148,7 +146,7 @@ export class AgentServerClient implements Disposable {
         );
       }
       if (options.signal?.aborted) throw new ApprenticeError('aborted', 'Cancelled.', '', { cause: error });
-      throw asApprenticeError(error);
+      throw serverError(error);
     }
   }
 
@@ -294,10 +292,4 @@ export class AgentServerClient implements Disposable {
     this.#log.debug(`Connection: ${state.kind}`);
     if (!this.#disposed.signal.aborted) this.#onDidChange.fire();
   }
-}
-
-function asApprenticeError(error: unknown): ApprenticeError {
-  const data = ErrorData.safeParse(error instanceof Error && 'data' in error ? error.data : undefined);
-  if (!data.success || !(error instanceof Error)) return toApprenticeError(error);
-  return new ApprenticeError(data.data.code, error.message, data.data.remedy, { cause: error });
 }

@@ -17,7 +17,6 @@ import {
   workspace,
 } from 'vscode';
 import { editorRequests } from '../agent-server/protocol/editor.ts';
-import { toApprenticeError } from '../agent-server/protocol/errors.ts';
 import { AllowedCommands } from './agent/allowed-commands.ts';
 import { manageAllowedCommands } from './agent/confirm-command.ts';
 import { CommitMemory } from './capture/git/committed-turns.ts';
@@ -45,6 +44,7 @@ import { ThumbLenses } from './feedback/thumb-lenses.ts';
 import { Thumbs } from './feedback/thumbs.ts';
 import { LanguageModelJudge } from './judge/language-model.ts';
 import { MENU_COMMAND } from './manifest.ts';
+import { ModelSetUp } from './model-set-up.ts';
 import { Measuring } from './panel/measuring.ts';
 import { panelActions } from './panel/panel-actions.ts';
 import { PanelHost } from './panel/panel-host.ts';
@@ -120,49 +120,8 @@ export function makeParts(
   const thumbs = new Thumbs(client, spool, latest, scrub);
   const walkthrough = new Walkthrough();
 
-  const setUp = async (): Promise<void> => {
-    try {
-      await runtime.run();
-      await client.reconnect();
-    } catch (error) {
-      await showError(error);
-    }
-  };
-  const runtimeState = () => runtime.state(client.snapshot);
-  const confirmSetUp = async (): Promise<void> => {
-    const begin = l10n.t('Set Up');
-    const detail = l10n.t(
-      'Python packages and a small model are downloaded into {0}: some 1.8 GB, and a few minutes.',
-      readSettings().home,
-    );
-    const question = l10n.t('Set up the local model?');
-    if ((await window.showInformationMessage(question, { modal: true, detail }, begin)) === begin)
-      await setUp();
-  };
-  const offerSetUp = async (message: string): Promise<void> => {
-    const setUpModel = l10n.t('Set Up Local Model');
-    if ((await window.showErrorMessage(message, setUpModel)) === setUpModel) await setUp();
-  };
-  const showError = async (thrown: unknown): Promise<void> => {
-    const error = toApprenticeError(thrown);
-    log.error(`${error.code}: ${error.message}`);
-    if (error.code === 'aborted') return;
-    const message = `${error.message} ${error.remedy}`.trim();
-    if (runtimeState() === 'missing') return offerSetUp(message);
-    const showLog = l10n.t('Show Log');
-    if ((await window.showErrorMessage(message, showLog)) === showLog) log.show();
-  };
-  const ready = (): boolean => {
-    const state = runtimeState();
-    if (state === 'missing') {
-      void offerSetUp(
-        l10n.t('Apprentice has no local model yet: it needs Python packages and a model, some 1.8 GB.'),
-      );
-    } else if (state === 'installing') {
-      void window.showInformationMessage(l10n.t('The local model is still being set up.'));
-    }
-    return state === 'ready';
-  };
+  const model = new ModelSetUp(client, runtime, log);
+  const { ready, showError } = model;
   const edits = new InlineEditCommands({
     client,
     reviews: new ReviewCapture(client, spool, { scrub, mayCapture: (path) => ignored.mayCapture(path) }, log),
@@ -226,7 +185,7 @@ export function makeParts(
     runtime,
     spool,
     measuring,
-    setUp,
+    setUp: model.run,
     showError,
     showLog: () => log.show(),
   });
@@ -238,7 +197,7 @@ export function makeParts(
   const render = (): void => {
     statusBar.render(client);
     panel.render();
-    walkthrough.tell(client, runtimeState());
+    walkthrough.tell(client, model.state());
   };
   const gateway = () => client.request(editorRequests.gateway, {});
   const copy = async (what: 'url' | 'key'): Promise<void> => {
@@ -259,7 +218,7 @@ export function makeParts(
     'apprentice.thumbDown': (argument) => thumbs.rateLatest(argument, -1),
     'apprentice.openPanel': () => panel.openInEditor(),
     'apprentice.openChat': openChat,
-    'apprentice.setUpRuntime': confirmSetUp,
+    'apprentice.setUpRuntime': () => model.confirm(),
     'apprentice.connectWorker': () => remoteWorker.connect(client).catch(showError),
     'apprentice.useLocalWorker': () => remoteWorker.disconnect(client).catch(showError),
     'apprentice.showLog': () => log.show(),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ApprenticeError } from '../protocol/errors.ts';
 import type { BatchId } from '../protocol/ids.ts';
 import type { BatchManifest } from '../protocol/training.ts';
+import { syncFolder } from './sync-folder.ts';
 
 export interface BatchFolders {
   /** Absolute path of a batch's folder, whether it is there or not. */
@@ -75,17 +76,6 @@ async function writeSynced(file: string, content: Uint8Array | string): Promise<
   const handle = await open(file, 'w', 0o600);
   try {
     await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Makes the rename itself durable. Windows cannot open a folder, and journals renames. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
     await handle.sync();
   } finally {
     await handle.close();

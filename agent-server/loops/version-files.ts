@@ -4,7 +4,7 @@
  * own copy is for its engine and trainer; what is kept, exported, gone back to and forgotten is this one.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { describeFiles, pull, type ReadChunk } from '../parcels/pull.ts';
@@ -14,6 +14,7 @@ import { BASE_VERSION, WeightVersion } from '../protocol/ids.ts';
 import type { ParcelFile } from '../protocol/parcel.ts';
 import { Lineage } from '../protocol/training.ts';
 import type { TrainedAnswer } from './link-connection.ts';
+import { syncFolder } from './sync-folder.ts';
 
 const BATCH_FILES = ['manifest.json', 'batch.safetensors'] as const;
 const VERSION_FILES = ['adapter_config.json', 'lineage.json', 'adapter_model.safetensors'] as const;
@@ -97,10 +98,10 @@ export async function fetchVersion({
     await rm(whole, { recursive: true, force: true });
     throw notIt(version);
   }
-  await flush(whole);
+  await syncFolder(whole);
   await rm(folder, { recursive: true, force: true });
   await rename(whole, folder);
-  await flush(adapters);
+  await syncFolder(adapters);
   return folder;
 }
 
@@ -131,15 +132,4 @@ function notIt(version: WeightVersion): ApprenticeError {
     `What the gpu-worker sent as ${version} is not the version it named.`,
     'It is fetched again.',
   );
-}
-
-/** Makes names in a folder durable. Windows cannot open a folder, and journals renames. */
-async function flush(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -2,6 +2,7 @@
 import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
 import type { CurvePoint } from '../../agent-server/protocol/panel.ts';
 import { type AcceptedShare, acceptedShares } from './curve.ts';
+import { DrawnWidth } from './drawn-width.ts';
 import { percent, shortVersion } from './format.ts';
 import { t } from './l10n.ts';
 import { sharedStyles } from './styles.ts';
@@ -16,13 +17,9 @@ const LABEL_WIDTH = 30;
 const TICK_HEIGHT = 5;
 
 export class AcceptanceCurve extends LitElement {
-  static override properties = { points: { attribute: false }, width: { state: true } };
+  static override properties = { points: { attribute: false } };
   declare points: CurvePoint[];
-  /** Drawn pixel for pixel, so that the labels keep their size in a narrow side bar. */
-  declare width: number;
-  readonly #resize = new ResizeObserver(([entry]) => {
-    if (entry !== undefined && entry.contentRect.width > 0) this.width = Math.round(entry.contentRect.width);
-  });
+  readonly #width = new DrawnWidth(this, DEFAULT_WIDTH);
 
   static override styles = [
     sharedStyles,
@@ -40,21 +37,6 @@ export class AcceptanceCurve extends LitElement {
     `,
   ];
 
-  constructor() {
-    super();
-    this.width = DEFAULT_WIDTH;
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#resize.observe(this);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#resize.disconnect();
-  }
-
   override render(): TemplateResult {
     return html`<section aria-labelledby="curve-title">
       <h2 id="curve-title">${t('First answers accepted')}</h2>
@@ -67,7 +49,7 @@ export class AcceptanceCurve extends LitElement {
   }
 
   #figure(shares: AcceptedShare[]): TemplateResult {
-    const { width } = this;
+    const width = this.#width.pixels;
     const last = shares.at(-1)?.share ?? 0;
     const total = this.points.filter(({ accepted }) => accepted).length;
     const x = (index: number): number =>
@@ -112,7 +94,7 @@ export class AcceptanceCurve extends LitElement {
     return shares.map(({ versionBegins, version }, index) => {
       if (!versionBegins) return nothing;
       const at = x(index);
-      const atEnd = at > this.width - EDGE.right - LABEL_WIDTH;
+      const atEnd = at > this.#width.pixels - EDGE.right - LABEL_WIDTH;
       const from = atEnd ? at - LABEL_WIDTH : at;
       const labelled = from >= free;
       if (labelled) free = from + LABEL_WIDTH;

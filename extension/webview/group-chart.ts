@@ -1,5 +1,6 @@
 /** Draws the curve by week or by version: bands behind, versions as marks, a point a group. Numbers are group-curve.ts's. */
 import { css, html, LitElement, nothing, svg, type TemplateResult } from 'lit';
+import { DrawnWidth } from './drawn-width.ts';
 import { decimal, percent } from './format.ts';
 import type { Band, Point } from './group-curve.ts';
 import { t } from './l10n.ts';
@@ -20,7 +21,6 @@ export class GroupChart extends LitElement {
     unit: {},
     nameOf: { attribute: false },
     label: {},
-    width: { state: true },
   };
   declare points: Point[];
   declare bands: Band[];
@@ -30,10 +30,7 @@ export class GroupChart extends LitElement {
   declare nameOf: (key: string) => string;
   /** What is drawn, for whoever does not see it. */
   declare label: string;
-  declare width: number;
-  readonly #resize = new ResizeObserver(([entry]) => {
-    if (entry !== undefined && entry.contentRect.width > 0) this.width = Math.round(entry.contentRect.width);
-  });
+  readonly #width = new DrawnWidth(this, DEFAULT_WIDTH);
 
   static override styles = [
     sharedStyles,
@@ -60,23 +57,9 @@ export class GroupChart extends LitElement {
     `,
   ];
 
-  constructor() {
-    super();
-    this.width = DEFAULT_WIDTH;
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#resize.observe(this);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#resize.disconnect();
-  }
-
   override render(): TemplateResult {
-    const { points, bands, width } = this;
+    const { points, bands } = this;
+    const width = this.#width.pixels;
     const highest = Math.max(
       1,
       ...points.map(({ value }) => value),
@@ -112,7 +95,7 @@ export class GroupChart extends LitElement {
   }
 
   #band({ of, mean, spread }: Band, y: (value: number) => number): TemplateResult {
-    const [from, to] = [EDGE.left, this.width - EDGE.right];
+    const [from, to] = [EDGE.left, this.#width.pixels - EDGE.right];
     const line = (name: string, value: number) =>
       svg`<line class=${name} x1=${from} x2=${to} y1=${y(value)} y2=${y(value)}></line>`;
     return svg`<g class=${of} data-band=${of}>

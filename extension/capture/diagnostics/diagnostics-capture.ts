@@ -12,7 +12,8 @@ import {
   workspace,
 } from 'vscode';
 import type { DiagnosticsObservation } from '../../../agent-server/protocol/observations.ts';
-import type { ArrivedEdit, HunkCapture } from '../hunks/hunk-capture.ts';
+import type { ArrivedEdit } from '../hunks/arrived-edit.ts';
+import type { HunkCapture } from '../hunks/hunk-capture.ts';
 import { keptText } from '../runs/kept-text.ts';
 import type { TurnsAtWork } from '../runs/turns-at-work.ts';
 import { type Problem, TouchedProblems } from './touched-problems.ts';

@@ -18,6 +18,7 @@ import { Observation, type UserEditObservation } from '../../../agent-server/pro
 import type { AgentServerClient } from '../../client.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
 import { stableObservationId } from '../stable-id.ts';
+import type { ArrivedEdit } from './arrived-edit.ts';
 import { isOurs, openDocument, stepOf, textOf, textOnDisk } from './documents.ts';
 import { ExpectedEdits } from './expected-edits.ts';
 import { FilesSeen } from './files-seen.ts';
@@ -34,17 +35,6 @@ const MIN_ARRIVING_CHARS = 8;
 const MAX_REVIEWED = 500;
 /** Timers cannot wait longer. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
-
-/** An edit of an agent's turn was seen in a file of the workspace. */
-export interface ArrivedEdit {
-  readonly turnId: string;
-  /** Path of the document, as the editor names it. */
-  readonly document: string;
-  /** Where it is in the document now. */
-  readonly span: Span;
-  /** The change that brought it; null: it was found in a file that was saved or written. */
-  readonly brought: TextDocumentChangeEvent | null;
-}
 
 export class HunkCapture implements Disposable {
   readonly #client: AgentServerClient;
