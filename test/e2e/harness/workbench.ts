@@ -5,6 +5,9 @@ import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { repositoryRoot } from '../../fixtures/runtime.ts';
 
 const READY_LIMIT_MS = 90_000;
+/** The palette is open and the command in its list by then, or it was closed by what took the focus. */
+const PALETTE_LIMIT_MS = 6_000;
+const PALETTE_ATTEMPTS = 4;
 /** In which a file dialog has looked at its folder. */
 const DIALOG_STEP_MS = 4_000;
 
@@ -28,13 +31,19 @@ export class Workbench {
 
   /** Runs a command by its title, through the command palette. */
   async runCommand(title: string): Promise<void> {
-    await this.page.keyboard.press('F1');
     const palette = this.page.locator('.quick-input-widget');
-    await palette.locator('input').first().fill(`>${title}`);
-    await palette
-      .getByRole('option', { name: new RegExp(`^${title}`) })
-      .first()
-      .click();
+    const option = palette.getByRole('option', { name: new RegExp(`^${title}`) }).first();
+    // What opens at that moment (an editor, a page of the walkthrough) takes the focus, and the palette closes.
+    for (let attempt = 1; ; attempt++) {
+      await this.page.keyboard.press('F1');
+      try {
+        await palette.locator('input').first().fill(`>${title}`, { timeout: PALETTE_LIMIT_MS });
+        await option.click({ timeout: PALETTE_LIMIT_MS });
+        return;
+      } catch (error) {
+        if (attempt === PALETTE_ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** Chooses from the list that a command shows. */
