@@ -1,6 +1,7 @@
 /** Holds the engine's process of a home still, so that a test can act in the middle of an answer. Needs `ps`. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 
 interface Process {
   pid: number;
@@ -35,7 +36,8 @@ export function holdWorker(home: string): () => void {
 }
 
 function workersOf(home: string, all: readonly Process[]): Process[] {
-  return all.filter(({ command }) => command.includes(`--home ${home} `));
+  // The gpu-worker has a folder of its own in the home.
+  return all.filter(({ command }) => command.includes(`--home ${join(home, 'worker')} `));
 }
 
 function hold(found: Process | undefined, home: string): () => void {
