@@ -9,8 +9,8 @@ import { type Followed, isTakenAway } from '../hunks/followed-hunks.ts';
 import { weightOf } from '../hunks/hunk-watch.ts';
 import { stableObservationId } from '../stable-id.ts';
 import type { GitReader } from './git-reader.ts';
+import type { HunksHost } from './hunks-host.ts';
 import { gitPath } from './in-repository.ts';
-import type { HunksHost } from './repository-hunks.ts';
 import { type Taken, takenOf } from './taken.ts';
 
 /** Agents that commit do so as soon as they have written: nobody reads an edit in this time. */

@@ -7,8 +7,9 @@ import type { Log } from '../../log.ts';
 import type { HunkCapture } from '../hunks/hunk-capture.ts';
 import type { ObservationSpool } from '../observation-spool.ts';
 import type { CommitMemory } from './committed-turns.ts';
+import type { HunksHost } from './hunks-host.ts';
 import { gitPath, isOwner } from './in-repository.ts';
-import { type HunksHost, RepositoryHunks } from './repository-hunks.ts';
+import { RepositoryHunks } from './repository-hunks.ts';
 
 /** A git command changes the state, and files, several times. */
 const SETTLE_MS = 400;

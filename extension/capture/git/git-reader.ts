@@ -36,8 +36,10 @@ export class GitReader {
     this.#logs ??= await this.#logFiles();
     const changed = this.#files.changed(this.#logs).length > 0;
     // Some ways to store refs have no such files.
-    if (changed || this.#state === null || !this.#logs.some((log) => existsSync(log)))
-      this.#state = await this.#read();
+    if (!changed && this.#state !== null && this.#logs.some((log) => existsSync(log))) return this.#state;
+    // What fails to be read is read the next time, whatever the files say then.
+    this.#state = null;
+    this.#state = await this.#read();
     return this.#state;
   }
 
@@ -48,12 +50,11 @@ export class GitReader {
   }
 
   async #read(): Promise<GitState> {
-    // Neither is there before the first commit or the first stash.
     const [entries, stashes] = await Promise.all([
-      readReflog(this.#git).catch(() => []),
+      readReflog(this.#git).catch(this.#ofMissing(0, [])),
       this.#git
         .raw('log', '--walk-reflogs', `--max-count=${MAX_STASHES}`, '--format=%H %ct', 'refs/stash')
-        .catch(() => ''),
+        .catch(this.#ofMissing(1, '')),
     ]);
     const lines = stashes.split('\n').filter((line) => line !== '');
     return {
@@ -62,6 +63,14 @@ export class GitReader {
         const [sha = '', unixSeconds] = line.split(' ');
         return { sha, unixSeconds: Number(unixSeconds) };
       }),
+    };
+  }
+
+  /** What a log says that is not there before the first commit or the first stash; of one that is, it is no answer. */
+  #ofMissing<T>(log: number, empty: T): (error: unknown) => T {
+    return (error) => {
+      if (existsSync(this.#logs?.[log] ?? '')) throw error;
+      return empty;
     };
   }
 

@@ -3,39 +3,22 @@
  * what a commit took, what was set aside and came back, what was thrown away. Reads nothing where no edit is followed
  * and no commit of one remembered. When to look is git-capture.ts's; what a commit took is commit-look.ts's.
  */
-import type { z } from 'zod';
-import type { GitObservation, UserEditObservation } from '../../../agent-server/protocol/observations.ts';
+import type { GitObservation } from '../../../agent-server/protocol/observations.ts';
 import type { GitPlace } from '../../commit/git.ts';
 import type { ReflogEntry } from '../../commit/reflog.ts';
-import { type Log, messageOf } from '../../log.ts';
-import { type Followed, type FollowedHunks, GONE, isTakenAway } from '../hunks/followed-hunks.ts';
+import { messageOf } from '../../log.ts';
+import { type Followed, GONE, isTakenAway } from '../hunks/followed-hunks.ts';
 import { survival } from '../hunks/locate.ts';
 import { stableObservationId } from '../stable-id.ts';
 import { CommitLook } from './commit-look.ts';
-import type { CommitMemory, CommittedTurns } from './committed-turns.ts';
+import type { CommittedTurns } from './committed-turns.ts';
 import { GitReader } from './git-reader.ts';
+import type { HunksHost } from './hunks-host.ts';
 import { gitPath } from './in-repository.ts';
 import { type GitOperation, type GitState, operationsBetween, revertedBy } from './operations.ts';
 
-/** An observation but for its time. */
-export type GitTold =
-  | Omit<z.input<typeof GitObservation>, 'observedAt'>
-  | Omit<z.input<typeof UserEditObservation>, 'observedAt'>;
-
-export interface HunksHost {
-  readonly hunks: FollowedHunks;
-  readonly memory: CommitMemory;
-  readonly log: Log;
-  /** Trusted workspace and learning on. */
-  mayCapture(): boolean;
-  /** Is this repository the innermost one that the document lies in? */
-  owns(root: string, document: string): boolean;
-  /** Hunks were committed, set aside or let go. */
-  changed(): void;
-  /** The text without secrets; null: it may not be told at all. `document`: the file that it stands in. */
-  tellable(document: string, text: string): Promise<string | null>;
-  report(told: GitTold): Promise<void>;
-}
+/** Then its next change is waited for. */
+const MAX_FAILURES = 5;
 
 export class RepositoryHunks {
   readonly #root: string;
@@ -46,6 +29,8 @@ export class RepositoryHunks {
   #looking: Promise<void> = Promise.resolve();
   /** Hunks whose being thrown away was told. */
   readonly #toldGone = new Set<string>();
+  /** Looks in a row that failed. */
+  #failures = 0;
 
   constructor(place: GitPlace, host: HunksHost) {
     this.#root = place.root;
@@ -60,7 +45,8 @@ export class RepositoryHunks {
       .then(() => this.#look())
       .catch((error: unknown) => {
         this.#host.log.warn(`What git did in ${this.#root} was not read: ${messageOf(error)}`);
-        return true;
+        this.#failures += 1;
+        return this.#failures >= MAX_FAILURES;
       });
     this.#looking = looked.then(() => undefined);
     return looked;
@@ -74,12 +60,21 @@ export class RepositoryHunks {
     }
     if (await this.#git.isBusy()) return false;
     const state = await this.#git.state();
-    const operations = this.#known === null ? [] : operationsBetween(this.#known, state);
-    if (this.#known === null) await this.#catchUp(state);
+    const before = this.#known;
+    const operations = before === null ? [] : operationsBetween(before, state);
+    if (before === null) await this.#catchUp(state);
     this.#known = state;
-    for (const operation of operations) await this.#did(operation);
-    await this.#checkedOut();
-    const isBack = await this.#cameBack();
+    let isBack: boolean;
+    try {
+      for (const operation of operations) await this.#did(operation);
+      await this.#checkedOut();
+      isBack = await this.#cameBack();
+    } catch (error) {
+      // Looked at once more from where it was: what was told already has the same ids.
+      this.#known = before;
+      throw error;
+    }
+    this.#failures = 0;
     if (operations.length > 0 || isBack) changed();
     return true;
   }

@@ -1,5 +1,7 @@
 /** What real commits, amends and reverts do to the edits of agents, and what is told of it. */
 import assert from 'node:assert/strict';
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Desk, OTHER_TURN, TURN } from './desk.ts';
 import { AFTER, BEFORE, both, committed, desk, FILE, git, LAST, partly, said } from './told.ts';
@@ -187,4 +189,18 @@ test('GIT-8: a turn that edited files of two repositories is followed in the oth
       { edit: 1, text: null },
     ]),
   ]);
+});
+
+test('GIT-7: what could not be read at one look is read at the next', async (t) => {
+  const d = desk(t);
+  await d.agent('total.js', BEFORE, AFTER);
+  d.git('commit', '-qam', 'feat: round');
+  const head = join(d.root, '.git', 'HEAD');
+  renameSync(head, `${head}.away`);
+  const warnings: string[] = [];
+  d.warn = (message) => warnings.push(message);
+  assert.deepEqual(await d.look(), []);
+  assert.match(warnings.join(), /was not read/);
+  renameSync(`${head}.away`, head);
+  assert.deepEqual(said(await d.look()), [committed(1, [{ edit: 0, text: null }])]);
 });

@@ -3,8 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { CommitMemory } from '../../../../extension/capture/git/committed-turns.ts';
+import type { GitTold } from '../../../../extension/capture/git/hunks-host.ts';
 import { gitPath } from '../../../../extension/capture/git/in-repository.ts';
-import { type GitTold, RepositoryHunks } from '../../../../extension/capture/git/repository-hunks.ts';
+import { RepositoryHunks } from '../../../../extension/capture/git/repository-hunks.ts';
 import { FilesSeen } from '../../../../extension/capture/hunks/files-seen.ts';
 import { FollowedHunks } from '../../../../extension/capture/hunks/followed-hunks.ts';
 import { HunkTracker } from '../../../../extension/capture/hunks/hunk-tracker.ts';
@@ -22,6 +23,8 @@ export class Desk {
   readonly memento = new Map<string, unknown>();
   /** When edits arrive. */
   nowMs = 0;
+  /** What is said of a look that fails; elsewhere none may. */
+  warn: (message: string) => void = assertSilent;
   /** Texts with these words hold a secret. */
   secret = 'no such word';
   readonly #tracker = new HunkTracker();
@@ -143,7 +146,7 @@ export class Desk {
           get: (key) => this.memento.get(key),
           update: async (key, value) => void this.memento.set(key, value),
         }),
-        log: { ...silentLog, warn: (message) => assertSilent(message) },
+        log: { ...silentLog, warn: (message) => this.warn(message) },
         mayCapture: () => true,
         owns: (root, document) => gitPath(root, document) !== null,
         changed: () => undefined,

@@ -1,6 +1,6 @@
 /** What these tests do again and again: a file, an agent's two edits of it, and what git's look tells, in short. */
 import { type TestContext, test } from 'node:test';
-import type { GitTold } from '../../../../extension/capture/git/repository-hunks.ts';
+import type { GitTold } from '../../../../extension/capture/git/hunks-host.ts';
 import { Desk, TURN } from './desk.ts';
 
 export const BEFORE = '  return prices.reduce(add, 0);\n';
