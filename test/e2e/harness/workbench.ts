@@ -5,9 +5,8 @@ import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { repositoryRoot } from '../../fixtures/runtime.ts';
 
 const READY_LIMIT_MS = 90_000;
-/** The palette is open and the command in its list by then, or it was closed by what took the focus. */
-const PALETTE_LIMIT_MS = 6_000;
-const PALETTE_ATTEMPTS = 4;
+/** Of the palette: open, with the command in its list, or closed by what took the focus. */
+const PALETTE = { limitMs: 6_000, attempts: 4 };
 /** In which a file dialog has looked at its folder. */
 const DIALOG_STEP_MS = 4_000;
 
@@ -37,11 +36,11 @@ export class Workbench {
     for (let attempt = 1; ; attempt++) {
       await this.page.keyboard.press('F1');
       try {
-        await palette.locator('input').first().fill(`>${title}`, { timeout: PALETTE_LIMIT_MS });
-        await option.click({ timeout: PALETTE_LIMIT_MS });
+        await palette.locator('input').first().fill(`>${title}`, { timeout: PALETTE.limitMs });
+        await option.click({ timeout: PALETTE.limitMs });
         return;
       } catch (error) {
-        if (attempt === PALETTE_ATTEMPTS) throw error;
+        if (attempt === PALETTE.attempts) throw error;
       }
     }
   }
@@ -146,9 +145,12 @@ export class Workbench {
 
   /** Presses a button of VS Code's own modal dialog. */
   async answerDialog(name: string | RegExp): Promise<void> {
-    const dialog = this.page.getByRole('dialog');
-    await dialog.getByRole('button', { name }).click({ timeout: READY_LIMIT_MS });
-    await dialog.waitFor({ state: 'hidden' });
+    const button = this.page.getByRole('dialog').getByRole('button', { name });
+    await button.waitFor({ timeout: READY_LIMIT_MS });
+    const dialog = await this.page.getByRole('dialog').elementHandle();
+    await button.click();
+    // This one and not any: another question may follow at once.
+    await dialog?.waitForElementState('hidden');
   }
 
   /** Puts the cursor into the commit message box. */
