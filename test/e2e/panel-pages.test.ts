@@ -205,7 +205,7 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
   for (const theme of ['dark', 'light', 'high-contrast'] as const) {
     it(`PANEL-11: no page has a violation of axe’s rules (${theme})`, async () => {
       const { workbench } = till;
-      await workbench.useTheme(THEMES[theme]);
+      await workbench.chooseTheme(THEMES[theme]);
       const panel = workbench.webview();
       await panel.locator(`body.vscode-${theme}`).waitFor();
       for (const page of PAGES) {
@@ -225,7 +225,7 @@ describe('The panel’s pages in VS Code', { skip: await missingVSCode() }, () =
 
   it('PANEL-11: the pages stand in an editor, for more room', async () => {
     const { workbench } = till;
-    await workbench.useTheme(THEMES.dark);
+    await workbench.chooseTheme(THEMES.dark);
     await workbench.openSourceControl();
     await workbench.runCommand('Apprentice: Open Agent Improvement in an Editor');
     for (const page of PAGES) {

@@ -58,6 +58,7 @@ export class Workbench {
     await box.waitFor({ state: 'hidden' });
   }
 
+  /** Chooses a colour theme by its name. */
   async chooseTheme(name: string): Promise<void> {
     await this.runCommand('Preferences: Color Theme');
     const list = this.page.locator('.quick-input-widget');
@@ -203,26 +204,23 @@ export class Workbench {
     }
   }
 
-  /** Chooses a colour theme by its name, as a user does. */
-  async useTheme(name: string): Promise<void> {
-    await this.runCommand('Preferences: Color Theme');
-    const picker = this.page.locator('.quick-input-widget');
-    await picker.locator('input').first().fill(name);
-    await picker
-      .getByRole('option', { name: new RegExp(`^${name}`) })
-      .first()
-      .click();
-    await picker.waitFor({ state: 'hidden' });
-  }
-
   /** Opens a file of the workspace, at a line: `src/a.ts:3`. */
   async openFile(name: string): Promise<void> {
-    await this.page.keyboard.press('ControlOrMeta+P');
     const box = this.page.locator('.quick-input-widget input').first();
-    await box.fill(name);
     const file = name.replace(/^.*\//, '').replace(/:\d+$/, '');
-    // The list may still show what was found before.
-    await this.page.locator('.quick-input-list .monaco-list-row.focused').filter({ hasText: file }).waitFor();
+    // The list may still show what was found before; a window that was just opened has not looked at its folders yet.
+    const found = this.page.locator('.quick-input-list .monaco-list-row.focused').filter({ hasText: file });
+    for (let attempt = 1; ; attempt++) {
+      await this.page.keyboard.press('ControlOrMeta+P');
+      try {
+        await box.fill(name, { timeout: PALETTE.limitMs });
+        await found.waitFor({ timeout: PALETTE.limitMs });
+        break;
+      } catch (error) {
+        if (attempt === PALETTE.attempts) throw error;
+        await this.page.keyboard.press('Escape');
+      }
+    }
     await box.press('Enter');
     await this.page.locator('.tab.active').filter({ hasText: file }).waitFor();
     await this.page.locator('.editor-instance .monaco-editor.focused').waitFor();
