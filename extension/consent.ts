@@ -35,7 +35,7 @@ export class Consent {
       {
         modal: true,
         detail: l10n.t(
-          'It keeps what it was asked (a staged diff, selected code, a chat), what it proposed and what you made of that, on this machine, and trains the local model with it. Of agents that use it, it keeps what they ask and answer, and what you run in the half hour after their edits. You can pause or turn it off at any time. Writing works either way.',
+          'It keeps what it was asked (a staged diff, selected code, a chat), what it proposed and what you made of that, on this machine, and trains the model with it (on a remote worker, once you connect one). Of agents that use it, it keeps what they ask and answer, your changes to their edits as you commit them, and what you run in the half hour after. You can pause or turn it off at any time. Writing works either way.',
         ),
       },
       turnOn,

@@ -29,10 +29,10 @@ export class ConsentView extends LitElement {
       <dl>
         <dt>${t('What is captured')}</dt>
         <dd>${t(
-          'The staged diff you asked about (known kinds of secrets are cut out), what Apprentice proposed, the message and id of the commit that follows, and your thumbs and hints. Of an agent that you point at Apprentice: what it asks and is answered, how much of its edits you keep (a share, never the text), and what is run in the same workspace folder in the half hour after they arrive: commands and tasks with what the terminal shows, test reports, and errors in the lines of the edits; also of their last run before. Nothing else from your files, terminals or other repositories.',
+          'The staged diff you asked about (known kinds of secrets are cut out), what Apprentice proposed, the message and id of the commit that follows, and your thumbs and hints. Of the agent in the chat, and of one that you point at Apprentice: what it reads, runs, asks and is answered, how much of its edits you keep, their lines as you committed them where you had changed them (never with a secret in them), what git does to them, and what is run in the same workspace folder in the half hour after they arrive: commands and tasks with what the terminal shows, test reports, and errors in the lines of the edits; also of their last run before. Nothing else from your files, terminals or other repositories.',
         )}</dd>
         <dt>${t('Where it goes')}</dt>
-        <dd>${t('Into this folder, and nowhere else. Training happens on this machine too.')} <code>${this.home}</code></dd>
+        <dd>${t('Into this folder. Training happens on this machine too, or on a remote worker once you connect one: then what is asked and trained on goes there as well.')} <code>${this.home}</code></dd>
         <dt>${t('How to stop')}</dt>
         <dd>${t(
           'Pause or turn learning off in this view at any time. Deleting that folder removes everything. In a workspace that you do not trust nothing is captured.',
