@@ -74,7 +74,8 @@ describe('Several windows of one VS Code', { skip }, () => {
 
     await agent.ask('Pears are cheaper.', block(NOTES, 'Pears cost three.', 'Pears cost two as well.'));
     writeFileSync(join(notes, NOTES), 'Apples cost two.\r\nPears cost two as well.\r\n');
-    await window.openFile(NOTES);
+    // By its whole path: the search in a folder that was just opened may find nothing yet.
+    await window.openFile(join(notes, NOTES));
     await window.lens('Good edit').waitFor();
 
     repository.write('src/vat.js', 'export const vat = 0.07;\n');

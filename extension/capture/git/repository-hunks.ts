@@ -29,6 +29,8 @@ export class RepositoryHunks {
   #looking: Promise<void> = Promise.resolve();
   /** Hunks whose being thrown away was told. */
   readonly #toldGone = new Set<string>();
+  /** Hunks that a file lacked at the last look: git takes lines away before it writes down what it does. */
+  #lacking: ReadonlySet<string> = new Set();
   /** Looks in a row that failed. */
   #failures = 0;
 
@@ -65,9 +67,10 @@ export class RepositoryHunks {
     if (before === null) await this.#catchUp(state);
     this.#known = state;
     let isBack: boolean;
+    let isSure: boolean;
     try {
       for (const operation of operations) await this.#did(operation);
-      await this.#checkedOut();
+      isSure = await this.#checkedOut();
       isBack = await this.#cameBack();
     } catch (error) {
       // Looked at once more from where it was: what was told already has the same ids.
@@ -76,7 +79,7 @@ export class RepositoryHunks {
     }
     this.#failures = 0;
     if (operations.length > 0 || isBack) changed();
-    return true;
+    return isSure;
   }
 
   /** While no window was open remembered commits may have been amended or reverted. */
@@ -171,8 +174,11 @@ export class RepositoryHunks {
     return this.#host.memory.find(this.#root, sha, authored);
   }
 
-  /** A file stands there as git wrote it, without the lines that an agent had put into it, and nothing else tells why. */
-  async #checkedOut(): Promise<void> {
+  /**
+   * A file stands there as git wrote it, without the lines that an agent had put into it, and at a second look nothing
+   * else tells why. Is there nothing to look at once more?
+   */
+  async #checkedOut(): Promise<boolean> {
     const gone = this.#followed().filter(
       (one) =>
         isTakenAway(one) &&
@@ -180,10 +186,12 @@ export class RepositoryHunks {
         !this.#toldGone.has(one.hunk.id),
     );
     const paths = this.#pathsOf(gone);
-    if (paths.length === 0) return;
-    const untouched = await this.#git.untouched(paths);
+    const untouched = paths.length === 0 ? new Set() : await this.#git.untouched(paths);
     const out = gone.filter(({ document }) => untouched.has(gitPath(this.#root, document) ?? ''));
-    await this.#threwAway('checkout_file', out, this.#known?.entries[0]?.sha ?? '');
+    const sure = out.filter(({ hunk }) => this.#lacking.has(hunk.id));
+    this.#lacking = new Set(out.map(({ hunk }) => hunk.id));
+    await this.#threwAway('checkout_file', sure, this.#known?.entries[0]?.sha ?? '');
+    return sure.length === out.length;
   }
 
   async #threwAway(

@@ -214,7 +214,7 @@ export class Workbench {
       await this.page.keyboard.press('ControlOrMeta+P');
       try {
         await box.fill(name, { timeout: PALETTE.limitMs });
-        await found.waitFor({ timeout: PALETTE.limitMs });
+        await found.waitFor({ timeout: PALETTE.limitMs * attempt });
         break;
       } catch (error) {
         if (attempt === PALETTE.attempts) throw error;

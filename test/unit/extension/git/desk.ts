@@ -130,8 +130,15 @@ export class Desk {
     return readFileSync(this.#file(path), 'utf8');
   }
 
-  /** What was told since the last look. */
+  /** What was told since the last look, looked at again as often as the repository wants it. */
   async look(): Promise<GitTold[]> {
+    const before = this.told.length;
+    for (let tries = 0; tries < 3 && !(await this.#repository.look()); tries++);
+    return this.told.slice(before);
+  }
+
+  /** One look, whatever the repository wants. */
+  async glance(): Promise<GitTold[]> {
     const before = this.told.length;
     await this.#repository.look();
     return this.told.slice(before);
