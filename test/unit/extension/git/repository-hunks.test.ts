@@ -12,15 +12,18 @@ both('GIT-4: a file that is checked out again loses the edit, though no commit w
   assert.deepEqual(said(await d.look()), []);
 });
 
-both('GIT-4: a stash that has taken the lines and is still to be written down is no checkout', async (t, kind) => {
-  const d = desk(t, kind);
-  await d.agent('total.js', BEFORE, AFTER);
-  const sha = d.git('stash', 'create').trim();
-  d.git('checkout', '--', 'total.js');
-  assert.deepEqual(said(await d.glance()), []);
-  d.git('stash', 'store', sha);
-  assert.deepEqual(said(await d.look()), [git('stash', 0)]);
-});
+both(
+  'GIT-4: a stash that has taken the lines and is still to be written down is no checkout',
+  async (t, kind) => {
+    const d = desk(t, kind);
+    await d.agent('total.js', BEFORE, AFTER);
+    const sha = d.git('stash', 'create').trim();
+    d.git('checkout', '--', 'total.js');
+    assert.deepEqual(said(await d.glance()), []);
+    d.git('stash', 'store', sha);
+    assert.deepEqual(said(await d.look()), [git('stash', 0)]);
+  },
+);
 
 test('GIT-4: what the user deletes by hand is no checkout; nor is what stands elsewhere in the file', async (t) => {
   const d = desk(t);
