@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { EngineConfig } from './engine/config.ts';
 import { GatewayConfig } from './gateway/config.ts';
 import { LessonsConfig } from './hindsight/lessons-config.ts';
 import { JudgeConfig } from './judge/config.ts';
@@ -29,6 +30,7 @@ export const WorkerConfig = z.preprocess(
       model: z.string().nullable().default(null),
       /** Math threads of engine and trainer each; null: all cores. */
       threads: z.number().int().min(1).nullable().default(null),
+      engine: EngineConfig.default({ kind: 'embedded' }),
       maxRunning,
     }),
     /** `apprentice-worker` on another machine: the parts of its pairing line (protocol/pairing.ts). */

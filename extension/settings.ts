@@ -10,6 +10,8 @@ export interface Settings {
   /** Interpreter and model folder set by the user; null: what the set-up made under the home folder. */
   python: string | null;
   model: string | null;
+  /** What answers on this machine; null: as the environment or config.json says. */
+  engine: { kind: 'sglang' } | { kind: 'url'; url: string } | null;
 }
 
 /** Settings win over the environment, the environment over the platform's default. */
@@ -20,7 +22,14 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     home: text('home') ?? homeFolder(env),
     python: text('python') ?? env['APPRENTICE_PYTHON'] ?? null,
     model: text('model') ?? env['APPRENTICE_MODEL'] ?? null,
+    engine: engineSetting(text('worker.engine'), text('worker.engineUrl')),
   };
+}
+
+/** `url` without one is none yet: the server in `config.json` may have it. */
+function engineSetting(kind: string | null, url: string | null): Settings['engine'] {
+  if (kind === 'sglang') return { kind };
+  return kind === 'url' ? { kind, url: url ?? '' } : null;
 }
 
 /** Who judges where nothing else tells. A value that package.json does not name is none. */
@@ -53,6 +62,8 @@ export function serverEnvironment(settings: Settings, worker: string | null): Re
     APPRENTICE_HOME: settings.home,
     ...(settings.python === null ? {} : { APPRENTICE_PYTHON: settings.python }),
     ...(settings.model === null ? {} : { APPRENTICE_MODEL: settings.model }),
+    ...(settings.engine === null ? {} : { APPRENTICE_ENGINE: settings.engine.kind }),
+    ...(settings.engine?.kind === 'url' ? { APPRENTICE_ENGINE_URL: settings.engine.url } : {}),
   };
 }
 

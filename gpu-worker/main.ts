@@ -1,11 +1,12 @@
 /**
  * The gpu-worker as the agent-server's child: one loopback port of the system's choice, ends with its parent.
  * `--home DIR --logs DIR --model DIR --python FILE [--threads N] [--max-running N]`, the key in APPRENTICE_WORKER_KEY.
- * On a machine of its own it is started by cli.ts.
+ * The engine's flags are read in engine/choice.ts. On a machine of its own it is started by cli.ts.
  */
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { ApprenticeError, toApprenticeError } from '../agent-server/protocol/errors.ts';
+import { ENGINE_FLAGS, type EngineChoice, readEngineChoice } from './engine/choice.ts';
 import { runWorker } from './run-worker.ts';
 
 const Settings = z.object({
@@ -20,13 +21,16 @@ const Settings = z.object({
 type Settings = z.infer<typeof Settings>;
 
 /** From the command line and the environment. Throws `invalid_request` naming what is missing. */
-function readSettings(): Settings {
+function readSettings(): Settings & { engine: EngineChoice } {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
-    options: { home: text, logs: text, model: text, python: text, threads: text, 'max-running': text },
+    options: {
+      ...ENGINE_FLAGS,
+      ...{ home: text, logs: text, model: text, python: text, threads: text, 'max-running': text },
+    },
   });
   const parsed = Settings.safeParse({ ...values, key: process.env['APPRENTICE_WORKER_KEY'] });
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return { ...parsed.data, engine: readEngineChoice(values, process.env) };
   throw new ApprenticeError(
     'invalid_request',
     `The gpu-worker was started wrongly: ${z.prettifyError(parsed.error)}`,

@@ -31,6 +31,10 @@ export interface PythonProcessOptions<Event extends { type: string }> {
   unavailable: ErrorCode;
   /** Scheduling priority from 0 (normal) to 19 (only what nobody else wants). */
   niceness: number;
+  /** Beside, and over, what every child is given. */
+  env?: Readonly<Record<string, string>>;
+  /** Without it, five minutes. */
+  readyTimeoutMs?: number;
   log: (line: string) => void;
   onEvent: (event: Event) => void;
   /** The child is gone, with everything it held. Called before the state changes. */
@@ -119,6 +123,7 @@ export class PythonProcess<Event extends { type: string }> {
 
   #spawn(): void {
     const { python, module, args, niceness, name } = this.#options;
+    const readyTimeoutMs = this.#options.readyTimeoutMs ?? READY_TIMEOUT_MS;
     const { APPRENTICE_WORKER_KEY: _key, ...env } = process.env;
     const child = spawn(python, ['-m', module, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -133,6 +138,7 @@ export class PythonProcess<Event extends { type: string }> {
         // Math threads that wait sleep: engine and trainer share the cores, and a spinning thread of the one
         // takes the core that the other is waiting for. With more work than cores a pass took over ten times as long.
         OMP_WAIT_POLICY: 'PASSIVE',
+        ...this.#options.env,
       },
     });
     this.#child = child;
@@ -141,9 +147,9 @@ export class PythonProcess<Event extends { type: string }> {
     this.#lastErrorLine = '';
     let exitReason: string | null = null;
     const readyTimer = setTimeout(() => {
-      exitReason = `was not ready after ${READY_TIMEOUT_MS / 1000} s`;
+      exitReason = `was not ready after ${readyTimeoutMs / 1000} s`;
       child.kill('SIGKILL');
-    }, READY_TIMEOUT_MS);
+    }, readyTimeoutMs);
 
     if (niceness > 0 && child.pid !== undefined) setPriority(child.pid, niceness);
     child.stdin.on('error', (error) => this.#options.log(`${name}: standard input: ${error.message}`));

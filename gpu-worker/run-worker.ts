@@ -5,7 +5,8 @@
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
-import { createEngine } from './engine/embedded-engine.ts';
+import type { EngineChoice } from './engine/choice.ts';
+import { createWorkerEngine } from './engine/create.ts';
 import { engineRoutes } from './engine/routes.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
 import { LinkServer } from './link/link-server.ts';
@@ -22,6 +23,7 @@ export interface WorkerSettings {
   logs: string;
   model: string;
   python: string;
+  engine: EngineChoice;
   /** Math threads of engine and trainer each; null: all cores. */
   threads: number | null;
   /** Requests that the engine decodes together. */
@@ -54,7 +56,9 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   await weights.open();
   const tokenizer = await loadTokenizer(model);
   const engineLog = logFile(join(logs, 'engine.log'));
-  const engine = createEngine({ python, model, threads, maxRunning, device, log: engineLog });
+  const { engine, ownRoutes } = await createWorkerEngine({
+    ...{ choice: settings.engine, tokenizer, python, model, threads, maxRunning, device, log: engineLog },
+  });
   const trainerLog = logFile(join(logs, 'trainer.log'));
   const backend = new TorchBackend({ python, model, threads, device, log: trainerLog });
   const link = new LinkServer({
@@ -73,7 +77,7 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   await link.open();
   engine.onStateChange(() => link.statusChanged());
   backend.onStateChange(() => link.statusChanged());
-  const routes = engineRoutes({ engine, tokenizer, log: engineLog });
+  const routes = ownRoutes.route('/', engineRoutes({ engine, tokenizer, log: engineLog }));
   const server = workerServer({ key, routes, weights, link, log, tls, hosts });
   const port = await listen(server, settings);
   log(`Listening on ${settings.host}, port ${port}, process ${process.pid}.`);

@@ -1,6 +1,7 @@
 /** The gpu-worker of a home folder, as settings and environment say: here with which Python and model, or where else. */
 import { join } from 'node:path';
 import { type Config, modelFolder, remoteWorker } from '../config.ts';
+import { chosenEngine, engineArguments } from '../engine/config.ts';
 import type { Log } from '../log.ts';
 import { RemoteWorker } from './remote-worker.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -16,6 +17,7 @@ export function configuredWorker(
   if (remote !== null) return new RemoteWorker(remote);
   const { worker } = config;
   const { python, threads } = worker.kind === 'local' ? worker : { python: null, threads: null };
+  const engine = worker.kind === 'local' ? worker.engine : ({ kind: 'embedded' } as const);
   const venv = join(home, 'runtime', 'venv');
   return new WorkerProcess({
     home,
@@ -26,6 +28,7 @@ export function configuredWorker(
       join(venv, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python'])),
     threads,
     maxRunning: worker.maxRunning,
+    engine: engineArguments(chosenEngine(engine, env)),
     log: log.info,
   });
 }

@@ -19,6 +19,8 @@ export interface WorkerProcessOptions {
   threads: number | null;
   /** Requests that the engine decodes together. */
   maxRunning: number;
+  /** Flags and variables that say which engine it runs (engine/config.ts); without them, its own. */
+  engine?: { flags: readonly string[]; env: Readonly<Record<string, string>> };
   log: (line: string) => void;
   /** What is run as the worker; without it, the gpu-worker that lies beside this file. */
   file?: string;
@@ -90,17 +92,18 @@ export class WorkerProcess {
   }
 
   #spawn(): void {
-    const { home, model, python, threads, maxRunning, log, file = workerFile() } = this.#options;
+    const { home, model, python, threads, maxRunning, engine, log, file = workerFile() } = this.#options;
     const key = randomBytes(32).toString('base64url');
     const flags = ['--home', join(home, 'worker'), '--logs', join(home, 'logs')];
     flags.push('--model', model, '--python', python, '--max-running', String(maxRunning));
     if (threads !== null) flags.push('--threads', String(threads));
+    flags.push(...(engine?.flags ?? []));
     const startedAtMs = performance.now();
     const child = spawn(process.execPath, [...process.execArgv, file, ...flags], {
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
       // The environment and not an argument: other users of the machine can read arguments.
-      env: { ...process.env, APPRENTICE_WORKER_KEY: key },
+      env: { ...engine?.env, ...process.env, APPRENTICE_WORKER_KEY: key },
     });
     this.#child = child;
     const readyLimit = setTimeout(() => {

@@ -59,7 +59,7 @@ async function showCheck(options: Options): Promise<number> {
 }
 
 async function run(options: Options): Promise<'running'> {
-  const { home, model, python, threads, maxRunning, host, port, hosts, name } = options;
+  const { home, model, python, threads, maxRunning, engine, host, port, hosts, name } = options;
   if (!isSetUp(options))
     throw new ApprenticeError(
       'setup_failed',
@@ -80,6 +80,7 @@ async function run(options: Options): Promise<'running'> {
     python,
     threads,
     maxRunning,
+    engine,
     device,
     key,
     host,

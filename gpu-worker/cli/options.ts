@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { DEFAULT_WORKER_PORT } from '../../agent-server/protocol/pairing.ts';
+import { ENGINE_FLAGS, ENGINE_USAGE, type EngineChoice, readEngineChoice } from '../engine/choice.ts';
 
 export const USAGE = `apprentice-worker [flags]         engine and trainer of Apprentice, for an editor on another machine
 
@@ -28,6 +29,7 @@ export const USAGE = `apprentice-worker [flags]         engine and trainer of Ap
   --threads N              math threads of engine and trainer each (all cores)
   --max-running N          requests decoded together (8)
 
+${ENGINE_USAGE}
 The key: from APPRENTICE_WORKER_KEY, else made once and kept in HOME/worker-key (mode 0600).
 `;
 
@@ -48,6 +50,7 @@ export interface Options {
   device: string;
   threads: number | null;
   maxRunning: number;
+  engine: EngineChoice;
 }
 
 export type TlsChoice =
@@ -105,6 +108,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     device,
     threads,
     maxRunning: flags.data['max-running'],
+    engine: readEngineChoice(values, env),
   };
 }
 
@@ -130,6 +134,7 @@ function parsed(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       options: {
+        ...ENGINE_FLAGS,
         setup: flag,
         check: flag,
         help: { ...flag, short: 'h' },

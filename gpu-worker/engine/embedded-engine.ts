@@ -7,7 +7,7 @@ import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import type { ProcessState } from '../../agent-server/protocol/link.ts';
 import { PythonProcess } from '../python-process.ts';
 import { type Command, EngineEvent, type EngineReady, type RequestEvent, type Submit } from './messages.ts';
-import type { TokenEngine } from './token-engine.ts';
+import type { WorkerEngine } from './token-engine.ts';
 
 /** Requests that may be in the engine at once, running or waiting. */
 const MAX_REQUESTS = 256;
@@ -38,7 +38,7 @@ type Reply = Extract<EngineEvent, { type: 'reply' }>;
 /** A command without the `id` that joins it to its reply. */
 type Ask<C = Command> = C extends { id: string } ? Omit<C, 'id'> : never;
 
-export class EmbeddedEngine implements TokenEngine {
+export class EmbeddedEngine implements WorkerEngine {
   readonly model: string;
   readonly #process: PythonProcess<EngineEvent>;
   readonly #streams = new Map<string, Stream>();

@@ -1,4 +1,7 @@
-/** The engine as the routes need it: token ids in, events out. `embedded-engine.ts` is the real one. */
+/**
+ * The engine as the routes need it, token ids in, events out, and as the worker runs it. `embedded-engine.ts` is our
+ * own; `sglang/` stands before servers of SGLang.
+ */
 import type { ProcessState } from '../../agent-server/protocol/link.ts';
 import type { EngineReady, RequestEvent, Submit } from './messages.ts';
 
@@ -37,4 +40,17 @@ export interface TokenEngine {
   resume(signal: AbortSignal): Promise<void>;
   /** Replaces the base's weights by those of a folder of the same architecture, between requests. */
   updateWeights(folder: string, signal: AbortSignal): Promise<void>;
+}
+
+/** What starts, watches and ends an engine. */
+export interface WorkerEngine extends TokenEngine {
+  /** A new value means that every adapter is gone and has to be loaded again. */
+  readonly epoch: string;
+  /** Resolves once it answers. It goes on being started again after a rejection. */
+  start(signal: AbortSignal): Promise<void>;
+  stop(): Promise<void>;
+  /** Calls `listener` at every change; returns the way to stop that. */
+  onStateChange(listener: (state: ProcessState) => void): () => void;
+  /** Ends what runs and takes every adapter out; one that is down has lost them by itself. */
+  unloadAll(): Promise<void>;
 }

@@ -24,6 +24,9 @@ import {
   UnloadLoraAdapterRequest,
   UpdateWeightsRequest,
 } from '../../../agent-server/protocol/engine.ts';
+import type { Submit } from '../../../gpu-worker/engine/messages.ts';
+import { generateBody } from '../../../gpu-worker/engine/sglang/events.ts';
+import { sglangFlags } from '../../../gpu-worker/engine/sglang/flags.ts';
 import { SGLANG_VERSION, sglangWheel } from '../../fixtures/python-packages.ts';
 import { runtime } from '../../fixtures/runtime.ts';
 
@@ -152,6 +155,18 @@ describe(`sglang ${SGLANG_VERSION}: schemas`, { skip }, () => {
     });
   }
 
+  test('SGLANG-1: what the worker itself sends to /generate is what it takes', () => {
+    const submit: Submit = {
+      ...{ rid: 'r', input_ids: [5], adapter: null, max_new_tokens: 1, temperature: 0, top_p: 1, top_k: -1 },
+      ...{ stop_token_ids: [2], seed: null, return_logprob: true, logprob_start_len: 0, top_logprobs_num: 4 },
+    };
+    const body = z
+      .looseObject({ sampling_params: z.record(z.string(), z.unknown()) })
+      .parse(generateBody(submit, 'x', [2]));
+    for (const name of Object.keys(body)) assert.ok(classNamed('GenerateReqInput')[name], name);
+    for (const name of Object.keys(body.sampling_params)) assert.ok(classNamed('SamplingParams')[name], name);
+  });
+
   test('SGLANG-1: what is sent to /parse_function_call, and read of it, is what it has', () => {
     const request = classNamed('ParseFunctionCallReq');
     for (const name of ['text', 'tools', 'tool_call_parser'])
@@ -204,6 +219,33 @@ describe(`sglang ${SGLANG_VERSION}: schemas`, { skip }, () => {
     const tokens = classNamed('TokenizeResponse');
     for (const name of ['tokens', 'count', 'max_model_len']) assert.ok(tokens[name]);
     assert.ok(classNamed('DetokenizeResponse')['text']);
+  });
+
+  test('SGLANG-1: every flag that it is started with is one of its own, with a value of its kind', () => {
+    const options = { model: '/m', modelName: 'm', maxAdapters: 8, maxLoraRank: 64, maxRunning: 8, seed: 1 };
+    const line = sglangFlags({
+      ...options,
+      determinism: 'batch-invariant',
+      extra: ['--tp-size', '2', '--base-gpu-id', '2'],
+    });
+    // What foreign_server.py adds.
+    line.push('--host', '127.0.0.1', '--port', '30000', '--api-key', 'k', '--admin-api-key', 'a');
+    for (const [at, flag] of line.entries()) {
+      if (!flag.startsWith('--')) continue;
+      const field = source.flags[flag];
+      assert.ok(field, `launch_server has ${flag}`);
+      const values = line.slice(
+        at + 1,
+        line.findIndex((one, index) => index > at && one.startsWith('--')) >>> 0,
+      );
+      if (field.types.includes('bool')) assert.deepEqual(values, [], `${flag} is a switch`);
+      else if (!field.types.includes('list')) assert.equal(values.length, 1, `${flag} takes one value`);
+      if (field.types.includes('int')) assert.match(values[0] ?? '', /^\d+$/, `${flag} takes a number`);
+    }
+    const sent = Object.entries(source.flags).flatMap(([flag, { types, default: value }]) =>
+      value === undefined && !types.includes('None') ? [flag] : [],
+    );
+    for (const flag of sent) assert.ok(line.includes(flag), `launch_server needs ${flag}`);
   });
 
   test('SGLANG-1: every route that is called is there, by the method that it is called with', () => {

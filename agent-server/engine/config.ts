@@ -1,0 +1,90 @@
+/** Which engine the worker of this machine runs: `worker.engine` in config.json. Every default stands here, once. */
+import { z } from 'zod';
+import { ApprenticeError } from '../protocol/errors.ts';
+
+const Interpreter = z.string().min(1).nullable().default(null);
+const Url = z.url({ protocol: /^https?$/ });
+
+const shared = {
+  /** With sglang-router, which then stands before several servers; null: requests go to them by turns. */
+  routerPython: Interpreter,
+  /** Adapters in the engine at once. */
+  maxAdapters: z.number().int().min(1).max(256).default(8),
+};
+
+/** A bare kind is its defaults: `"engine": "sglang"`. */
+export const EngineConfig = z.preprocess(
+  (value) => (typeof value === 'string' ? { kind: value } : value),
+  z.discriminatedUnion('kind', [
+    /** Our own, small models, with or without a GPU. */
+    z.strictObject({ kind: z.literal('embedded') }),
+    /** `sglang.launch_server`, started, restarted and ended by the worker. */
+    z.strictObject({
+      kind: z.literal('sglang'),
+      /** With sglang; null: the worker's. */
+      python: Interpreter,
+      /** Servers, each on GPUs of its own. */
+      count: z.number().int().min(1).max(64).default(1),
+      gpusEach: z.number().int().min(1).max(64).default(1),
+      maxLoraRank: z.number().int().min(1).max(256).default(64),
+      seed: z.number().int().min(0).default(0),
+      /** The same answer in every batch, slower. */
+      deterministic: z.boolean().default(false),
+      /** More flags for SGLang, as on its command line. */
+      args: z.string().default(''),
+      ...shared,
+    }),
+    /** Servers of SGLang that run already and read the same disk. */
+    z.strictObject({
+      kind: z.literal('url'),
+      urls: z.array(Url).min(1).max(64),
+      /** Bearer keys; APPRENTICE_ENGINE_KEY and APPRENTICE_ENGINE_ADMIN_KEY in the environment win. */
+      key: z.string().min(1).nullable().default(null),
+      adminKey: z.string().min(1).nullable().default(null),
+      ...shared,
+    }),
+  ]),
+);
+export type EngineConfig = z.infer<typeof EngineConfig>;
+
+/**
+ * The engine by the environment (APPRENTICE_ENGINE, APPRENTICE_ENGINE_URL), which VS Code's settings fill; where the
+ * file names the same kind, the rest of it holds. Throws `invalid_request` for a kind or a URL that is none.
+ */
+export function chosenEngine(config: EngineConfig, env: NodeJS.ProcessEnv): EngineConfig {
+  const kind = env['APPRENTICE_ENGINE'];
+  const url = env['APPRENTICE_ENGINE_URL'];
+  if (!kind) return config;
+  const base = config.kind === kind ? config : { kind };
+  const parsed = EngineConfig.safeParse(kind === 'url' && url ? { ...base, urls: [url] } : base);
+  if (parsed.success) return parsed.data;
+  throw new ApprenticeError(
+    'invalid_request',
+    `The engine ${kind} cannot be used: ${z.prettifyError(parsed.error)}`,
+    'See the setting apprentice.worker.engine, or unset APPRENTICE_ENGINE.',
+  );
+}
+
+/** What the gpu-worker is started with for it: flags (gpu-worker/engine/choice.ts), and keys, which are no arguments. */
+export function engineArguments(engine: EngineConfig): { flags: string[]; env: Record<string, string> } {
+  if (engine.kind === 'embedded') return { flags: [], env: {} };
+  const flags = ['--engine', engine.kind, '--max-adapters', String(engine.maxAdapters)];
+  if (engine.routerPython !== null) flags.push('--router-python', engine.routerPython);
+  if (engine.kind === 'url') {
+    for (const url of engine.urls) flags.push('--engine-url', url);
+    return {
+      flags,
+      env: {
+        ...(engine.key !== null && { APPRENTICE_ENGINE_KEY: engine.key }),
+        ...(engine.adminKey !== null && { APPRENTICE_ENGINE_ADMIN_KEY: engine.adminKey }),
+      },
+    };
+  }
+  flags.push('--engines', String(engine.count), '--gpus-per-engine', String(engine.gpusEach));
+  flags.push('--max-lora-rank', String(engine.maxLoraRank), '--engine-seed', String(engine.seed));
+  if (engine.deterministic) flags.push('--deterministic');
+  if (engine.python !== null) flags.push('--engine-python', engine.python);
+  // One argument with its value: it begins with dashes itself.
+  if (engine.args !== '') flags.push(`--engine-args=${engine.args}`);
+  return { flags, env: {} };
+}

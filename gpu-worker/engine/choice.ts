@@ -1,0 +1,127 @@
+/** Which engine a worker runs, read from flags: its own, SGLang as its children, or servers that run already. */
+import { z } from 'zod';
+import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
+
+const MAX_ENGINES = 64;
+
+export type EngineChoice = { kind: 'embedded' } | SglangChoice | UrlChoice;
+
+interface Shared {
+  /** Interpreter with sglang-router, which stands before several; null: requests go to them by turns. */
+  routerPython: string | null;
+  /** Adapters at once. */
+  maxAdapters: number;
+}
+
+export interface SglangChoice extends Shared {
+  kind: 'sglang';
+  /** Interpreter with sglang; null: the worker's own. */
+  python: string | null;
+  /** Servers, each on GPUs of its own. */
+  count: number;
+  gpusEach: number;
+  maxLoraRank: number;
+  seed: number;
+  determinism: 'off' | 'batch-invariant';
+  extra: readonly string[];
+}
+
+export interface UrlChoice extends Shared {
+  kind: 'url';
+  /** Origins without a slash at the end. */
+  urls: readonly string[];
+  key: string | null;
+  adminKey: string | null;
+}
+
+const text = { type: 'string' } as const;
+
+/** Of ENGINE_FLAGS, in `--help`. */
+export const ENGINE_USAGE = `  --engine KIND            embedded; sglang: started and restarted here; url: servers of SGLang that run already (embedded)
+  --engine-python FILE     with sglang (the same as --python)
+  --engines N              servers of SGLang, each on GPUs of its own (1)
+  --gpus-per-engine N      (1)
+  --engine-args="TEXT"     more flags for SGLang, as on its command line
+  --engine-url URL         of a server that runs already; repeatable; its keys in APPRENTICE_ENGINE_KEY and
+                           APPRENTICE_ENGINE_ADMIN_KEY. It must find the adapters of HOME under the same path
+  --router-python FILE     with sglang-router, which then stands before several servers
+  --max-adapters N         in the engine at once (8)
+  --max-lora-rank N        of any adapter (64)
+  --engine-seed N          where a request brings none (0)
+  --deterministic          the same answer in every batch, slower
+`;
+
+/** For `parseArgs`. */
+export const ENGINE_FLAGS = {
+  engine: text,
+  engines: text,
+  'gpus-per-engine': text,
+  'engine-python': text,
+  'engine-args': text,
+  'engine-url': { ...text, multiple: true },
+  'router-python': text,
+  'max-adapters': text,
+  'max-lora-rank': text,
+  'engine-seed': text,
+  deterministic: { type: 'boolean' },
+} as const;
+
+const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+const Flags = z.object({
+  engine: z.enum(['embedded', 'sglang', 'url']).default('embedded'),
+  engines: count(1, MAX_ENGINES).default(1),
+  'gpus-per-engine': count(1, 64).default(1),
+  'engine-python': z.string().min(1).nullable().default(null),
+  'engine-args': z.string().default(''),
+  'engine-url': z
+    .array(z.url({ protocol: /^https?$/ }))
+    .max(MAX_ENGINES)
+    .default([]),
+  'router-python': z.string().min(1).nullable().default(null),
+  'max-adapters': count(1, 256).default(8),
+  'max-lora-rank': count(1, 256).default(64),
+  'engine-seed': count(0, 2 ** 31 - 1).default(0),
+  deterministic: z.boolean().default(false),
+});
+
+/**
+ * From what `parseArgs` gives for ENGINE_FLAGS; keys of servers that run already come in APPRENTICE_ENGINE_KEY and
+ * APPRENTICE_ENGINE_ADMIN_KEY. Throws `invalid_request` naming each bad flag.
+ */
+export function readEngineChoice(values: Record<string, unknown>, env: NodeJS.ProcessEnv): EngineChoice {
+  const parsed = Flags.safeParse(values);
+  if (!parsed.success) throw wrong(z.prettifyError(parsed.error));
+  const flags = parsed.data;
+  const shared: Shared = { routerPython: flags['router-python'], maxAdapters: flags['max-adapters'] };
+  if (flags.engine !== 'url' && flags['engine-url'].length > 0)
+    throw wrong('--engine-url goes with --engine url');
+  switch (flags.engine) {
+    case 'embedded':
+      return { kind: 'embedded' };
+    case 'url':
+      if (flags['engine-url'].length === 0) throw wrong('--engine url needs an --engine-url');
+      return {
+        kind: 'url',
+        ...shared,
+        urls: flags['engine-url'].map((url) => url.replace(/\/+$/, '')),
+        key: env['APPRENTICE_ENGINE_KEY'] ?? null,
+        adminKey: env['APPRENTICE_ENGINE_ADMIN_KEY'] ?? null,
+      };
+    case 'sglang':
+      return {
+        kind: 'sglang',
+        ...shared,
+        python: flags['engine-python'],
+        count: flags.engines,
+        gpusEach: flags['gpus-per-engine'],
+        maxLoraRank: flags['max-lora-rank'],
+        seed: flags['engine-seed'],
+        determinism: flags.deterministic ? 'batch-invariant' : 'off',
+        extra: flags['engine-args'].split(/\s+/).filter((part) => part !== ''),
+      };
+  }
+}
+
+function wrong(what: string): ApprenticeError {
+  return new ApprenticeError('invalid_request', `${what}.`, 'See apprentice-worker --help.');
+}

@@ -1,0 +1,115 @@
+/** A gpu-worker that serves with SGLang: its stand-in answers with the real model, the trainer is the real one. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Engine } from '../../../agent-server/engine/engine.ts';
+import { HttpEngine } from '../../../agent-server/engine/http-engine.ts';
+import { suppliedEngine } from '../../../agent-server/engine/supplied-engine.ts';
+import type { WorkerLink } from '../../../agent-server/loops/worker-link.ts';
+import { WorkerProcess } from '../../../agent-server/loops/worker-process.ts';
+import type { WeightVersion } from '../../../agent-server/protocol/ids.ts';
+import { writeBatch } from '../../fixtures/batches.ts';
+import { linkTo } from '../../fixtures/gpu-worker.ts';
+import { descendants, isAlive } from '../../fixtures/process-tree.ts';
+import { runtime } from '../../fixtures/runtime.ts';
+import { standinEnv } from '../../fixtures/sglang-standin.ts';
+
+const linux = process.platform === 'linux' ? false : 'processes are found in /proc';
+
+suite('gpu-worker with SGLang (stand-in)', { timeout: 300_000 }, () => {
+  let home: string;
+  let worker: WorkerProcess;
+  let link: WorkerLink;
+  let engine: Engine;
+  let version: WeightVersion;
+  let folder: string;
+  const signal = AbortSignal.timeout(280_000);
+
+  const promptIds = [1, 504, 4093, 282, 4649, 314, 260, 1234, 2345, 3456, 28, 411, 42, 17, 99, 321, 654, 987];
+  const responseIds = [7042, 25, 881, 2];
+  const scored = async (of: WeightVersion): Promise<number> =>
+    (await engine.score({ promptIds, responseIds, version: of, topLogprobs: 0 }, signal)).logprobs.reduce(
+      (sum, logprob) => sum + logprob,
+      0,
+    );
+
+  before(async () => {
+    home = await mkdtemp(join(tmpdir(), 'apprentice-sglang-worker-'));
+    const chosen = { flags: ['--engine', 'sglang'], env: standinEnv('embedded') };
+    worker = new WorkerProcess({
+      home,
+      ...runtime(),
+      threads: null,
+      maxRunning: 4,
+      engine: chosen,
+      log: () => {},
+    });
+    link = linkTo(worker.endpoint, home);
+    engine = suppliedEngine(new HttpEngine(worker.endpoint), (one, limit) => link.supply(one, limit));
+    const ready = engineReady(null);
+    worker.onChange((endpoint) => {
+      if (endpoint) link.connect();
+    });
+    worker.start();
+    await ready;
+  });
+  after(async () => {
+    link.close();
+    await worker.stop();
+    await rm(home, { recursive: true, force: true });
+  });
+
+  /** The epoch of an engine that is ready and has another one than `before`. */
+  const engineReady = (before: string | null) =>
+    new Promise<string>((resolve) => {
+      const stop = link.onStatus((status) => {
+        if (!status.connected || status.engine.state !== 'ready' || status.engineEpoch === before) return;
+        stop();
+        resolve(status.engineEpoch);
+      });
+    });
+
+  test('SGLANG-11: a trained version is loaded by its name, from the worker’s own folder, and no path is', async () => {
+    const { folder: batch, manifest } = await writeBatch(home, { hyperparameters: { learningRate: 5e-3 } });
+    const trained = await link.train(manifest.batchId, batch, signal);
+    version = trained.version;
+    folder = trained.folder;
+    await assert.rejects(new HttpEngine(worker.endpoint).loadAdapter(version, folder, signal), {
+      code: 'adapter_invalid',
+    });
+    await engine.loadAdapter(version, folder, signal);
+    const rise = (await scored(version)) - (await scored(manifest.parent));
+    assert.ok(rise > 1, `the demonstrated answer's log-probability rose by ${rise}`);
+  });
+
+  test('SGLANG-3: killed, it is started again and told of as new, and what it wrote is in the engine’s log', {
+    skip: linux,
+  }, async () => {
+    const before = await scored(version);
+    const { status } = link;
+    assert.ok(status.connected);
+    const back = engineReady(status.engineEpoch);
+    const [server] = descendants(worker.pid ?? 0).filter(({ command }) => command.includes('foreign_server'));
+    process.kill(server?.pid ?? 0, 'SIGKILL');
+    await back;
+    await engine.loadAdapter(version, folder, signal);
+    assert.equal(await scored(version), before);
+    assert.match(await readFile(join(home, 'logs', 'engine.log'), 'utf8'), /SGLang: server_args=/);
+  });
+
+  test('SGLANG-12: no process is left when the worker is killed', { skip: linux }, async () => {
+    const below = descendants(worker.pid ?? 0);
+    assert.ok(below.some(({ command }) => command.includes('sglang')));
+    process.kill(worker.pid ?? 0, 'SIGKILL');
+    const deadlineMs = performance.now() + 20_000;
+    for (const { pid, command } of below) {
+      while (isAlive(pid)) {
+        assert.ok(performance.now() < deadlineMs, `${command} has ended`);
+        await delay(50);
+      }
+    }
+  });
+});

@@ -1,0 +1,1 @@
+"""Stands in the place of SGLang, which needs a GPU."""

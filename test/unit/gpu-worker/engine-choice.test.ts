@@ -1,0 +1,71 @@
+/** Which engine a worker runs: what the agent-server is told, by settings and files, arrives at the worker. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseArgs } from 'node:util';
+import { Config } from '../../../agent-server/config.ts';
+import { chosenEngine, type EngineConfig, engineArguments } from '../../../agent-server/engine/config.ts';
+import { ENGINE_FLAGS, type EngineChoice, readEngineChoice } from '../../../gpu-worker/engine/choice.ts';
+
+/** From `worker.engine` of a config.json through the worker's command line. */
+function arrives(engine: unknown, env: NodeJS.ProcessEnv = {}): EngineChoice {
+  const { worker } = Config.parse({ worker: engine === undefined ? {} : { engine } });
+  assert.equal(worker.kind, 'local');
+  const chosen: EngineConfig = chosenEngine(
+    worker.kind === 'local' ? worker.engine : { kind: 'embedded' },
+    env,
+  );
+  const told = engineArguments(chosen);
+  const { values } = parseArgs({ args: told.flags, options: ENGINE_FLAGS });
+  return readEngineChoice(values, { ...told.env, ...env });
+}
+
+test('SGLANG-13: what config.json says of the engine is what the worker runs, to every field', () => {
+  assert.deepEqual(arrives(undefined), { kind: 'embedded' });
+  const sglang = { kind: 'sglang', python: '/opt/sglang/bin/python', count: 2, gpusEach: 4, maxLoraRank: 32 };
+  const rest = {
+    seed: 7,
+    deterministic: true,
+    args: '--mem-fraction-static 0.7',
+    maxAdapters: 5,
+    routerPython: '/r',
+  };
+  assert.deepEqual(arrives({ ...sglang, ...rest }), {
+    ...sglang,
+    ...{ seed: 7, determinism: 'batch-invariant', extra: ['--mem-fraction-static', '0.7'] },
+    ...{ maxAdapters: 5, routerPython: '/r' },
+  });
+  const url = {
+    kind: 'url',
+    urls: ['http://127.0.0.1:30000/', 'https://gpu.example'],
+    key: 'k',
+    adminKey: 'a',
+  };
+  assert.deepEqual(arrives(url), {
+    ...url,
+    ...{ urls: ['http://127.0.0.1:30000', 'https://gpu.example'], maxAdapters: 8, routerPython: null },
+  });
+});
+
+test('SGLANG-13: the environment, which the settings fill, wins, and the file completes it', () => {
+  const attached = arrives(undefined, {
+    APPRENTICE_ENGINE: 'url',
+    APPRENTICE_ENGINE_URL: 'http://127.0.0.1:30000',
+    APPRENTICE_ENGINE_KEY: 'k',
+  });
+  assert.ok(attached.kind === 'url' && attached.urls[0] === 'http://127.0.0.1:30000' && attached.key === 'k');
+  const two = arrives({ kind: 'sglang', count: 2 }, { APPRENTICE_ENGINE: 'sglang' });
+  assert.ok(two.kind === 'sglang' && two.count === 2);
+  for (const env of [{ APPRENTICE_ENGINE: 'vllm' }, { APPRENTICE_ENGINE: 'url' }])
+    assert.throws(() => arrives(undefined, env), { code: 'invalid_request' });
+});
+
+test('SGLANG-13: flags that contradict one another are refused by name', () => {
+  const cases: [Record<string, unknown>, RegExp][] = [
+    [{ engine: 'url' }, /--engine-url/],
+    [{ engine: 'sglang', 'engine-url': ['http://127.0.0.1:1'] }, /--engine url/],
+    [{ engine: 'url', 'engine-url': ['ftp://x'] }, /engine-url/],
+    [{ engine: 'sglang', engines: '0' }, /engines/],
+  ];
+  for (const [values, message] of cases)
+    assert.throws(() => readEngineChoice(values, {}), { code: 'invalid_request', message });
+});
