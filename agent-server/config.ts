@@ -14,6 +14,7 @@ import { LearningConfig } from './learning/config.ts';
 import { PromotionConfig } from './promotion/config.ts';
 import { ApprenticeError } from './protocol/errors.ts';
 import { Pairing, parsePairing } from './protocol/pairing.ts';
+import { TelemetryConfig } from './telemetry/config.ts';
 
 /** Requests that the engine decodes together. */
 const maxRunning = z.number().int().min(1).max(64).default(8);
@@ -52,6 +53,7 @@ export const Config = z.strictObject({
   promotion: PromotionConfig.prefault({}),
   lessons: LessonsConfig.prefault({}),
   judge: JudgeConfig.prefault({}),
+  telemetry: TelemetryConfig.prefault({}),
 });
 export type Config = z.infer<typeof Config>;
 

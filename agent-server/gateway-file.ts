@@ -29,8 +29,28 @@ export function keptAddress(home: string): GatewayAddress {
   return { port: 0, key: randomBytes(32).toString('base64url') };
 }
 
+/**
+ * Listens where the settings say, else on the port that was kept, else, when somebody has taken that meanwhile, on
+ * another, which is kept from then on. Throws what `listen` throws.
+ */
+export async function listenAtKept<G extends { readonly port: number }>(
+  home: string,
+  address: GatewayAddress,
+  configuredPort: number,
+  listen: (port: number) => Promise<G>,
+  warn: (message: string) => void,
+): Promise<G> {
+  const gateway = await listen(configuredPort || address.port).catch((error: unknown) => {
+    if (configuredPort !== 0 || address.port === 0) throw error;
+    warn(`Port ${address.port} is taken: agents that were connected by it need the new one.`);
+    return listen(0);
+  });
+  keepAddress(home, { ...address, port: gateway.port });
+  return gateway;
+}
+
 /** Written whole or not at all, and for nobody else from its first byte. */
-export function keepAddress(home: string, { port, key }: GatewayAddress): void {
+function keepAddress(home: string, { port, key }: GatewayAddress): void {
   const temporary = join(home, `${FILE}.tmp`);
   rmSync(temporary, { force: true });
   const file: z.input<typeof GatewayFile> = { format: 1, port, key };

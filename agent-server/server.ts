@@ -10,10 +10,10 @@ import { SglangParsers } from './engine/sglang-parsers.ts';
 import { suppliedEngine } from './engine/supplied-engine.ts';
 import { dataExports } from './export/data-exports.ts';
 import { FunctionCalls } from './gateway/function-calls.ts';
-import { type Gateway, startGateway } from './gateway/gateway.ts';
+import { startGateway } from './gateway/gateway.ts';
 import { PromptSource } from './gateway/prompt-source.ts';
-import { type PlacedRequest, TurnRunner } from './gateway/turn-runner.ts';
-import { keepAddress, keptAddress } from './gateway-file.ts';
+import type { PlacedRequest, TurnRunner } from './gateway/turn-runner.ts';
+import { keptAddress, listenAtKept } from './gateway-file.ts';
 import { LessonBook } from './hindsight/lesson-book.ts';
 import { EditorJudge } from './judge/editor-judge.ts';
 import type { Lock } from './lock.ts';
@@ -42,6 +42,7 @@ import type { Discovery } from './protocol/discovery.ts';
 import type { LearningState } from './protocol/editor.ts';
 import { proposedEdits } from './sessions/proposed-edits.ts';
 import type { Store } from './store/store.ts';
+import { openTelemetry } from './telemetry/telemetry.ts';
 import { VERSION } from './version.ts';
 
 /** The gpu-worker as the server needs it; tests hand in one of their own. */
@@ -105,8 +106,11 @@ async function start(
   takeApart: () => Promise<void>,
 ): Promise<RunningServer> {
   undo.push(() => lock.release());
-  const store = await openHomeStore(home, Date.now(), log);
-  undo.push(() => store.close());
+  const opened = await openHomeStore(home, Date.now(), log);
+  undo.push(() => opened.close());
+  const telemetry = await openTelemetry(config.telemetry, opened, log);
+  undo.push(() => telemetry.close());
+  const { store, metrics } = telemetry;
   const interrupted = store.failInterruptedTurns();
   if (interrupted > 0) log.info(`Turns that had been interrupted and are failed: ${interrupted}.`);
 
@@ -136,7 +140,7 @@ async function start(
   const parsers = new SglangParsers(worker.endpoint);
   /** From when editors may connect. */
   let lsp: LspServer | undefined;
-  const turns = new TurnRunner({
+  const turns = telemetry.turns({
     store,
     engine,
     serving,
@@ -170,36 +174,30 @@ async function start(
 
   const token = randomBytes(32).toString('base64url');
   const address = keptAddress(home);
-  const listen = (port: number): Promise<Gateway> =>
-    startGateway({ turns, serving, prompts, keys: [token, address.key], port, nowMs: Date.now });
-  const gateway = await listen(config.gateway.port || address.port).catch((error: unknown) => {
-    if (config.gateway.port !== 0 || address.port === 0) throw error;
-    log.warn(`Port ${address.port} is taken: agents that were connected by it need the new one.`);
-    return listen(0);
-  });
-  keepAddress(home, { ...address, port: gateway.port });
+  const keys = [token, address.key];
+  const listen = (port: number) =>
+    startGateway({ turns, serving, prompts, keys, port, nowMs: Date.now, metrics });
+  const gateway = await listenAtKept(home, address, config.gateway.port, listen, log.warn);
   undo.push(() => gateway.close());
 
   let progress: Progress | null = null;
-  const snapshot = () => {
-    const place = workerPlace(remoteUrl, link.status);
-    return panelSnapshot(
+  const place = () => workerPlace(remoteUrl, link.status);
+  const loops = () => [
+    serveStatus(turns.running, store.doneCounts().serve, link.status, place().kind),
+    ...[environment, judge, train].map((loop) => loop.status()),
+  ];
+  const snapshot = () =>
+    panelSnapshot(
       {
         store,
-        loops: [
-          serveStatus(turns.running, store.doneCounts().serve, link.status, place.kind),
-          environment.status(),
-          judge.status(),
-          train.status(),
-        ],
+        loops: loops(),
         worker: link.status.connected ? link.status : null,
-        workerPlace: place,
+        workerPlace: place(),
         training: progress,
         gatewayUrl: gateway.url,
       },
       Date.now(),
     );
-  };
   const feed = createPanelFeed(snapshot, (error) => log.error(`Panel: ${error.message}`));
   undo.push(() => feed.close());
   undo.push(store.onChange(feed.changed));
@@ -227,6 +225,7 @@ async function start(
     { onStatus: feed.changed },
   );
   undo.push(() => train.stop());
+  telemetry.watch({ loops, link, localWorker: remoteUrl === null ? worker.endpoint : null });
   const followLearning = (state: LearningState): void => (state === 'on' ? train.resume() : train.pause());
   followLearning(store.learning());
 

@@ -1,6 +1,6 @@
 /**
  * The gpu-worker as the agent-server's child: one loopback port of the system's choice, ends with its parent.
- * `--home DIR --logs DIR --model DIR --python FILE [--threads N] [--max-running N]`, the key in APPRENTICE_WORKER_KEY.
+ * `--home DIR --logs DIR --model DIR --python FILE [--threads N] [--max-running N] [--metrics]`, the key in APPRENTICE_WORKER_KEY.
  * The engine's flags are read in engine/choice.ts. On a machine of its own it is started by cli.ts.
  */
 import { parseArgs } from 'node:util';
@@ -16,6 +16,7 @@ const Settings = z.object({
   python: z.string().min(1),
   threads: z.coerce.number().int().min(1).nullable().default(null),
   'max-running': z.coerce.number().int().min(1).max(64).default(8),
+  metrics: z.boolean().default(false),
   key: z.string().min(16),
 });
 type Settings = z.infer<typeof Settings>;
@@ -27,6 +28,7 @@ function readSettings(): Settings & { engine: EngineChoice } {
     options: {
       ...ENGINE_FLAGS,
       ...{ home: text, logs: text, model: text, python: text, threads: text, 'max-running': text },
+      metrics: { type: 'boolean' },
     },
   });
   const parsed = Settings.safeParse({ ...values, key: process.env['APPRENTICE_WORKER_KEY'] });
@@ -39,7 +41,7 @@ function readSettings(): Settings & { engine: EngineChoice } {
 }
 
 async function main(): Promise<void> {
-  const { 'max-running': maxRunning, ...settings } = readSettings();
+  const { 'max-running': maxRunning, metrics, ...settings } = readSettings();
   const worker = await runWorker({
     ...settings,
     maxRunning,
@@ -48,6 +50,7 @@ async function main(): Promise<void> {
     port: 0,
     tls: null,
     hosts: [],
+    metrics: metrics ? 'on' : 'off',
   });
   let ending = false;
   const end = () => {

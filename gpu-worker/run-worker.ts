@@ -4,16 +4,20 @@
  */
 import type { Server } from 'node:http';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
 import type { EngineChoice } from './engine/choice.ts';
 import { createWorkerEngine } from './engine/create.ts';
 import { engineRoutes } from './engine/routes.ts';
+import type { TokenEngine } from './engine/token-engine.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
 import { LinkServer } from './link/link-server.ts';
 import { logFile } from './log-file.ts';
+import type { WorkerMetrics } from './metrics.ts';
 import { type Tls, workerServer } from './server.ts';
 import { TrainingRuns } from './trainer/runs.ts';
 import { TorchBackend } from './trainer/torch.ts';
+import type { TrainBackend } from './trainer/trainer.ts';
 import { baseModelName } from './weights/base-model.ts';
 import { Weights } from './weights/weights.ts';
 
@@ -38,6 +42,8 @@ export interface WorkerSettings {
   tls: Tls | null;
   /** Names besides the loopback ones that clients may call it by. */
   hosts: readonly string[];
+  /** Are there metrics to be scraped? */
+  metrics: 'on' | 'off';
 }
 
 export interface RunningWorker {
@@ -61,9 +67,10 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   });
   const trainerLog = logFile(join(logs, 'trainer.log'));
   const backend = new TorchBackend({ python, model, threads, device, log: trainerLog });
+  const measured = settings.metrics === 'on' ? await measure(engine, backend) : null;
   const link = new LinkServer({
     home,
-    trainer: new TrainingRuns(weights, backend, log),
+    trainer: new TrainingRuns(weights, measured?.backend ?? backend, log),
     weights,
     view: {
       baseModel,
@@ -77,8 +84,10 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   await link.open();
   engine.onStateChange(() => link.statusChanged());
   backend.onStateChange(() => link.statusChanged());
-  const routes = ownRoutes.route('/', engineRoutes({ engine, tokenizer, log: engineLog }));
-  const server = workerServer({ key, routes, weights, link, log, tls, hosts });
+  const metrics = measured?.metrics.engine ?? null;
+  const routes = ownRoutes.route('/', engineRoutes({ engine, tokenizer, log: engineLog, metrics }));
+  const onLink = (socket: Duplex) => measured?.metrics.link.opened(socket);
+  const server = workerServer({ key, routes, weights, link, log, tls, hosts, onLink });
   const port = await listen(server, settings);
   log(`Listening on ${settings.host}, port ${port}, process ${process.pid}.`);
 
@@ -102,6 +111,19 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
       await Promise.allSettled([engine.stop(), backend.stop()]);
     },
   };
+}
+
+/** Loaded here and not with the rest: most workers are never scraped. */
+async function measure(
+  engine: TokenEngine,
+  backend: TrainBackend,
+): Promise<{ metrics: WorkerMetrics; backend: TrainBackend }> {
+  const [{ WorkerMetrics }, { measuredBackend }] = await Promise.all([
+    import('./metrics.ts'),
+    import('./trainer/metrics.ts'),
+  ]);
+  const metrics = new WorkerMetrics(engine, backend);
+  return { metrics, backend: measuredBackend(backend, metrics.trainer) };
 }
 
 /** Returns the port that it listens on. Throws what the system says: taken, not allowed, no such address. */

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingHttpHeaders, type Server, STATUS_CODES } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { ApprenticeError, errorResponse, toApprenticeError } from '../agent-server/protocol/errors.ts';
@@ -25,6 +26,8 @@ export interface WorkerServerOptions {
   tls: Tls | null;
   /** Names that clients may call it by, besides the loopback ones. */
   hosts: readonly string[];
+  /** Hears of every connection of the link that was let in. */
+  onLink?: (socket: Duplex) => void;
 }
 
 /** Both PEM. */
@@ -50,6 +53,7 @@ export function workerServer(options: WorkerServerOptions): Server {
       if (request.url !== '/link') {
         throw new ApprenticeError('not_found', `No link at ${request.url}.`, 'Connect to /link.');
       }
+      options.onLink?.(socket);
       link.accept(request, socket, head);
     } catch (thrown) {
       const { status, body } = errorResponse(toApprenticeError(thrown));

@@ -29,6 +29,13 @@ export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 /** A stream that is silent for so long (a prompt being read, a call not yet whole) says that it is alive. */
 const KEEP_ALIVE_MS = 10_000;
 
+/** Who counts requests, and says what was counted. */
+export interface RequestMetrics {
+  answered(path: string, status: number): void;
+  /** In Prometheus' text format. */
+  text(): Promise<string>;
+}
+
 export interface GatewayOptions {
   turns: TurnRunner;
   serving: Serving;
@@ -38,6 +45,8 @@ export interface GatewayOptions {
   /** 0: the system's choice. */
   port: number;
   nowMs: () => number;
+  /** What was asked and answered is counted, and told at `GET /metrics`; null: metrics are off. */
+  metrics?: RequestMetrics | null;
   /** How long a stream may be silent; tests shorten it. */
   keepAliveMs?: number;
 }
@@ -72,7 +81,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function application(options: GatewayOptions, port: () => number): Hono {
-  const { turns, serving, prompts, keys, nowMs, keepAliveMs = KEEP_ALIVE_MS } = options;
+  const { turns, serving, prompts, keys, nowMs, metrics, keepAliveMs = KEEP_ALIVE_MS } = options;
   const known = (version: WeightVersion): boolean => serving.known(version);
   const app = new Hono();
 
@@ -88,6 +97,12 @@ function application(options: GatewayOptions, port: () => number): Hono {
       'See /v1/models, /v1/chat/completions, /v1/responses and /v1/messages.',
     );
   });
+  if (metrics) {
+    app.use(async (context, next) => {
+      await next();
+      metrics.answered(context.req.path, context.res.status);
+    });
+  }
   app.use(hostGuard(port), originGuard);
   app.get('/health', (context) => context.json({ status: 'ok', version: serving.version }));
   app.use(keyGuard(keys));
@@ -103,6 +118,18 @@ function application(options: GatewayOptions, port: () => number): Hono {
       },
     }),
   );
+
+  app.get('/metrics', async (context) => {
+    if (metrics)
+      return context.body(await metrics.text(), 200, {
+        'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+      });
+    throw new ApprenticeError(
+      'not_found',
+      'Metrics are off.',
+      'Set {"telemetry": {"metrics": true}} in config.json and start the agent-server anew.',
+    );
+  });
 
   const model = (id: string) => ({ id, object: 'model', created: 0, owned_by: 'apprentice' });
   app.get('/v1/models', (context) => {

@@ -9,7 +9,7 @@ import { WorkerProcess } from './worker-process.ts';
 /** Not started yet. The environment wins over `config.json`, that over what the set-up made under the home folder. */
 export function configuredWorker(
   home: string,
-  config: Pick<Config, 'worker'>,
+  config: Pick<Config, 'worker' | 'telemetry'>,
   env: NodeJS.ProcessEnv,
   log: Pick<Log, 'info'>,
 ): WorkerProcess | RemoteWorker {
@@ -29,6 +29,7 @@ export function configuredWorker(
     threads,
     maxRunning: worker.maxRunning,
     engine: engineArguments(chosenEngine(engine, env)),
+    metrics: config.telemetry.metrics,
     log: log.info,
   });
 }

@@ -17,6 +17,9 @@ export type TrainedAnswer = Extract<FromWorker, { type: 'trained' }>;
 export type TrainerProgress = Extract<FromWorker, { type: 'progress' }>;
 export type StatusMessage = Extract<FromWorker, { type: 'status' }>;
 
+/** Hears of every message how large it was. */
+export type OnTraffic = (direction: 'sent' | 'received', bytes: number) => void;
+
 export interface ConnectionOptions {
   /** Names this agent-server's store to the worker. */
   owner: string;
@@ -24,6 +27,7 @@ export interface ConnectionOptions {
   onWelcome(welcome: Welcome): void;
   onStatus(status: StatusMessage): void;
   onProgress(progress: TrainerProgress): void;
+  onTraffic: OnTraffic;
   /** It is over, or never began; once. `refused`: trying again at once is of no use. */
   onClosed(error: ApprenticeError): void;
 }
@@ -74,6 +78,7 @@ export class LinkConnection {
     );
     this.#socket.on('message', (data, isBinary) => {
       this.#silence.refresh();
+      this.#options.onTraffic('received', sizeOf(data));
       this.#receive(data, isBinary);
     });
     this.#socket.on('error', (error) => {
@@ -124,7 +129,9 @@ export class LinkConnection {
   }
 
   #write(data: string | Uint8Array): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(data);
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#socket.send(data);
+    this.#options.onTraffic('sent', Buffer.byteLength(data));
   }
 
   #receive(data: RawData, isBinary: boolean): void {
@@ -194,6 +201,10 @@ export class LinkConnection {
     for (const waiting of [...this.#trains.values(), ...this.#puts.values()]) waiting.reject(error);
     this.#options.onClosed(error);
   }
+}
+
+function sizeOf(data: RawData): number {
+  return Array.isArray(data) ? data.reduce((sum, part) => sum + part.length, 0) : data.byteLength;
 }
 
 function keyRefused(url: string): ApprenticeError {

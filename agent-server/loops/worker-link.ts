@@ -12,7 +12,13 @@ import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
 import { BASE_VERSION, type BatchId, type WeightVersion } from '../protocol/ids.ts';
 import type { ProcessState } from '../protocol/link.ts';
 import type { TrainMetrics } from '../protocol/training.ts';
-import { LinkConnection, type StatusMessage, type TrainerProgress, type Welcome } from './link-connection.ts';
+import {
+  LinkConnection,
+  type OnTraffic,
+  type StatusMessage,
+  type TrainerProgress,
+  type Welcome,
+} from './link-connection.ts';
 import { describeBatch, describeVersion, fetchVersion } from './version-files.ts';
 
 export interface Trained {
@@ -72,6 +78,7 @@ export class WorkerLink implements Trainer {
   readonly #closing = new AbortController();
   readonly #statusListeners = new Set<(status: WorkerStatus) => void>();
   readonly #progressListeners = new Set<(progress: Progress) => void>();
+  readonly #trafficListeners = new Set<OnTraffic>();
   /** Given to the worker on request, latest last. */
   #supplied: WeightVersion[] = [];
   #status: WorkerStatus = { connected: false, error: null };
@@ -97,6 +104,12 @@ export class WorkerLink implements Trainer {
   onProgress(listener: (progress: Progress) => void): () => void {
     this.#progressListeners.add(listener);
     return () => this.#progressListeners.delete(listener);
+  }
+
+  /** Called with the size of every message. Returns the disposer. */
+  onTraffic(listener: OnTraffic): () => void {
+    this.#trafficListeners.add(listener);
+    return () => this.#trafficListeners.delete(listener);
   }
 
   /** Connects as soon as there is a worker; to be called once, and again when the worker's endpoint is new. */
@@ -228,6 +241,9 @@ export class WorkerLink implements Trainer {
         if (this.#status.connected) this.#change({ ...this.#status, ...stateOf(status) });
       },
       onProgress: ({ batchId, phase, fraction }) => this.#tell({ batchId, phase, fraction }),
+      onTraffic: (direction, bytes) => {
+        for (const listener of this.#trafficListeners) listener(direction, bytes);
+      },
       onClosed: (error) => {
         this.#connection = null;
         if (this.#status.connected) this.#welcome = Promise.withResolvers();

@@ -22,6 +22,8 @@ export interface WorkerProcessOptions {
   /** Flags and variables that say which engine it runs (engine/config.ts); without them, its own. */
   engine?: { flags: readonly string[]; env: Readonly<Record<string, string>> };
   log: (line: string) => void;
+  /** Tells `GET /metrics`. */
+  metrics?: boolean;
   /** What is run as the worker; without it, the gpu-worker that lies beside this file. */
   file?: string;
 }
@@ -98,6 +100,7 @@ export class WorkerProcess {
     flags.push('--model', model, '--python', python, '--max-running', String(maxRunning));
     if (threads !== null) flags.push('--threads', String(threads));
     flags.push(...(engine?.flags ?? []));
+    if (this.#options.metrics) flags.push('--metrics');
     const startedAtMs = performance.now();
     const child = spawn(process.execPath, [...process.execArgv, file, ...flags], {
       stdio: ['pipe', 'pipe', 'pipe'],

@@ -87,6 +87,7 @@ async function run(options: Options): Promise<'running'> {
     port,
     tls: certificate,
     hosts,
+    metrics: options.metrics,
   }).catch((thrown) => {
     throw listenError(thrown, options);
   });

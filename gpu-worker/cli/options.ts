@@ -28,6 +28,7 @@ export const USAGE = `apprentice-worker [flags]         engine and trainer of Ap
   --device NAME            cpu, cuda, cuda:1 (auto: cuda where torch has it)
   --threads N              math threads of engine and trainer each (all cores)
   --max-running N          requests decoded together (8)
+  --metrics                GET /metrics, for Prometheus, with the key as bearer token; nothing personal in it
 
 ${ENGINE_USAGE}
 The key: from APPRENTICE_WORKER_KEY, else made once and kept in HOME/worker-key (mode 0600).
@@ -51,6 +52,7 @@ export interface Options {
   threads: number | null;
   maxRunning: number;
   engine: EngineChoice;
+  metrics: 'on' | 'off';
 }
 
 export type TlsChoice =
@@ -109,6 +111,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     threads,
     maxRunning: flags.data['max-running'],
     engine: readEngineChoice(values, env),
+    metrics: values.metrics === true ? 'on' : 'off',
   };
 }
 
@@ -151,6 +154,7 @@ function parsed(args: readonly string[]) {
         device: text,
         threads: text,
         'max-running': text,
+        metrics: flag,
       },
     }).values;
   } catch (error) {

@@ -21,7 +21,7 @@ import { BASE_VERSION } from '../../agent-server/protocol/ids.ts';
 import { ChatRequest, chatChunks, chatCompletion, toGenerateRequest } from './chat.ts';
 import { generate, type Serving } from './generate.ts';
 import { clientGone, parseBody, streamItems, useErrorShape } from './http.ts';
-import { EngineMetrics } from './metrics.ts';
+import type { EngineMetrics } from './metrics.ts';
 import type { TokenEngine } from './token-engine.ts';
 import type { ModelTokenizer } from './tokenizer.ts';
 
@@ -31,12 +31,13 @@ export interface EngineRoutesOptions {
   engine: TokenEngine;
   tokenizer: ModelTokenizer;
   log: (line: string) => void;
+  /** Counts every request, and is told at `GET /metrics`; null: metrics are off. */
+  metrics?: Pick<EngineMetrics, 'record' | 'text'> | null;
 }
 
 /** An app to mount at `/`. */
-export function engineRoutes({ engine, tokenizer, log }: EngineRoutesOptions): Hono {
+export function engineRoutes({ engine, tokenizer, log, metrics = null }: EngineRoutesOptions): Hono {
   let baseVersion: string = BASE_VERSION;
-  const metrics = new EngineMetrics();
   const modelName = basename(engine.model);
   const serving: Serving = { engine, tokenizer, baseVersion: () => baseVersion };
 
@@ -44,14 +45,21 @@ export function engineRoutes({ engine, tokenizer, log }: EngineRoutesOptions): H
     request: GenerateRequest,
     signal: AbortSignal,
   ): AsyncGenerator<GenerateResponse, void> {
+    const beganMs = performance.now();
+    const secondsSoFar = () => (performance.now() - beganMs) / 1000;
+    let secondsToFirstToken: number | null = null;
     let last: GenerateResponse | null = null;
     try {
       for await (const response of generate(serving, request, signal)) {
+        if (response.output_ids.length > 0) secondsToFirstToken ??= secondsSoFar();
         last = response;
         yield response;
       }
     } finally {
-      metrics.record({
+      metrics?.record({
+        streamed: request.stream,
+        seconds: secondsSoFar(),
+        secondsToFirstToken,
         promptTokens: last?.meta_info.prompt_tokens ?? 0,
         cachedTokens: last?.meta_info.cached_tokens ?? 0,
         generatedTokens: last?.meta_info.completion_tokens ?? 0,
@@ -118,10 +126,10 @@ export function engineRoutes({ engine, tokenizer, log }: EngineRoutesOptions): H
     const adapters = [...engine.adapters].map(([name, folder]) => card(name, folder, modelName));
     return c.json({ object: 'list', data: [card(modelName, engine.model, null), ...adapters] });
   });
-  app.get('/metrics', (c) => {
-    const running = engine.running;
-    const text = metrics.text({ running, waiting: engine.inFlight - running, model: modelName });
-    return c.body(text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+  app.get('/metrics', async (c) => {
+    if (metrics === null)
+      throw new ApprenticeError('not_found', 'Metrics are off.', 'Start the worker with --metrics.');
+    return c.body(await metrics.text(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
   });
   app.get('/worker/tokenizer', (c) => c.json(tokenizer.files));
 

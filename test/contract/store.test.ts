@@ -7,11 +7,19 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { MIGRATIONS } from '../../agent-server/store/schema.ts';
 import { openStore } from '../../agent-server/store/sqlite-store.ts';
+import { tellingStore } from '../../agent-server/telemetry/learning-events.ts';
 import { commit, T0 } from '../fixtures/records.ts';
 import { storeContract } from './store.ts';
 
 storeContract('SQLite in memory', () => ({
   open: async () => (await openStore(':memory:')).store,
+  durable: false,
+  dispose: () => undefined,
+}));
+
+// What tells metrics and traces of every change must change nothing itself.
+storeContract('SQLite in memory, telling', () => ({
+  open: async () => tellingStore((await openStore(':memory:')).store, () => undefined),
   durable: false,
   dispose: () => undefined,
 }));

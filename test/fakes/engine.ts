@@ -12,6 +12,7 @@ import { bearerAuth } from 'hono/bearer-auth';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import type { ProcessState } from '../../agent-server/protocol/link.ts';
 import type { EngineReady, RequestEvent, Submit } from '../../gpu-worker/engine/messages.ts';
+import { EngineMetrics } from '../../gpu-worker/engine/metrics.ts';
 import { engineRoutes } from '../../gpu-worker/engine/routes.ts';
 import type { TokenEngine } from '../../gpu-worker/engine/token-engine.ts';
 import { ModelTokenizer } from '../../gpu-worker/engine/tokenizer.ts';
@@ -246,7 +247,8 @@ export async function startFakeEngine(options: FakeEngineOptions = {}): Promise<
   const engine = new FakeTokenEngine(tokenizer, options);
   const app = new Hono();
   if (options.key) app.use(bearerAuth({ token: options.key }));
-  app.route('/', engineRoutes({ engine, tokenizer, log: (line) => process.stderr.write(`${line}\n`) }));
+  const log = (line: string) => process.stderr.write(`${line}\n`);
+  app.route('/', engineRoutes({ engine, tokenizer, log, metrics: new EngineMetrics(engine) }));
   return { engine, ...(await listen(app)) };
 }
 

@@ -11,7 +11,9 @@ import { z } from 'zod';
 import { engineRoutes } from '../../../gpu-worker/engine/routes.ts';
 import { ModelTokenizer } from '../../../gpu-worker/engine/tokenizer.ts';
 import { LinkServer } from '../../../gpu-worker/link/link-server.ts';
+import { WorkerMetrics } from '../../../gpu-worker/metrics.ts';
 import { workerServer } from '../../../gpu-worker/server.ts';
+import { measuredBackend } from '../../../gpu-worker/trainer/metrics.ts';
 import { TrainingRuns } from '../../../gpu-worker/trainer/runs.ts';
 import { Weights } from '../../../gpu-worker/weights/weights.ts';
 import { HERMES_TEMPLATE } from '../../fixtures/chat-templates.ts';
@@ -46,10 +48,11 @@ const engine = new FakeTokenEngine(
   scripted === undefined ? {} : { answer: (prompt) => answerTo(prompt, readFileSync(scripted, 'utf8')) },
 );
 const backend = new FakeTrainBackend();
+const metrics = new WorkerMetrics(engine, backend);
 const engineEpoch = randomUUID();
 const link = new LinkServer({
   home: String(values['home']),
-  trainer: new TrainingRuns(weights, backend, log),
+  trainer: new TrainingRuns(weights, measuredBackend(backend, metrics.trainer), log),
   weights,
   view: {
     baseModel: 'fake@0',
@@ -61,8 +64,17 @@ const link = new LinkServer({
   log,
 });
 await link.open();
-const routes = engineRoutes({ engine, tokenizer, log });
-const server = workerServer({ key, routes, weights, link, log, tls: null, hosts: [] });
+const routes = engineRoutes({ engine, tokenizer, log, metrics: metrics.engine });
+const server = workerServer({
+  key,
+  routes,
+  weights,
+  link,
+  log,
+  tls: null,
+  hosts: [],
+  onLink: (socket) => metrics.link.opened(socket),
+});
 process.stdin.on('end', () => process.exit(0)).resume();
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();
