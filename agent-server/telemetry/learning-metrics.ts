@@ -77,6 +77,8 @@ export class LearningMetrics {
       lowerBound: this.#gauge('gate_lower_bound_nats', 'Lower end of its interval.', []),
       drift: this.#gauge('gate_drift_nats', 'KL from the base of the last measured version.', []),
     };
+    // Nothing has been measured yet, and 0 would be a measurement.
+    for (const gauge of Object.values(this.#latest)) gauge.set(Number.NaN);
     this.#scraped();
   }
 
@@ -155,14 +157,14 @@ export class LearningMetrics {
     this.#latest.loss.set(loss);
     this.#latest.gradNorm.set(gradNorm);
     this.#latest.klToParent.set(klToParent);
-    if (klToBase !== null) this.#latest.klToBase.set(klToBase);
+    this.#latest.klToBase.set(klToBase ?? Number.NaN);
   }
 
   #gate({ meanDifference, lowerBound, driftNats, seconds }: GateFigures): void {
     this.#gateSeconds.observe(seconds);
-    if (meanDifference !== null) this.#latest.meanDifference.set(meanDifference);
-    if (lowerBound !== null) this.#latest.lowerBound.set(lowerBound);
-    if (driftNats !== null) this.#latest.drift.set(driftNats);
+    this.#latest.meanDifference.set(meanDifference ?? Number.NaN);
+    this.#latest.lowerBound.set(lowerBound ?? Number.NaN);
+    this.#latest.drift.set(driftNats ?? Number.NaN);
   }
 
   /** Gauges that are read when somebody scrapes. */

@@ -41,6 +41,8 @@ export class TrainerMetrics {
       klToBase: gauge('kl_to_base_nats', 'Of the last run with anchors, nats a token.'),
       tokensPerSecond: gauge('tokens_per_second', 'Of the last run, prompts included.'),
     };
+    // Nothing has been measured yet, and 0 would be a measurement.
+    for (const gauge of Object.values(this.#latest)) gauge.set(Number.NaN);
   }
 
   phase(phase: TrainPhase, seconds: number): void {
@@ -71,7 +73,7 @@ export class TrainerMetrics {
     this.#latest.loss.set(loss);
     this.#latest.gradNorm.set(gradNorm);
     this.#latest.klToParent.set(klToParent);
-    if (klToBase !== null) this.#latest.klToBase.set(klToBase);
+    this.#latest.klToBase.set(klToBase ?? Number.NaN);
     if (seconds > 0) this.#latest.tokensPerSecond.set(tokens / seconds);
   }
 }

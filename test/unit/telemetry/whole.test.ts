@@ -161,7 +161,7 @@ describe('Telemetry of a whole agent-server', { timeout: 4 * LIMIT_MS }, () => {
     for (const line of scraped.split('\n').filter((one) => one !== '' && !one.startsWith('#')))
       assert.match(
         line,
-        /^[a-z_:][a-z0-9_:]*(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})? (-?[0-9.e+-]+|\+Inf|NaN)$/,
+        /^[a-z_:][a-z0-9_:]*(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})? (-?[0-9.e+-]+|\+Inf|Nan)$/,
       );
     assert.ok(types.includes('sglang:num_requests_total') && types.includes('apprentice_verdicts_total'));
   });
