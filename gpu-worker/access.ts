@@ -1,5 +1,5 @@
-/** Who may talk to the worker: holders of its key, by a name that it was told is its own, and no web page. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+/** Who may talk to the worker: holders of one of its keys, by a name that it was told is its own, and no web page. */
+import { timingSafeEqual } from 'node:crypto';
 import { ApprenticeError } from '../agent-server/protocol/errors.ts';
 
 const LOOPBACK_NAMES = new Set(['localhost', '127.0.0.1', '[::1]']);
@@ -34,18 +34,29 @@ export function checkSource({ host, origin }: AccessHeaders, hosts: readonly str
   }
 }
 
-/** Throws `unauthorized` unless the request bears the key. Hashes are compared, so that length tells nothing. */
-export function checkKey({ authorization }: AccessHeaders, key: string): void {
-  const given = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? '';
-  if (!timingSafeEqual(digest(given), digest(key))) {
-    throw new ApprenticeError(
-      'unauthorized',
-      'The worker key is missing or wrong.',
-      'Send it as a bearer token.',
-    );
-  }
+/** The key that a request bears; empty where there is none. */
+export function bearerKey({ authorization }: AccessHeaders): string {
+  return /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? '';
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+/**
+ * Whose key it is, told by its sha256 (hex); undefined for nobody's. Every hash is compared, and whole, so that the time
+ * it takes tells nothing.
+ */
+export function keyOwner<T extends { readonly keySha256: string }>(
+  keySha256: string,
+  owners: Iterable<T>,
+): T | undefined {
+  const given = Buffer.from(keySha256, 'hex');
+  let found: T | undefined;
+  for (const owner of owners) if (timingSafeEqual(given, Buffer.from(owner.keySha256, 'hex'))) found = owner;
+  return found;
+}
+
+export function noSuchKey(): ApprenticeError {
+  return new ApprenticeError(
+    'unauthorized',
+    'The worker key is missing or wrong.',
+    'Send it as a bearer token.',
+  );
 }

@@ -1,28 +1,23 @@
 /**
- * A gpu-worker in this process: engine and trainer with their Python, the weights, the link, one port. Who starts it,
+ * A gpu-worker in this process: engine and trainer with their Python, the users and what is theirs, one port. Who starts it,
  * with which flags, and what is printed is main.ts (the agent-server's child) and cli.ts (a machine of its own).
  */
 import type { Server } from 'node:http';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
 import type { EngineChoice } from './engine/choice.ts';
 import { createWorkerEngine } from './engine/create.ts';
-import { engineRoutes } from './engine/routes.ts';
-import type { TokenEngine } from './engine/token-engine.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
-import { LinkServer } from './link/link-server.ts';
 import { logFile } from './log-file.ts';
-import type { WorkerMetrics } from './metrics.ts';
 import { type Tls, workerServer } from './server.ts';
-import { TrainingRuns } from './trainer/runs.ts';
 import { TorchBackend } from './trainer/torch.ts';
-import type { TrainBackend } from './trainer/trainer.ts';
+import { TrainingQueue } from './trainer/training-queue.ts';
+import type { Measure } from './users/user-space.ts';
+import { Users } from './users/users.ts';
 import { baseModelName } from './weights/base-model.ts';
-import { Weights } from './weights/weights.ts';
 
 export interface WorkerSettings {
-  /** Weights, moments, and what is being received. */
+  /** Users, their weights and moments, and what is being received. */
   home: string;
   logs: string;
   model: string;
@@ -34,6 +29,7 @@ export interface WorkerSettings {
   maxRunning: number;
   /** torch's name of what engine and trainer compute on: `cpu`, `cuda`, `cuda:1`. */
   device: string;
+  /** The first user's. Others are in `users.json`. */
   key: string;
   /** Address to listen on. */
   host: string;
@@ -49,6 +45,8 @@ export interface WorkerSettings {
 export interface RunningWorker {
   port: number;
   baseModel: string;
+  /** Names of the users besides the first. */
+  users: readonly string[];
   /** Ends the Python processes, then resolves. */
   stop(): Promise<void>;
 }
@@ -58,8 +56,6 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   const { home, logs, model, python, threads, maxRunning, device, key, tls, hosts } = settings;
   const log = logFile(join(logs, 'gpu-worker.log'));
   const baseModel = await baseModelName(model);
-  const weights = new Weights(home, baseModel);
-  await weights.open();
   const tokenizer = await loadTokenizer(model);
   const engineLog = logFile(join(logs, 'engine.log'));
   const { engine, ownRoutes } = await createWorkerEngine({
@@ -67,27 +63,20 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   });
   const trainerLog = logFile(join(logs, 'trainer.log'));
   const backend = new TorchBackend({ python, model, threads, device, log: trainerLog });
-  const measured = settings.metrics === 'on' ? await measure(engine, backend) : null;
-  const link = new LinkServer({
-    home,
-    trainer: new TrainingRuns(weights, measured?.backend ?? backend, log),
-    weights,
-    view: {
-      baseModel,
-      engine: () => engine.state(),
-      trainer: () => backend.state(),
-      engineEpoch: () => engine.epoch,
-      unloadAll: () => engine.unloadAll(),
-    },
+  const queue = new TrainingQueue();
+  const measure = settings.metrics === 'on' ? await loadMeasure() : null;
+  const shared = { engine, ownRoutes, backend, queue, tokenizer, baseModel, engineLog, measure };
+  const users = new Users({ home, key, shared, log });
+  await users.open();
+  engine.onStateChange(() => users.statusChanged());
+  backend.onStateChange(() => users.statusChanged());
+  const server = workerServer({
+    admit: (headers) => users.admit(headers),
+    health: () => engine.state().state === 'ready',
     log,
+    tls,
+    hosts,
   });
-  await link.open();
-  engine.onStateChange(() => link.statusChanged());
-  backend.onStateChange(() => link.statusChanged());
-  const metrics = measured?.metrics.engine ?? null;
-  const routes = ownRoutes.route('/', engineRoutes({ engine, tokenizer, log: engineLog, metrics }));
-  const onLink = (socket: Duplex) => measured?.metrics.link.opened(socket);
-  const server = workerServer({ key, routes, weights, link, log, tls, hosts, onLink });
   const port = await listen(server, settings);
   log(`Listening on ${settings.host}, port ${port}, process ${process.pid}.`);
 
@@ -102,28 +91,28 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   return {
     port,
     baseModel,
+    users: users.added,
     stop: async () => {
       ending.abort();
       log('Ending.');
-      link.close();
+      const closed = users.close();
       server.close();
       server.closeAllConnections();
-      await Promise.allSettled([engine.stop(), backend.stop()]);
+      await Promise.allSettled([closed, engine.stop(), backend.stop()]);
     },
   };
 }
 
 /** Loaded here and not with the rest: most workers are never scraped. */
-async function measure(
-  engine: TokenEngine,
-  backend: TrainBackend,
-): Promise<{ metrics: WorkerMetrics; backend: TrainBackend }> {
+async function loadMeasure(): Promise<Measure> {
   const [{ WorkerMetrics }, { measuredBackend }] = await Promise.all([
     import('./metrics.ts'),
     import('./trainer/metrics.ts'),
   ]);
-  const metrics = new WorkerMetrics(engine, backend);
-  return { metrics, backend: measuredBackend(backend, metrics.trainer) };
+  return (engine, trainer, backend) => {
+    const metrics = new WorkerMetrics(engine, trainer);
+    return { metrics, backend: measuredBackend(backend, metrics.trainer) };
+  };
 }
 
 /** Returns the port that it listens on. Throws what the system says: taken, not allowed, no such address. */

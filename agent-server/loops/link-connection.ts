@@ -14,7 +14,7 @@ import { MAX_FRAME_BYTES } from '../protocol/parcel.ts';
 
 export type Welcome = Extract<FromWorker, { type: 'welcome' }>;
 export type TrainedAnswer = Extract<FromWorker, { type: 'trained' }>;
-export type TrainerProgress = Extract<FromWorker, { type: 'progress' }>;
+export type TrainerProgress = Extract<FromWorker, { type: 'progress' | 'queued' }>;
 export type StatusMessage = Extract<FromWorker, { type: 'status' }>;
 
 /** Hears of every message how large it was. */
@@ -157,6 +157,7 @@ export class LinkConnection {
         this.#options.onStatus(message);
         break;
       case 'progress':
+      case 'queued':
         this.#options.onProgress(message);
         break;
       case 'trained':

@@ -28,8 +28,13 @@ export interface Trained {
   adapterSha256: string;
   metrics: TrainMetrics;
 }
-export interface Progress extends Omit<TrainerProgress, 'type' | 'phase'> {
-  phase: TrainerProgress['phase'] | 'fetching';
+export interface Progress {
+  batchId: BatchId;
+  phase: 'waiting' | Extract<TrainerProgress, { type: 'progress' }>['phase'] | 'fetching';
+  /** Share of the phase that is done, 0 to 1. */
+  fraction: number;
+  /** While it waits: runs of the worker's users that come before. */
+  ahead: number;
 }
 
 export type WorkerStatus =
@@ -212,7 +217,7 @@ export class WorkerLink implements Trainer {
         trained,
         read: (...piece) => connection.channel.read(...piece),
         signal: AbortSignal.any([signal, this.#closing.signal]),
-        onProgress: (fraction) => this.#tell({ batchId, phase: 'fetching', fraction }),
+        onProgress: (fraction) => this.#tell({ batchId, phase: 'fetching', fraction, ahead: 0 }),
       });
       const { version, adapterSha256, metrics } = trained;
       return { version, folder: made, adapterSha256, metrics };
@@ -240,7 +245,7 @@ export class WorkerLink implements Trainer {
       onStatus: (status) => {
         if (this.#status.connected) this.#change({ ...this.#status, ...stateOf(status) });
       },
-      onProgress: ({ batchId, phase, fraction }) => this.#tell({ batchId, phase, fraction }),
+      onProgress: (progress) => this.#tell(progressOf(progress)),
       onTraffic: (direction, bytes) => {
         for (const listener of this.#trafficListeners) listener(direction, bytes);
       },
@@ -287,6 +292,13 @@ export class WorkerLink implements Trainer {
     if (same) return;
     for (const listener of this.#statusListeners) listener(status);
   }
+}
+
+function progressOf(told: TrainerProgress): Progress {
+  const { batchId } = told;
+  return told.type === 'queued'
+    ? { batchId, phase: 'waiting', fraction: 0, ahead: told.ahead }
+    : { batchId, phase: told.phase, fraction: told.fraction, ahead: 0 };
 }
 
 function stateOf({ engine, trainer, engineEpoch }: StatusMessage | Welcome) {

@@ -85,8 +85,9 @@ function trainingStatus(store: Store, progress: Progress | null): PanelSnapshot[
   const batch = store.openBatch();
   if (batch === undefined) return null;
   const { batchId, version } = batch;
-  const { phase, fraction } = progress?.batchId === batchId ? progress : { phase: batch.state, fraction: 0 };
-  return { batchId, version, phase, fraction, learning: learningOf(store, batchId) };
+  const { phase, fraction, ahead } =
+    progress?.batchId === batchId ? progress : { phase: batch.state, fraction: 0, ahead: 0 };
+  return { batchId, version, phase, fraction, ahead, learning: learningOf(store, batchId) };
 }
 
 function learningOf(store: Store, batchId: BatchId): Learning {

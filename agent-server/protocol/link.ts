@@ -13,7 +13,7 @@ import { BatchId, WeightVersion } from './ids.ts';
 import { ParcelFiles, ReadRefusal, ReadRequest, Sha256 } from './parcel.ts';
 import { TrainMetrics } from './training.ts';
 
-export const LINK_PROTOCOL = 2;
+export const LINK_PROTOCOL = 3;
 
 /** Code by which either side says that it could not parse the other. */
 export const CLOSE_UNPARSED = 4400;
@@ -65,6 +65,8 @@ export const FromWorker = z.discriminatedUnion('type', [
   /** In place of `welcome`; the link is closed with 4403. */
   z.object({ type: z.literal('refused'), code: ErrorCode, message: z.string().max(2_000) }),
   z.object({ type: z.literal('status'), ...states }),
+  /** `ahead`: runs, of whomever, that come before this batch's. At every change, until it is 0. */
+  z.object({ type: z.literal('queued'), batchId: BatchId, ahead: z.number().int().min(0) }),
   z.object({
     type: z.literal('progress'),
     batchId: BatchId,

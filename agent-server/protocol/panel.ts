@@ -166,6 +166,8 @@ export const PanelSnapshot = z.object({
       version: WeightVersion,
       phase: z.string(),
       fraction: z.number(),
+      /** While it waits at a worker that has other users: runs that come before. */
+      ahead: z.number().int(),
       learning: Learning,
     })
     .nullable(),

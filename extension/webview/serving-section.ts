@@ -19,6 +19,11 @@ const PHASES: Record<string, string> = {
   submitted: t('handed over'),
 };
 
+function phaseOf({ phase, ahead }: NonNullable<PanelSnapshot['training']>): string {
+  if (phase === 'waiting') return t('it waits at the worker, {0} before it', ahead);
+  return PHASES[phase] ?? phase;
+}
+
 export class ServingSection extends LitElement {
   static override properties = { snapshot: { attribute: false } };
   declare snapshot: PanelSnapshot;
@@ -78,7 +83,7 @@ export class ServingSection extends LitElement {
     if (training === null) return nothing;
     return html`<div class="training">
       <label for="training-progress">
-        <span>${t('{0} is being made: {1}', shortVersion(training.version), PHASES[training.phase] ?? training.phase)}</span>
+        <span>${t('{0} is being made: {1}', shortVersion(training.version), phaseOf(training))}</span>
         <span>${percent(training.fraction)}</span>
       </label>
       <progress id="training-progress" max="1" .value=${training.fraction}></progress>

@@ -1,6 +1,6 @@
 /**
- * `apprentice-worker`: the gpu-worker on a machine of its own. One port, one key; prints the line that is pasted into
- * the editor, and runs until it is told to end. The worker itself is run-worker.ts.
+ * `apprentice-worker`: the gpu-worker on a machine of its own. One port, a key a user; prints the line that is pasted
+ * into the editor, and runs until it is told to end. The worker itself is run-worker.ts.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,8 +13,9 @@ import { setUp } from '../setup/set-up.mjs';
 import { certificateFor } from './certificate.ts';
 import { check, findingText } from './check.ts';
 import { workerKey } from './key-file.ts';
-import { isSetUp, type Options, readOptions, USAGE } from './options.ts';
+import { isSetUp, type Options, readOptions, USAGE, workerUrl } from './options.ts';
 import { deviceOf, probePython } from './probe-python.ts';
+import { userCommand } from './user-command.ts';
 
 /** `Promise.withResolvers`, and TLS and HTTP as they are used here. */
 const OLDEST_NODE = 22;
@@ -26,7 +27,10 @@ async function main(): Promise<number | 'running'> {
       `This is Node ${process.versions.node}, and ${OLDEST_NODE} is the oldest that will do.`,
       'Install a newer one from nodejs.org.',
     );
-  const options = readOptions(process.argv.slice(2), process.env);
+  const args = process.argv.slice(2);
+  if (args[0] === 'user')
+    return userCommand(args.slice(1), process.env, (text) => process.stdout.write(text));
+  const options = readOptions(args, process.env);
   switch (options.command) {
     case 'help':
       process.stdout.write(USAGE);
@@ -59,7 +63,7 @@ async function showCheck(options: Options): Promise<number> {
 }
 
 async function run(options: Options): Promise<'running'> {
-  const { home, model, python, threads, maxRunning, engine, host, port, hosts, name } = options;
+  const { home, model, python, threads, maxRunning, engine, host, port, hosts } = options;
   if (!isSetUp(options))
     throw new ApprenticeError(
       'setup_failed',
@@ -91,12 +95,11 @@ async function run(options: Options): Promise<'running'> {
   }).catch((thrown) => {
     throw listenError(thrown, options);
   });
-  const bracketed = name.includes(':') && !name.startsWith('[') ? `[${name}]` : name;
-  const url = `${certificate ? 'https' : 'http'}://${bracketed}:${worker.port}`;
+  const url = workerUrl(options, worker.port, certificate !== null);
   process.stdout.write(
     `apprentice-worker: ${worker.baseModel} on ${device}, at ${url}; logs in ${logs}\n` +
       'In VS Code run "Apprentice: Connect Remote Worker" and paste this line. It holds the key: treat it as a password.\n\n' +
-      `${formatPairing({ url, key, sha256: certificate?.sha256 ?? null })}\n\n`,
+      `${formatPairing({ url, key, sha256: certificate?.sha256 ?? null })}\n\n${othersText(worker.users)}`,
   );
   let ending = false;
   const end = () => {
@@ -106,6 +109,10 @@ async function run(options: Options): Promise<'running'> {
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end);
   return 'running';
+}
+
+function othersText(users: readonly string[]): string {
+  return users.length === 0 ? '' : `Users with a line of their own: ${users.join(', ')}.\n\n`;
 }
 
 function listenError(thrown: unknown, { host, port }: Options): ApprenticeError {

@@ -32,6 +32,14 @@ export const USAGE = `apprentice-worker [flags]         engine and trainer of Ap
 
 ${ENGINE_USAGE}
 The key: from APPRENTICE_WORKER_KEY, else made once and kept in HOME/worker-key (mode 0600).
+
+More users, each with a key, adapters, batches and a place in the queue of their own (the flags that the worker runs with):
+
+apprentice-worker user add NAME [flags]        prints the line to pair with
+apprentice-worker user key NAME [flags]        a new key in the place of the old one
+apprentice-worker user list [--home DIR]
+apprentice-worker user remove NAME [--home DIR] --yes
+                           deletes what the worker holds of that user
 `;
 
 export type Command = 'run' | 'check' | 'setup' | 'help';
@@ -113,6 +121,12 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     engine: readEngineChoice(values, env),
     metrics: values.metrics === true ? 'on' : 'off',
   };
+}
+
+/** Where editors reach it: the name that it goes by, at the port that it listens on. */
+export function workerUrl({ name }: Pick<Options, 'name'>, port: number, secure: boolean): string {
+  const bracketed = name.includes(':') && !name.startsWith('[') ? `[${name}]` : name;
+  return `${secure ? 'https' : 'http'}://${bracketed}:${port}`;
 }
 
 /** Has the set-up run, or has the user named what it would make? */

@@ -196,16 +196,8 @@ export class EmbeddedEngine implements WorkerEngine {
     await gone;
   }
 
-  /** Ends what runs and takes every adapter out; one that is down has lost them by itself. */
-  async unloadAll(): Promise<void> {
-    this.abortAll();
-    for (const name of [...this.#adapters.keys()]) {
-      try {
-        await this.unloadAdapter(name, AbortSignal.timeout(UNLOAD_LIMIT_MS));
-      } catch (error) {
-        if (this.#adapters.has(name)) throw error;
-      }
-    }
+  async forget(scope: string, signal: AbortSignal): Promise<void> {
+    await this.#ask({ type: 'forget', scope }, signal);
   }
 
   async pause(signal: AbortSignal): Promise<void> {
@@ -268,8 +260,6 @@ export class EmbeddedEngine implements WorkerEngine {
 }
 
 const REMEDY = 'See logs/engine.log.';
-/** A request that was aborted lets go of its adapter within a step. */
-const UNLOAD_LIMIT_MS = 10_000;
 
 function refusal(event: Extract<EngineEvent, { type: 'finish' }>): ApprenticeError {
   const code = event.code ?? 'internal';

@@ -75,6 +75,7 @@ function toSubmit({ engine, tokenizer }: Serving, request: GenerateRequest): Sub
   }
   return {
     rid: request.rid ?? randomUUID(),
+    scope: '',
     input_ids: ids,
     adapter: request.lora_path,
     max_new_tokens: Math.min(params.max_new_tokens, room),

@@ -4,6 +4,8 @@ import { z } from 'zod';
 /** Tokens in: everything about one request that the model needs. Text and stop strings stay in TypeScript. */
 export interface Submit {
   rid: string;
+  /** Whose it is. Prefixes in the cache serve their own scope alone, and scopes take turns when places are short. */
+  scope: string;
   input_ids: readonly number[];
   /** Name of a loaded adapter; null is the base. */
   adapter: string | null;
@@ -26,6 +28,7 @@ export type Command =
   | { type: 'abort'; rid: string }
   | { type: 'load_adapter'; id: string; name: string; folder: string }
   | { type: 'unload_adapter'; id: string; name: string }
+  | { type: 'forget'; id: string; scope: string }
   | { type: 'pause'; id: string }
   | { type: 'continue'; id: string }
   | { type: 'update_weights'; id: string; folder: string };

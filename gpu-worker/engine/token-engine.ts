@@ -35,6 +35,8 @@ export interface TokenEngine {
    * call on. Throws adapter_not_loaded.
    */
   unloadAdapter(name: string, signal: AbortSignal): Promise<void>;
+  /** Drops every prefix that requests of a scope left in the cache. */
+  forget(scope: string, signal: AbortSignal): Promise<void>;
   /** Running requests stand still, with their cache, until `resume`. */
   pause(signal: AbortSignal): Promise<void>;
   resume(signal: AbortSignal): Promise<void>;
@@ -51,6 +53,4 @@ export interface WorkerEngine extends TokenEngine {
   stop(): Promise<void>;
   /** Calls `listener` at every change; returns the way to stop that. */
   onStateChange(listener: (state: ProcessState) => void): () => void;
-  /** Ends what runs and takes every adapter out; one that is down has lost them by itself. */
-  unloadAll(): Promise<void>;
 }

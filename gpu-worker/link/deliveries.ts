@@ -30,6 +30,7 @@ export class Deliveries {
   readonly #weights: Weights;
   readonly #underWay = new Map<string, UnderWay>();
   readonly #sweeping: NodeJS.Timeout;
+  #closed = false;
 
   constructor(home: string, weights: Weights) {
     this.#incoming = resolve(home, 'incoming');
@@ -89,15 +90,16 @@ export class Deliveries {
 
   /** Ends what is under way and removes all that has come. */
   async clear(): Promise<void> {
-    for (const { controller } of this.#underWay.values()) controller.abort(superseded());
-    await Promise.allSettled([...this.#underWay.values()].map(({ ended }) => ended));
+    await this.#endAll();
     await remove(this.#incoming);
     await this.open();
   }
 
-  close(): void {
+  /** Nothing is taken any more from the call on; resolves when nothing is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#sweeping);
-    for (const { controller } of this.#underWay.values()) controller.abort(superseded());
+    await this.#endAll();
   }
 
   async #taken<T>(
@@ -110,6 +112,7 @@ export class Deliveries {
     const key = parcelKey(parcel);
     // No await between the last look and the entry below: two that come at once must not both find none.
     while (this.#underWay.has(key)) await this.#supersede(key);
+    if (this.#closed) throw superseded();
     if (this.#underWay.size >= MAX_DELIVERIES)
       throw new ApprenticeError(
         'queue_full',
@@ -126,6 +129,11 @@ export class Deliveries {
     } finally {
       this.#underWay.delete(key);
     }
+  }
+
+  async #endAll(): Promise<void> {
+    for (const { controller } of this.#underWay.values()) controller.abort(superseded());
+    await Promise.allSettled([...this.#underWay.values()].map(({ ended }) => ended));
   }
 
   async #supersede(key: string): Promise<void> {

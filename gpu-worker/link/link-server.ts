@@ -1,5 +1,5 @@
 /**
- * The worker's end of the `ws` link (protocol/link.ts): lets agent-servers in, one owner at a time, and tells them how
+ * One user's end of the `ws` link (protocol/link.ts): lets agent-servers in, one owner at a time, and tells them how
  * the engine and the trainer are. What one of them asks for is link-session.ts; who may connect at all is decided before
  * the upgrade, in server.ts.
  */
@@ -91,11 +91,16 @@ export class LinkServer {
       if (session.owner !== null) session.send({ type: 'status', ...this.#states() });
   }
 
-  /** Cuts every connection. */
-  close(): void {
-    this.#deliveries.close();
+  /** Ends every connection; who comes back has to have the key. */
+  cut(): void {
     for (const socket of this.#sockets.clients) socket.terminate();
+  }
+
+  /** Cuts every connection for good; resolves when nothing of what was being sent is written any more. */
+  async close(): Promise<void> {
+    this.cut();
     this.#sockets.close();
+    await this.#deliveries.close();
   }
 
   #serve(socket: WebSocket): void {
@@ -143,7 +148,7 @@ export class LinkServer {
       throw new ApprenticeError(
         'worker_taken',
         'Another agent-server uses this gpu-worker now, and its weights lie here.',
-        'End that one, or start a worker with another home folder and port.',
+        'End that one; or have a key of your own made where the worker runs: apprentice-worker user add NAME.',
       );
     if (!this.#owner.is(owner)) await this.#changeOwner(owner);
     const versions = await weights.versions();

@@ -111,8 +111,11 @@ export class LinkSession {
         ? ''
         : await deliveries.batch(batchId, files, this.#read, this.#gone.signal);
       try {
-        const made = await trainer.train(batchId, folder, (phase, fraction) =>
-          this.send({ type: 'progress', batchId, phase, fraction }),
+        const made = await trainer.train(
+          batchId,
+          folder,
+          (phase, fraction) => this.send({ type: 'progress', batchId, phase, fraction }),
+          (ahead) => this.send({ type: 'queued', batchId, ahead }),
         );
         await this.#trained(batchId, made);
       } finally {

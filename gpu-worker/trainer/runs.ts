@@ -1,13 +1,15 @@
 /**
- * The Trainer: validates batches, runs them in turn on a backend, tries again when the backend dies, publishes.
- * Knows that a batch has one version and a version one batch; what a step computes is the backend's.
+ * The Trainer of one user: validates batches, runs them on a backend when it is the user's turn (training-queue.ts),
+ * tries again when the backend dies, publishes. Knows that a batch has one version and a version one batch; what a step
+ * computes is the backend's.
  */
 import { ApprenticeError, toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { BASE_VERSION, type BatchId } from '../../agent-server/protocol/ids.ts';
 import { BATCH_FORMAT, type BatchManifest } from '../../agent-server/protocol/training.ts';
 import type { Weights } from '../weights/weights.ts';
 import { readBatchFolder } from './batch-folder.ts';
-import type { OnProgress, TrainBackend, Trained, Trainer } from './trainer.ts';
+import type { OnAhead, OnProgress, TrainBackend, Trained, Trainer } from './trainer.ts';
+import { type TakeTurn, TrainingQueue } from './training-queue.ts';
 
 /** The agent-server sends the next batch when it has the last version, so more than a few waiting is a fault. */
 const MAX_RUNS = 8;
@@ -17,45 +19,111 @@ const MAX_ATTEMPTS = 3;
 interface Run {
   result: Promise<Trained>;
   controller: AbortController;
+  /** Resolves when nothing of it is under way any more. */
+  ended: Promise<void>;
   listeners: Set<OnProgress>;
+  aheadListeners: Set<OnAhead>;
+  /** Runs that come before it, as told last. */
+  ahead: number;
 }
+
+/** For whom nothing is to be told. */
+const ignore: OnAhead = () => undefined;
 
 export class TrainingRuns implements Trainer {
   readonly #weights: Weights;
   readonly #backend: TrainBackend;
   readonly #log: (line: string) => void;
+  readonly #takeTurn: TakeTurn;
   readonly #runs = new Map<BatchId, Run>();
-  #last: Promise<unknown> = Promise.resolve();
+  #active = false;
+  #closed = false;
 
-  constructor(weights: Weights, backend: TrainBackend, log: (line: string) => void) {
+  /** `takeTurn`: the queue, as this user enters it; one of its own where there is one user. */
+  constructor(
+    weights: Weights,
+    backend: TrainBackend,
+    log: (line: string) => void,
+    takeTurn: TakeTurn = new TrainingQueue().of(''),
+  ) {
     this.#weights = weights;
     this.#backend = backend;
     this.#log = log;
+    this.#takeTurn = takeTurn;
   }
 
-  async train(batchId: BatchId, folder: string, onProgress: OnProgress): Promise<Trained> {
+  /** Is a run of this user's what the backend computes now? */
+  get active(): boolean {
+    return this.#active;
+  }
+
+  async train(
+    batchId: BatchId,
+    folder: string,
+    onProgress: OnProgress,
+    onAhead: OnAhead = ignore,
+  ): Promise<Trained> {
     const joined = this.#runs.get(batchId);
     if (joined) {
       joined.listeners.add(onProgress);
+      joined.aheadListeners.add(onAhead);
+      if (joined.ahead > 0) onAhead(joined.ahead);
       return joined.result;
     }
+    if (this.#closed)
+      throw new ApprenticeError('aborted', `Batch ${batchId} is not trained: its user was removed.`, '');
     if (this.#runs.size >= MAX_RUNS) {
       throw new ApprenticeError(
         'queue_full',
-        `Batch ${batchId} is one too many: ${MAX_RUNS} are waiting to be trained.`,
+        `Batch ${batchId} is one too many: ${MAX_RUNS} of yours are waiting to be trained.`,
         'Send it again when one of them is done.',
       );
     }
+    return this.#begin(batchId, folder, onProgress, onAhead).result;
+  }
+
+  #begin(batchId: BatchId, folder: string, onProgress: OnProgress, onAhead: OnAhead): Run {
     const controller = new AbortController();
+    const { signal } = controller;
     const listeners = new Set([onProgress]);
-    const tell: OnProgress = (phase, fraction) => {
-      for (const listener of listeners) listener(phase, fraction);
+    const aheadListeners = new Set([onAhead]);
+    const { promise: result, resolve } = Promise.withResolvers<Trained>();
+    // Each run's own promise carries its error to who asked for it.
+    const ended = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    const run: Run = {
+      result,
+      controller,
+      ended: ended.finally(() => this.#runs.delete(batchId)),
+      listeners,
+      aheadListeners,
+      ahead: 0,
     };
-    const result = this.#last.then(() => this.#one(batchId, folder, tell, controller.signal));
-    // The chain only orders runs; each run's own promise carries its error to who asked for it.
-    this.#last = result.catch(() => undefined).finally(() => this.#runs.delete(batchId));
-    this.#runs.set(batchId, { result, controller, listeners });
-    return result;
+    this.#runs.set(batchId, run);
+    const job = async () => {
+      this.#active = true;
+      try {
+        return await this.#one(
+          batchId,
+          folder,
+          (phase, fraction) => {
+            for (const listener of listeners) listener(phase, fraction);
+          },
+          signal,
+        );
+      } finally {
+        this.#active = false;
+      }
+    };
+    resolve(
+      this.#takeTurn(job, signal, (ahead) => {
+        run.ahead = ahead;
+        for (const listener of aheadListeners) listener(ahead);
+      }),
+    );
+    return run;
   }
 
   async knows(batchId: BatchId): Promise<boolean> {
@@ -65,7 +133,13 @@ export class TrainingRuns implements Trainer {
   /** Ends all that is under way; resolves when nothing is. */
   async cancelAll(): Promise<void> {
     for (const batchId of this.#runs.keys()) this.cancel(batchId);
-    await this.#last;
+    await Promise.all([...this.#runs.values()].map(({ ended }) => ended));
+  }
+
+  /** As `cancelAll`, and nothing more is taken. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.cancelAll();
   }
 
   cancel(batchId: BatchId): void {

@@ -6,6 +6,8 @@ import type { Lineage, TrainMetrics } from '../../agent-server/protocol/training
 export type TrainPhase = Extract<FromWorker, { type: 'progress' }>['phase'];
 /** `fraction` is the share of the phase that is done, 0 to 1. */
 export type OnProgress = (phase: TrainPhase, fraction: number) => void;
+/** How many runs, of whomever, come before; not told to whom nobody comes before. */
+export type OnAhead = (ahead: number) => void;
 
 /** Turns batch folders into published versions, one at a time, each batch once. */
 export interface Trainer {
@@ -14,7 +16,7 @@ export interface Trainer {
    * joins the first. Throws `batch_invalid`, `batch_tampered`, `adapter_invalid`, `base_model_mismatch`,
    * `step_rejected`, `queue_full`, `trainer_unavailable`, `aborted`.
    */
-  train(batchId: BatchId, folder: string, onProgress: OnProgress): Promise<Trained>;
+  train(batchId: BatchId, folder: string, onProgress: OnProgress, onAhead?: OnAhead): Promise<Trained>;
   /** Is a batch in training, or its version here? Then `train` needs no folder. */
   knows(batchId: BatchId): Promise<boolean>;
   /** Ends a batch's training; its `train` throws `aborted`. A batch that is not in training is left alone. */

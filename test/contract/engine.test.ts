@@ -71,6 +71,7 @@ describe('embedded engine', { timeout: 240_000 }, () => {
     const running = engine.generate(
       {
         rid: 'crash',
+        scope: '',
         input_ids: [1, 2, 3],
         adapter: null,
         ...sampling_params,

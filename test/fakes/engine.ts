@@ -65,7 +65,7 @@ export class FakeTokenEngine implements TokenEngine {
   readonly #tokenizer: ModelTokenizer;
   readonly #options: FakeEngineOptions;
   readonly #active = new Map<string, { submit: Submit; abort: AbortController }>();
-  readonly #cached: { adapter: string | null; ids: readonly number[] }[] = [];
+  readonly #cached: { scope: string; adapter: string | null; ids: readonly number[] }[] = [];
   #paused: PromiseWithResolvers<void> | null = null;
   #changed = Promise.withResolvers<void>();
 
@@ -116,7 +116,11 @@ export class FakeTokenEngine implements TokenEngine {
       const stopped = last !== undefined && submit.stop_token_ids.includes(last);
       yield finish(submit.rid, stopped ? 'stop' : 'length', stopped ? last : null);
     } finally {
-      this.#cached.push({ adapter: submit.adapter, ids: [...submit.input_ids, ...done] });
+      this.#cached.push({
+        scope: submit.scope,
+        adapter: submit.adapter,
+        ids: [...submit.input_ids, ...done],
+      });
       this.#active.delete(submit.rid);
       this.#options.ended?.(submit);
       this.#changed.resolve();
@@ -169,6 +173,10 @@ export class FakeTokenEngine implements TokenEngine {
       await this.#changed.promise;
   }
 
+  async forget(scope: string): Promise<void> {
+    this.#cached.splice(0, this.#cached.length, ...this.#cached.filter((entry) => entry.scope !== scope));
+  }
+
   async pause(): Promise<void> {
     this.#paused ??= Promise.withResolvers<void>();
   }
@@ -196,7 +204,7 @@ export class FakeTokenEngine implements TokenEngine {
   }
 
   #input(submit: Submit): RequestEvent {
-    const { rid, input_ids, adapter, logprob_start_len: start, top_logprobs_num: top } = submit;
+    const { rid, scope, input_ids, adapter, logprob_start_len: start, top_logprobs_num: top } = submit;
     const scored = submit.return_logprob && start >= 0 ? input_ids.slice(start) : [];
     const limit = scored.length > 0 ? Math.min(start, input_ids.length - 1) : input_ids.length - 1;
     const shared = (ids: readonly number[]) => {
@@ -204,7 +212,7 @@ export class FakeTokenEngine implements TokenEngine {
       return Math.min(limit, differs < 0 ? input_ids.length : differs);
     };
     const candidates = this.#cached
-      .filter((entry) => entry.adapter === adapter)
+      .filter((entry) => entry.adapter === adapter && entry.scope === scope)
       .map((entry) => shared(entry.ids));
     return {
       type: 'input',

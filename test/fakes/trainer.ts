@@ -16,6 +16,8 @@ const READY: ProcessState = { state: 'ready', restarts: 0, detail: null };
 export class FakeTrainBackend implements TrainBackend {
   /** Jobs begun, those that died included. */
   started = 0;
+  /** Awaited before each run: a test holds a run by what this returns. */
+  beforeRun: () => Promise<void> = async () => undefined;
   readonly #padding: Int32Array<ArrayBuffer>;
   #die: (() => void) | null = null;
 
@@ -42,6 +44,7 @@ export class FakeTrainBackend implements TrainBackend {
       signal.throwIfAborted();
     };
     pulse('loading', 0);
+    await this.beforeRun();
     const manifest = BatchManifest.parse(
       JSON.parse(await readFile(join(job.batchFolder, 'manifest.json'), 'utf8')),
     );

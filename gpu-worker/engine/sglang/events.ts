@@ -15,6 +15,8 @@ export function generateBody(submit: Submit, rid: string, eosTokenIds: readonly 
     input_ids: submit.input_ids,
     // Always there: an adapter that is only named as `model` is silently served by the base.
     lora_path: submit.adapter,
+    // Keeps the cached prefixes of one user out of another's requests; empty is none.
+    cache_salt: submit.scope,
     stream: true,
     return_logprob: submit.return_logprob,
     logprob_start_len: submit.logprob_start_len,

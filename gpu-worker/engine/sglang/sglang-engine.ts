@@ -19,8 +19,6 @@ import { waitFor } from './wait-for.ts';
 const MAX_REQUESTS = 1024;
 /** Requests under way end within this, or the weights stay as they are. */
 const DRAIN_LIMIT_MS = 60_000;
-/** A request that was aborted lets go of its adapter within a step. */
-const UNLOAD_LIMIT_MS = 10_000;
 
 export interface SglangEngineOptions {
   /** The model's folder: what its tokenizer was read from. */
@@ -210,16 +208,8 @@ export class SglangEngine implements WorkerEngine {
     await waitFor(gone, signal);
   }
 
-  async unloadAll(): Promise<void> {
-    this.abortAll();
-    for (const name of [...this.adapters.keys()]) {
-      try {
-        await this.unloadAdapter(name, AbortSignal.timeout(UNLOAD_LIMIT_MS));
-      } catch (error) {
-        if (this.adapters.has(name)) throw error;
-      }
-    }
-  }
+  /** A salt that no request bears any more opens nothing: SGLang drops what it keys when it needs the room. */
+  async forget(): Promise<void> {}
 
   async pause(signal: AbortSignal): Promise<void> {
     await waitFor(this.#fleet.pause(), signal);

@@ -66,6 +66,9 @@ class Engine:
                 self._loads.put(lambda: self._load_adapter(command["id"], command["name"], Path(command["folder"])))
             case "unload_adapter":
                 self._unload_adapter(command["id"], command["name"])
+            case "forget":
+                self._scheduler.forget_scope(command["scope"])
+                self._reply(command["id"])
             case "pause" | "continue" as kind:
                 self._scheduler.paused = kind == "pause"
                 self._reply(command["id"])

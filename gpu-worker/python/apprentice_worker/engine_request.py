@@ -13,6 +13,8 @@ from .sampling import TopList
 @dataclass
 class Request:
     rid: str
+    # Whose it is: what one scope had computed is never copied into a request of another.
+    scope: str
     prompt_ids: list[int]
     adapter: Adapter | None
     max_new_tokens: int
@@ -41,6 +43,7 @@ class Request:
             generator.manual_seed(command["seed"])
         return cls(
             rid=command["rid"],
+            scope=command["scope"],
             prompt_ids=command["input_ids"],
             adapter=adapter,
             max_new_tokens=command["max_new_tokens"],
@@ -89,4 +92,4 @@ class Request:
 
     def as_prefix(self) -> CachedPrefix:
         assert self.kv is not None
-        return CachedPrefix(self.adapter, self.prompt_ids + self.output_ids, self.kv)
+        return CachedPrefix(self.adapter, self.scope, self.prompt_ids + self.output_ids, self.kv)

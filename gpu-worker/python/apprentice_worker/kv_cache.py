@@ -65,9 +65,12 @@ class KvSequence:
 
 @dataclass(frozen=True)
 class CachedPrefix:
-    """`ids` are the tokens in `kv`; `owner` is the adapter object (None: the base) whose weights made them."""
+    """`ids` are the tokens in `kv`; `owner` is the adapter object (None: the base) whose weights made them, `scope` the
+    user who asked. A prefix serves its own scope alone: an answer that comes sooner would tell one user what another
+    had asked the base."""
 
     owner: object
+    scope: str
     ids: list[int]
     kv: KvSequence
 
@@ -81,15 +84,16 @@ class PrefixCache:
         self._next_key = 0
 
     def longest(
-        self, owner: object, ids: list[int], limit: int, running: Iterable[CachedPrefix]
+        self, owner: object, scope: str, ids: list[int], limit: int, running: Iterable[CachedPrefix]
     ) -> tuple[KvSequence, int] | None:
-        """The sequence, finished or `running`, that shares most leading tokens with `ids`, and how many (<= limit)."""
+        """The sequence of `owner` and `scope`, finished or `running`, that shares most leading tokens with `ids`, and
+        how many (<= limit)."""
         best: tuple[KvSequence, int] | None = None
         best_key: int | None = None
         candidates: list[tuple[int | None, CachedPrefix]] = [*self._entries.items()]
         candidates.extend((None, prefix) for prefix in running)
         for key, entry in candidates:
-            if entry.owner is not owner:
+            if entry.owner is not owner or entry.scope != scope:
                 continue
             shared = common_prefix(entry.ids, ids, min(limit, entry.kv.length))
             if shared > (best[1] if best else 0):
@@ -105,7 +109,8 @@ class PrefixCache:
             return
         for key, entry in list(self._entries.items()):
             held = entry.kv.length
-            if entry.owner is prefix.owner and common_prefix(entry.ids, prefix.ids, min(held, length)) == held:
+            same = entry.owner is prefix.owner and entry.scope == prefix.scope
+            if same and common_prefix(entry.ids, prefix.ids, min(held, length)) == held:
                 del self._entries[key]
         self._entries[self._next_key] = prefix
         self._next_key += 1
@@ -116,6 +121,12 @@ class PrefixCache:
         """Forgets everything that one adapter made."""
         for key, entry in list(self._entries.items()):
             if entry.owner is owner:
+                del self._entries[key]
+
+    def drop_scope(self, scope: str) -> None:
+        """Forgets everything that one user had computed."""
+        for key, entry in list(self._entries.items()):
+            if entry.scope == scope:
                 del self._entries[key]
 
     def clear(self) -> None:

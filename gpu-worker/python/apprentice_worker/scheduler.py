@@ -4,7 +4,7 @@ One pass takes a token of every decoding request and a piece of the prompts that
 prompt slows running streams but never stops them. Single-threaded; `engine.py` owns threads and adapters' files.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 import torch
@@ -55,6 +55,9 @@ class Scheduler:
     def forget(self, adapter: Adapter) -> None:
         self._cache.drop(adapter)
 
+    def forget_scope(self, scope: str) -> None:
+        self._cache.drop_scope(scope)
+
     def replace_model(self, model: RaggedModel) -> None:
         """Only while nothing runs. What the old weights computed is dropped."""
         self._model = model
@@ -74,10 +77,12 @@ class Scheduler:
 
     def _admit(self) -> None:
         while self._waiting and len(self._running) < self._max_running and not self.draining:
-            request = self._waiting.popleft()
+            request = self._next_waiting()
+            self._waiting.remove(request)
             kv = KvSequence(self._model.kv_shape, len(request.prompt_ids) + min(request.max_new_tokens, 256))
             shared = self._cache.longest(
                 request.adapter,
+                request.scope,
                 request.prompt_ids,
                 request.reusable_tokens,
                 [other.as_prefix() for other in self._running],
@@ -90,6 +95,11 @@ class Scheduler:
                 request.input_logprobs.append(None)
                 request.input_top.append(None)
             self._running.append(request)
+
+    def _next_waiting(self) -> Request:
+        """The oldest of the users with the fewest running requests: who sends many waits behind themselves."""
+        running = Counter(request.scope for request in self._running)
+        return min(self._waiting, key=lambda request: running[request.scope])
 
     def _next_batch(self) -> list[tuple[Request, Tokens]]:
         decoding = any(not request.prefilling for request in self._running)

@@ -157,7 +157,16 @@ describe(`sglang ${SGLANG_VERSION}: schemas`, { skip }, () => {
 
   test('SGLANG-1: what the worker itself sends to /generate is what it takes', () => {
     const submit: Submit = {
-      ...{ rid: 'r', input_ids: [5], adapter: null, max_new_tokens: 1, temperature: 0, top_p: 1, top_k: -1 },
+      ...{
+        rid: 'r',
+        scope: 'anna',
+        input_ids: [5],
+        adapter: null,
+        max_new_tokens: 1,
+        temperature: 0,
+        top_p: 1,
+        top_k: -1,
+      },
       ...{ stop_token_ids: [2], seed: null, return_logprob: true, logprob_start_len: 0, top_logprobs_num: 4 },
     };
     const body = z

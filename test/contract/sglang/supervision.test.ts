@@ -16,6 +16,7 @@ const LIMIT = { timeout: 60_000 };
 
 const REQUEST: Submit = {
   rid: 'r',
+  scope: '',
   input_ids: [5, 6, 7],
   adapter: null,
   max_new_tokens: 8,

@@ -7,15 +7,14 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { Hono } from 'hono';
 import { z } from 'zod';
-import { engineRoutes } from '../../../gpu-worker/engine/routes.ts';
 import { ModelTokenizer } from '../../../gpu-worker/engine/tokenizer.ts';
-import { LinkServer } from '../../../gpu-worker/link/link-server.ts';
 import { WorkerMetrics } from '../../../gpu-worker/metrics.ts';
 import { workerServer } from '../../../gpu-worker/server.ts';
 import { measuredBackend } from '../../../gpu-worker/trainer/metrics.ts';
-import { TrainingRuns } from '../../../gpu-worker/trainer/runs.ts';
-import { Weights } from '../../../gpu-worker/weights/weights.ts';
+import { TrainingQueue } from '../../../gpu-worker/trainer/training-queue.ts';
+import { Users } from '../../../gpu-worker/users/users.ts';
 import { HERMES_TEMPLATE } from '../../fixtures/chat-templates.ts';
 import { FakeTokenEngine } from '../engine.ts';
 import { fakeTokenizerFiles } from '../tokenizer.ts';
@@ -25,8 +24,6 @@ const { values } = parseArgs({ options: { home: { type: 'string' } }, strict: fa
 const key = process.env['APPRENTICE_WORKER_KEY'] ?? '';
 const log = (line: string) => process.stderr.write(`${line}\n`);
 
-const weights = new Weights(String(values['home']), 'fake@0');
-await weights.open();
 const scripted = process.env['APPRENTICE_FAKE_ANSWER'];
 const agent = process.env['APPRENTICE_FAKE_AGENT'];
 // A token a byte: the descriptions of tools alone are thousands.
@@ -48,32 +45,31 @@ const engine = new FakeTokenEngine(
   scripted === undefined ? {} : { answer: (prompt) => answerTo(prompt, readFileSync(scripted, 'utf8')) },
 );
 const backend = new FakeTrainBackend();
-const metrics = new WorkerMetrics(engine, backend);
-const engineEpoch = randomUUID();
-const link = new LinkServer({
+const users = new Users({
   home: String(values['home']),
-  trainer: new TrainingRuns(weights, measuredBackend(backend, metrics.trainer), log),
-  weights,
-  view: {
+  key,
+  shared: {
+    engine: Object.assign(engine, { epoch: randomUUID() }),
+    backend,
+    queue: new TrainingQueue(),
+    tokenizer,
     baseModel: 'fake@0',
-    engine: () => engine.state(),
-    trainer: () => backend.state(),
-    engineEpoch: () => engineEpoch,
-    unloadAll: async () => engine.adapters.clear(),
+    engineLog: log,
+    ownRoutes: new Hono(),
+    measure: (view, trainer, shared) => {
+      const metrics = new WorkerMetrics(view, trainer);
+      return { metrics, backend: measuredBackend(shared, metrics.trainer) };
+    },
   },
   log,
 });
-await link.open();
-const routes = engineRoutes({ engine, tokenizer, log, metrics: metrics.engine });
+await users.open();
 const server = workerServer({
-  key,
-  routes,
-  weights,
-  link,
+  admit: (headers) => users.admit(headers),
+  health: () => true,
   log,
   tls: null,
   hosts: [],
-  onLink: (socket) => metrics.link.opened(socket),
 });
 process.stdin.on('end', () => process.exit(0)).resume();
 server.listen(0, '127.0.0.1', () => {

@@ -11,7 +11,7 @@ import WebSocket from 'ws';
 import { ChunkChannel } from '../../../agent-server/parcels/chunk-channel.ts';
 import { describeFiles } from '../../../agent-server/parcels/pull.ts';
 import { type BatchId, weightVersion } from '../../../agent-server/protocol/ids.ts';
-import { FromWorker, type ToWorker } from '../../../agent-server/protocol/link.ts';
+import { FromWorker, LINK_PROTOCOL, type ToWorker } from '../../../agent-server/protocol/link.ts';
 import { writeBatch } from '../../fixtures/batches.ts';
 import { KEY, type OpenedWorker, OWNER, openWorker } from '../../fixtures/gpu-worker.ts';
 
@@ -65,7 +65,7 @@ suite('worker port', { timeout: 20_000 }, () => {
       else yield message;
     }
   }
-  const greet = async (socket: WebSocket, owner = OWNER, protocol = 2) => {
+  const greet = async (socket: WebSocket, owner = OWNER, protocol: number = LINK_PROTOCOL) => {
     const channel = new ChunkChannel({
       text: (message) => send(socket, message),
       chunk: (frame) => socket.send(frame),

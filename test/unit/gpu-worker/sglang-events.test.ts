@@ -8,6 +8,7 @@ import { EventReader, generateBody } from '../../../gpu-worker/engine/sglang/eve
 const EOS = [2];
 const SUBMIT: Submit = {
   rid: 'r',
+  scope: '',
   input_ids: [10, 11, 12],
   adapter: null,
   max_new_tokens: 8,

@@ -11,6 +11,7 @@ import { EngineHttp } from '../../../agent-server/engine/http-client.ts';
 import { pairedEndpoint, RemoteWorker } from '../../../agent-server/loops/remote-worker.ts';
 import { tryWorker } from '../../../agent-server/loops/try-worker.ts';
 import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
+import { LINK_PROTOCOL } from '../../../agent-server/protocol/link.ts';
 import { formatPairing } from '../../../agent-server/protocol/pairing.ts';
 import { writeBatch } from '../../fixtures/batches.ts';
 import { selfSigned } from '../../fixtures/certificate.ts';
@@ -127,7 +128,7 @@ test('REMOTE-8: what is no worker of this version, or does not take the key, is 
     );
   await fails({ url, key: 'another-key-of-16', sha256: null }, 'unauthorized');
   await fails({ url: 'http://127.0.0.1:9', key: KEY, sha256: null }, 'worker_unavailable');
-  assert.equal((await tryWorker({ url, key: PLAIN_KEY, sha256: null }, never)).linkProtocol, 2);
+  assert.equal((await tryWorker({ url, key: PLAIN_KEY, sha256: null }, never)).linkProtocol, LINK_PROTOCOL);
   const old = new Hono().all('*', (c) => c.json({ error: 'no such route' }, 404));
   const other = createServerOf(t, old);
   await fails({ url: await other, key: KEY, sha256: null }, 'version_mismatch');

@@ -10,7 +10,7 @@ import type { WorkerLink, WorkerStatus } from '../../../agent-server/loops/worke
 import { ChunkChannel } from '../../../agent-server/parcels/chunk-channel.ts';
 import { describeFiles } from '../../../agent-server/parcels/pull.ts';
 import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
-import { type FromWorker, ToWorker } from '../../../agent-server/protocol/link.ts';
+import { type FromWorker, LINK_PROTOCOL, ToWorker } from '../../../agent-server/protocol/link.ts';
 import type { BatchManifest } from '../../../agent-server/protocol/training.ts';
 import { VERSION_FILES, Weights } from '../../../gpu-worker/weights/weights.ts';
 import { writeBatch } from '../../fixtures/batches.ts';
@@ -55,11 +55,11 @@ class Peer {
     this.socket.send(JSON.stringify(message));
   }
   async welcome(engineEpoch: string): Promise<void> {
-    assert.deepEqual(await this.next(), { type: 'hello', protocol: 2, owner: OWNER });
+    assert.deepEqual(await this.next(), { type: 'hello', protocol: LINK_PROTOCOL, owner: OWNER });
     const baseModel = 'base@1';
     this.say({
       type: 'welcome',
-      protocol: 2,
+      protocol: LINK_PROTOCOL,
       baseModel,
       engine: READY,
       trainer: READY,

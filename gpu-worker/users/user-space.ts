@@ -1,0 +1,128 @@
+/**
+ * All that is one user's on a worker: weights and batches in a home of their own, a link, a view of the engine, routes
+ * with counters of their own, a place in the training queue. Who comes in is users.ts.
+ */
+import type { Duplex } from 'node:stream';
+import { Hono } from 'hono';
+import type { ProcessState } from '../../agent-server/protocol/link.ts';
+import { engineRoutes } from '../engine/routes.ts';
+import type { TokenEngine } from '../engine/token-engine.ts';
+import type { ModelTokenizer } from '../engine/tokenizer.ts';
+import { LinkServer } from '../link/link-server.ts';
+import type { WorkerMetrics } from '../metrics.ts';
+import { userApp } from '../server.ts';
+import { TrainingRuns } from '../trainer/runs.ts';
+import type { TrainBackend } from '../trainer/trainer.ts';
+import type { TrainingQueue } from '../trainer/training-queue.ts';
+import { Weights } from '../weights/weights.ts';
+import { UserEngine } from './user-engine.ts';
+
+/** Metrics of one user, and the backend that counts that user's runs. */
+export type Measure = (
+  engine: UserEngine,
+  trainer: { state(): ProcessState },
+  backend: TrainBackend,
+) => { metrics: WorkerMetrics; backend: TrainBackend };
+
+/** What users of a worker share. */
+export interface Shared {
+  engine: TokenEngine & { readonly epoch: string };
+  /** What an engine answers beside its contract; before the routes that every engine has. */
+  ownRoutes: Hono;
+  backend: TrainBackend;
+  /** Null: metrics are off. */
+  measure: Measure | null;
+  queue: TrainingQueue;
+  tokenizer: ModelTokenizer;
+  baseModel: string;
+  engineLog: (line: string) => void;
+}
+
+export interface UserSpaceOptions {
+  shared: Shared;
+  /** As `UserEngine` takes it. */
+  id: string;
+  /** The user's own folder. */
+  home: string;
+  /** Is this the only user that the worker has? */
+  alone: () => boolean;
+  log: (line: string) => void;
+}
+
+export class UserSpace {
+  /** Every HTTP route of the user's. */
+  readonly app: Hono;
+  readonly link: LinkServer;
+  readonly #options: UserSpaceOptions;
+  readonly #engine: UserEngine;
+  readonly #runs: TrainingRuns;
+  readonly #metrics: WorkerMetrics | null;
+  #told = '';
+
+  private constructor(options: UserSpaceOptions, weights: Weights) {
+    const { shared, id, home, alone, log } = options;
+    const { engine, backend, measure, queue, tokenizer, baseModel, engineLog, ownRoutes } = shared;
+    this.#options = options;
+    this.#engine = new UserEngine({ engine, id, alone });
+    const measured = measure?.(this.#engine, { state: () => this.#trainer() }, backend) ?? null;
+    this.#metrics = measured?.metrics ?? null;
+    this.#runs = new TrainingRuns(weights, measured?.backend ?? backend, log, queue.of(id));
+    this.link = new LinkServer({
+      home,
+      trainer: this.#runs,
+      weights,
+      view: {
+        baseModel,
+        engine: () => engine.state(),
+        trainer: () => this.#trainer(),
+        engineEpoch: () => engine.epoch,
+        unloadAll: () => this.#engine.unloadAll(),
+      },
+      log,
+    });
+    const metrics = this.#metrics?.engine ?? null;
+    const routes = new Hono()
+      .route('/', ownRoutes)
+      .route('/', engineRoutes({ engine: this.#engine, tokenizer, log: engineLog, metrics }));
+    this.app = userApp({ routes, weights, link: this.link, log });
+  }
+
+  /** Makes the folders and clears away what an earlier run left. */
+  static async open(options: UserSpaceOptions): Promise<UserSpace> {
+    const weights = new Weights(options.home, options.shared.baseModel);
+    await weights.open();
+    const space = new UserSpace(options, weights);
+    await space.link.open();
+    return space;
+  }
+
+  /** A connection of the user's link was let in. */
+  onLink(socket: Duplex): void {
+    this.#metrics?.link.opened(socket);
+  }
+
+  /** To be called whenever a state of engine or trainer has changed; the user is told where it is news to them. */
+  statusChanged(): void {
+    const { engine } = this.#options.shared;
+    const now = JSON.stringify([engine.state(), engine.epoch, this.#trainer()]);
+    if (now === this.#told) return;
+    this.#told = now;
+    this.link.statusChanged();
+  }
+
+  /** Ends all that is under way; resolves when nothing of this user's is in the engine or written any more. */
+  async end(): Promise<void> {
+    const { shared, id } = this.#options;
+    const training = this.link.close().then(() => this.#runs.close());
+    // Whatever fails, nothing is given up on before the rest has ended too.
+    const ends = await Promise.allSettled([training, this.#engine.end()]);
+    shared.queue.forget(id);
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  }
+
+  /** Whether another's batch is being trained is nobody's business. */
+  #trainer(): ProcessState {
+    const state = this.#options.shared.backend.state();
+    return state.state === 'busy' && !this.#runs.active ? { ...state, state: 'ready' } : state;
+  }
+}
