@@ -1,9 +1,10 @@
 /** What a snapshot tells of the step under way, and how like first answers were to what was wanted. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import type { Progress } from '../../../agent-server/loops/worker-link.ts';
 import { answerGroupsOver } from '../../../agent-server/lsp/likeness.ts';
 import { panelSnapshot } from '../../../agent-server/lsp/panel-snapshot.ts';
-import { BASE_VERSION } from '../../../agent-server/protocol/ids.ts';
+import { BASE_VERSION, BatchId } from '../../../agent-server/protocol/ids.ts';
 import { openStore } from '../../../agent-server/store/sqlite-store.ts';
 import type { Store } from '../../../agent-server/store/store.ts';
 import {
@@ -22,14 +23,14 @@ beforeEach(async () => {
 });
 afterEach(() => store.close());
 
-const snapshot = () =>
+const snapshot = (training: Progress | null = null) =>
   panelSnapshot(
     {
       store,
       loops: [],
       worker: null,
       workerPlace: { kind: 'local' },
-      training: null,
+      training,
       gatewayUrl: 'http://127.0.0.1:1',
     },
     T0,
@@ -55,6 +56,18 @@ test('PANEL-12: while a step is made the panel tells which turns it learns from,
     [['Add a parser', 'feat: parse']],
   );
   assert.equal(samplesReady, 0);
+});
+
+test('FAIR-2: a step that waits at a worker with other users is shown with its place; what is told of another is not', () => {
+  const batchId = beginBatch(store, [readySample(store)]);
+  const waiting: Progress = { batchId, phase: 'waiting', fraction: 0, ahead: 3 };
+  const shown = (progress: Progress) => {
+    const { phase, ahead } = snapshot(progress).training ?? assert.fail();
+    return [phase, ahead];
+  };
+  assert.deepEqual(shown(waiting), ['waiting', 3]);
+  const other = BatchId.parse(crypto.randomUUID());
+  assert.deepEqual(shown({ ...waiting, batchId: other }), ['building', 0]);
 });
 
 test('PANEL-13: answers taken as they stood are wholly like what was wanted, corrected ones by chrF', async () => {
