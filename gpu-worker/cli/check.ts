@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { type ApprenticeError, toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { WorkerKey } from '../../agent-server/protocol/pairing.ts';
 import { pythonFolder } from '../python-process.ts';
+import { readUsers } from '../users/user-file.ts';
 import { baseModelName } from '../weights/base-model.ts';
 import { certificateFor } from './certificate.ts';
 import type { Options } from './options.ts';
@@ -42,6 +43,7 @@ export async function check(options: Options, env: NodeJS.ProcessEnv): Promise<F
     await modelFinding(options),
     disk(options),
     key(options, env),
+    users(options),
     tls(options),
     await portFinding(options),
   ];
@@ -194,6 +196,15 @@ function key({ home }: Options, env: NodeJS.ProcessEnv): Finding {
     found: given === undefined ? file : 'from APPRENTICE_WORKER_KEY',
     remedy: open ? `Others of this machine can read it: chmod 600 ${file} (a start does so too).` : '',
   };
+}
+
+function users({ home }: Options): Finding {
+  try {
+    const names = ['the first', ...readUsers(home).map(({ name }) => name)];
+    return { kind: 'ok', what: 'users', found: names.join(', '), remedy: '' };
+  } catch (error) {
+    return fault('users', error);
+  }
 }
 
 function tls({ tls: choice, host, home, hosts }: Options): Finding {

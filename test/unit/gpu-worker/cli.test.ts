@@ -116,7 +116,12 @@ test('CLI-5: --check says what is wrong and what to do, and changes nothing', as
   assert.equal(existsSync(home), false);
   mkdirSync(home);
   writeFileSync(join(home, 'worker-key'), 'short');
-  assert.equal((await check(options, {})).find(({ what }) => what === 'key')?.kind, 'fault');
+  writeFileSync(join(home, 'users.json'), '{');
+  const damaged = (await check(options, {})).filter(({ what }) => ['key', 'users'].includes(what));
+  assert.deepEqual(
+    damaged.map(({ kind }) => kind),
+    ['fault', 'fault'],
+  );
 });
 
 test('CLI-6: without a model it says how to get one; a wrong flag ends it before anything starts', async () => {
