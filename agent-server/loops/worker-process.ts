@@ -17,6 +17,8 @@ export interface WorkerProcessOptions {
   python: string;
   /** Null: all cores. */
   threads: number | null;
+  /** What it computes on (protocol/device.ts); the processor where none is given. */
+  device?: string;
   /** Requests that the engine decodes together. */
   maxRunning: number;
   log: (line: string) => void;
@@ -90,10 +92,19 @@ export class WorkerProcess {
   }
 
   #spawn(): void {
-    const { home, model, python, threads, maxRunning, log, file = workerFile() } = this.#options;
+    const {
+      home,
+      model,
+      python,
+      threads,
+      device = 'cpu',
+      maxRunning,
+      log,
+      file = workerFile(),
+    } = this.#options;
     const key = randomBytes(32).toString('base64url');
     const flags = ['--home', join(home, 'worker'), '--logs', join(home, 'logs')];
-    flags.push('--model', model, '--python', python, '--max-running', String(maxRunning));
+    flags.push('--model', model, '--python', python, '--device', device, '--max-running', String(maxRunning));
     if (threads !== null) flags.push('--threads', String(threads));
     const startedAtMs = performance.now();
     const child = spawn(process.execPath, [...process.execArgv, file, ...flags], {

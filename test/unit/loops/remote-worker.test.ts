@@ -135,7 +135,14 @@ test('REMOTE-8: what is no worker of this version, or does not take the key, is 
 
 test('REMOTE-9: the environment wins over config.json, and a line that is none is refused', () => {
   const here = Config.parse({ worker: { threads: 2 } });
-  assert.deepEqual(here.worker, { kind: 'local', python: null, model: null, threads: 2, maxRunning: 8 });
+  assert.deepEqual(here.worker, {
+    kind: 'local',
+    python: null,
+    model: null,
+    threads: 2,
+    device: 'cpu',
+    maxRunning: 8,
+  });
   assert.equal(remoteWorker(here, {}), null);
   const there = Config.parse({ worker: { kind: 'remote', url: 'https://gpu.example:7430', key: KEY } });
   assert.equal(remoteWorker(there, {})?.url, 'https://gpu.example:7430');

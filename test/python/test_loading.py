@@ -1,4 +1,4 @@
-"""WORKER-PROCESS-2: a model that does not fit the free memory is refused before it is loaded, with numbers."""
+"""WORKER-PROCESS-2, WORKER-PROCESS-3: what a model is loaded on, and that one that does not fit is refused before."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from apprentice_worker import memory
+from apprentice_worker.device import NoSuchDevice, device_named
 from apprentice_worker.learner import Learner
 from apprentice_worker.ragged_model import RaggedModel
 
@@ -36,3 +37,11 @@ def test_a_containers_limit_counts_with_its_page_cache_as_free(tmp_path: Path) -
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.cgroup_free_bytes(tmp_path) == float("inf")
     assert 0 < memory.free_bytes(CPU) < 1e15
+
+
+def test_a_device_is_named_or_found() -> None:
+    """WORKER-PROCESS-3"""
+    assert device_named("cpu") == CPU
+    assert device_named("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(NoSuchDevice, match="cuda:99"):
+        device_named("cuda:99")
