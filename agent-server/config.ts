@@ -12,6 +12,7 @@ import { LessonsConfig } from './hindsight/lessons-config.ts';
 import { JudgeConfig } from './judge/config.ts';
 import { LearningConfig } from './learning/config.ts';
 import { PromotionConfig } from './promotion/config.ts';
+import { WorkerDevice } from './protocol/device.ts';
 import { ApprenticeError } from './protocol/errors.ts';
 import { Pairing, parsePairing } from './protocol/pairing.ts';
 import { TelemetryConfig } from './telemetry/config.ts';
@@ -32,6 +33,8 @@ export const WorkerConfig = z.preprocess(
       /** Math threads of engine and trainer each; null: all cores. */
       threads: z.number().int().min(1).nullable().default(null),
       engine: EngineConfig.default({ kind: 'embedded' }),
+      /** What engine and trainer compute on, as torch names it; auto: a CUDA GPU where torch finds one. */
+      device: WorkerDevice.default('cpu'),
       maxRunning,
     }),
     /** `apprentice-worker` on another machine: the parts of its pairing line (protocol/pairing.ts). */

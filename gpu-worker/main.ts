@@ -1,10 +1,11 @@
 /**
  * The gpu-worker as the agent-server's child: one loopback port of the system's choice, ends with its parent.
- * `--home DIR --logs DIR --model DIR --python FILE [--threads N] [--max-running N] [--metrics]`, the key in APPRENTICE_WORKER_KEY.
+ * `--home DIR --logs DIR --model DIR --python FILE [--device NAME] [--threads N] [--max-running N] [--metrics]`, the key in APPRENTICE_WORKER_KEY.
  * The engine's flags are read in engine/choice.ts. On a machine of its own it is started by cli.ts.
  */
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { WorkerDevice } from '../agent-server/protocol/device.ts';
 import { ApprenticeError, toApprenticeError } from '../agent-server/protocol/errors.ts';
 import { ENGINE_FLAGS, type EngineChoice, readEngineChoice } from './engine/choice.ts';
 import { runWorker } from './run-worker.ts';
@@ -14,6 +15,7 @@ const Settings = z.object({
   logs: z.string().min(1),
   model: z.string().min(1),
   python: z.string().min(1),
+  device: WorkerDevice.default('auto'),
   threads: z.coerce.number().int().min(1).nullable().default(null),
   'max-running': z.coerce.number().int().min(1).max(64).default(8),
   metrics: z.boolean().default(false),
@@ -27,7 +29,13 @@ function readSettings(): Settings & { engine: EngineChoice } {
   const { values } = parseArgs({
     options: {
       ...ENGINE_FLAGS,
-      ...{ home: text, logs: text, model: text, python: text, threads: text, 'max-running': text },
+      home: text,
+      logs: text,
+      model: text,
+      python: text,
+      device: text,
+      threads: text,
+      'max-running': text,
       metrics: { type: 'boolean' },
     },
   });
@@ -45,7 +53,6 @@ async function main(): Promise<void> {
   const worker = await runWorker({
     ...settings,
     maxRunning,
-    device: 'cpu',
     host: '127.0.0.1',
     port: 0,
     tls: null,

@@ -16,7 +16,8 @@ export function configuredWorker(
   const remote = remoteWorker(config, env);
   if (remote !== null) return new RemoteWorker(remote);
   const { worker } = config;
-  const { python, threads } = worker.kind === 'local' ? worker : { python: null, threads: null };
+  const { python, threads, device } =
+    worker.kind === 'local' ? worker : { python: null, threads: null, device: 'cpu' };
   const engine = worker.kind === 'local' ? worker.engine : ({ kind: 'embedded' } as const);
   const venv = join(home, 'runtime', 'venv');
   return new WorkerProcess({
@@ -27,6 +28,7 @@ export function configuredWorker(
       python ??
       join(venv, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python'])),
     threads,
+    device,
     maxRunning: worker.maxRunning,
     engine: engineArguments(chosenEngine(engine, env)),
     metrics: config.telemetry.metrics,

@@ -17,6 +17,8 @@ export interface WorkerProcessOptions {
   python: string;
   /** Null: all cores. */
   threads: number | null;
+  /** What it computes on (protocol/device.ts); the processor where none is given. */
+  device?: string;
   /** Requests that the engine decodes together. */
   maxRunning: number;
   /** Flags and variables that say which engine it runs (engine/config.ts); without them, its own. */
@@ -94,10 +96,20 @@ export class WorkerProcess {
   }
 
   #spawn(): void {
-    const { home, model, python, threads, maxRunning, engine, log, file = workerFile() } = this.#options;
+    const {
+      home,
+      model,
+      python,
+      threads,
+      device = 'cpu',
+      maxRunning,
+      engine,
+      log,
+      file = workerFile(),
+    } = this.#options;
     const key = randomBytes(32).toString('base64url');
     const flags = ['--home', join(home, 'worker'), '--logs', join(home, 'logs')];
-    flags.push('--model', model, '--python', python, '--max-running', String(maxRunning));
+    flags.push('--model', model, '--python', python, '--device', device, '--max-running', String(maxRunning));
     if (threads !== null) flags.push('--threads', String(threads));
     flags.push(...(engine?.flags ?? []));
     if (this.#options.metrics) flags.push('--metrics');

@@ -4,6 +4,7 @@ import { homedir, hostname, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { WorkerDevice } from '../../agent-server/protocol/device.ts';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { DEFAULT_WORKER_PORT } from '../../agent-server/protocol/pairing.ts';
 import { ENGINE_FLAGS, ENGINE_USAGE, type EngineChoice, readEngineChoice } from '../engine/choice.ts';
@@ -78,10 +79,7 @@ const Flags = z.object({
   host: z.string().min(1).default('127.0.0.1'),
   port: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_WORKER_PORT),
   'allow-host': z.array(z.string().regex(/^[\w.:[\]-]{1,253}$/)).default([]),
-  device: z
-    .string()
-    .regex(/^(auto|cpu|cuda(:\d{1,2})?|mps)$/)
-    .default('auto'),
+  device: WorkerDevice.default('auto'),
   threads: z.coerce.number().int().min(1).nullable().default(null),
   'max-running': z.coerce.number().int().min(1).max(64).default(8),
 });

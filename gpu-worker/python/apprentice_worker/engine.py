@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from .device import device_named
 from .engine_request import Request
 from .json_lines import JsonLines, Message
 from .lora import Adapter, AdapterError, read_adapter
@@ -182,7 +183,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="Hugging Face model folder")
     parser.add_argument("--threads", type=int, default=None, help="math threads; all cores by default")
     parser.add_argument("--max-running", type=int, default=8, help="requests decoded together")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps")
     arguments = parser.parse_args()
     lines = JsonLines.take_stdio()
     if arguments.threads is not None:
@@ -192,7 +193,7 @@ def main() -> None:
 
     def serve() -> None:
         # Loaded here and not by the reader, so that the end of standard input ends this process meanwhile too.
-        model = RaggedModel(arguments.model, torch.device(arguments.device))
+        model = RaggedModel(arguments.model, device_named(arguments.device))
         engine = Engine(lines, model, arguments.max_running)
         engines.append(engine)
         _thread("loader", engine.run_loader)

@@ -20,6 +20,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from . import adapter_io, packed_attention
 from .batch import Batch, Hyperparameters, read_batch
 from .loss import PAD, Clip, LossTerms, gather_logprobs, weighted_loss
+from .memory import require_memory
 from .packing import Pack, Span, make_packs
 from .probe import chunks, drift, moved
 
@@ -63,6 +64,7 @@ class Learner:
 
     def __init__(self, model_folder: Path, device: torch.device) -> None:
         self._device = device
+        require_memory(model_folder, device, torch.float32)
         self._base: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             model_folder, dtype=torch.float32, attn_implementation=packed_attention.NAME
         )

@@ -15,6 +15,7 @@ from transformers import AttentionInterface, AutoModelForCausalLM, PreTrainedMod
 
 from .kv_cache import KvSequence, KvShape
 from .lora import Adapter, wrap_linears
+from .memory import require_memory
 from .step import Segment, Step, current_step, running
 
 ATTENTION = "apprentice_ragged"
@@ -99,9 +100,10 @@ class RaggedModel:
     """A loaded model. `forward` belongs to one thread at a time."""
 
     def __init__(self, folder: Path, device: torch.device) -> None:
-        """Raises ModelError."""
+        """Raises ModelError, NotEnoughMemory."""
         AttentionInterface.register(ATTENTION, ragged_attention)
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+        require_memory(folder, device, dtype)
         try:
             loaded = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtype, attn_implementation="eager", local_files_only=True

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from .adapter_io import AdapterMismatch
+from .device import device_named
 from .json_lines import JsonLines, Message
 from .learner import Cancelled, Job, Learner, StepRejected, UnknownToken
 
@@ -62,14 +63,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="apprentice_worker.trainer")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     lines = JsonLines.take_stdio()
     commands = Commands(lines)
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    learner = Learner(arguments.model, torch.device(arguments.device))
+    learner = Learner(arguments.model, device_named(arguments.device))
     lines.send({"type": "ready"})
     while True:
         command = commands.next_train()

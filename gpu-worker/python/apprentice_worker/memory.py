@@ -1,0 +1,68 @@
+"""Does a model fit the free memory? Asked before it is loaded: a system that runs out ends whatever it likes."""
+
+import json
+import math
+from pathlib import Path
+
+import psutil
+import torch
+
+# Python, torch and transformers (an engine with 0.54 GB of weights has 0.83 GB to itself once it is loaded), and what a
+# pass takes.
+RUNTIME_BYTES = 500_000_000
+CGROUP = Path("/sys/fs/cgroup")
+
+
+class NotEnoughMemory(Exception):
+    """Says how much is wanted, how much is free, and what to do."""
+
+
+def require_memory(folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+    """Raises NotEnoughMemory when the weights of a Hugging Face folder in `dtype` do not fit. A folder that cannot be
+    read is for whoever loads it to complain of."""
+    weights = parameter_count(folder) * dtype.itemsize
+    free = free_bytes(device)
+    # On a GPU Python's own memory is elsewhere.
+    wanted = weights + (RUNTIME_BYTES if device.type == "cpu" else 0)
+    if wanted > free:
+        raise NotEnoughMemory(
+            f"{folder.name} takes {gigabytes(wanted)} on {device} ({gigabytes(weights)} of weights), where "
+            f"{gigabytes(free)} are free. End other programs, or choose a smaller model."
+        )
+
+
+def parameter_count(folder: Path) -> int:
+    """Elements of all tensors in the folder's safetensors files, read off their headers."""
+    count = 0
+    for path in folder.glob("*.safetensors"):
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        count += sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+    return count
+
+
+def free_bytes(device: torch.device) -> float:
+    """What can be allocated there without swapping."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    return min(psutil.virtual_memory().available, cgroup_free_bytes(CGROUP))
+
+
+def cgroup_free_bytes(group: Path) -> float:
+    """What a container's limit leaves, its page cache counted as free; without a limit, infinity.
+
+    Source: Linux, Documentation/admin-guide/cgroup-v2.rst (memory.max, memory.current, memory.stat).
+    """
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        used = int((group / "memory.current").read_text())
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except OSError:
+        return math.inf
+    return math.inf if limit == "max" else int(limit) - used + int(stat.get("inactive_file", 0))
+
+
+def gigabytes(count: float) -> str:
+    return f"{count / 1e9:.1f} GB"
