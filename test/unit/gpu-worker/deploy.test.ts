@@ -4,12 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { DEFAULT_WORKER_PORT } from '../../../agent-server/protocol/pairing.ts';
-import { type Options, readOptions, USAGE } from '../../../gpu-worker/cli/options.ts';
+import { type Options, readOptions } from '../../../gpu-worker/cli/options.ts';
+import { SGLANG_ENVIRONMENT, sglangFlags } from '../../../gpu-worker/engine/sglang/flags.ts';
 import { repositoryRoot } from '../../fixtures/runtime.ts';
 
 const FOLDER = join(repositoryRoot, 'gpu-worker', 'deploy');
@@ -87,7 +88,8 @@ function compose(name: string, env: Record<string, string> = GIVEN): z.infer<typ
 function options(flags: readonly string[]): Options {
   const [, entry = '[]'] = /^ENTRYPOINT (\[.*\])$/m.exec(dockerfile) ?? [];
   const own = z.array(z.string()).parse(JSON.parse(entry)).slice(2);
-  return readOptions([...own, ...flags], { ...GIVEN });
+  const [, model] = /APPRENTICE_MODEL=(\S+)/.exec(dockerfile) ?? [];
+  return readOptions([...own, ...flags], { APPRENTICE_MODEL: model });
 }
 
 const alone = compose('compose.yaml');
@@ -142,23 +144,37 @@ test('DEPLOY-3: engines find model and adapters where the worker has them, each 
   }
 });
 
-test('DEPLOY-3: the worker is given the engines that there are, with flags that it has', {
-  skip: USAGE.includes('--engine-url') ? false : 'this apprentice-worker has no --engine-url yet',
-}, () => {
-  const { command = [] } = over.services['worker'] ?? {};
-  assert.doesNotThrow(() => options(command));
-  const urls = command.flatMap((flag) => /^--engine-url=(.+)$/.exec(flag)?.[1] ?? []);
-  const flagOf = (flags: readonly string[], flag: string) =>
-    flags.find((one) => one.startsWith(`${flag}=`))?.split('=')[1];
+test('DEPLOY-3: the worker is given the engines that there are, started as it would start them itself', () => {
+  const read = options(over.services['worker']?.command ?? []);
+  const choice = read.engine.kind === 'url' ? read.engine : assert.fail(read.engine.kind);
+  assert.deepEqual([choice.key, choice.adminKey], [null, null], 'keys are no flags');
+  assert.equal(choice.routerPython, /APPRENTICE_PYTHON=(\S+)/.exec(dockerfile)?.[1]);
   assert.deepEqual(
-    urls,
-    engines.map(([name, service]) => `http://${name}:${flagOf(service.command, '--port')}`),
+    choice.urls,
+    engines.map(([name]) => `http://${name}:30000`),
   );
-  for (const [name, service] of engines) {
-    const places = Number(flagOf(command, '--max-adapters')) + 1;
-    assert.equal(Number(flagOf(service.command, '--max-loras-per-batch')), places, name);
-    assert.equal(Number(flagOf(service.command, '--max-loaded-loras')), places, name);
-    assert.equal(flagOf(service.command, '--max-running-requests'), flagOf(command, '--max-running'), name);
+  const own = sglangFlags({
+    model: read.model,
+    modelName: basename(read.model),
+    maxAdapters: choice.maxAdapters,
+    maxLoraRank: 64,
+    maxRunning: read.maxRunning,
+    seed: 0,
+    determinism: 'off',
+    extra: [],
+  });
+  for (const [name, { command, environment }] of engines) {
+    const flags = command.flatMap((flag) => /^(--[a-z-]+)=(.*)$/.exec(flag)?.slice(1) ?? [flag]);
+    const there = ['--host', '0.0.0.0', '--port', '30000'];
+    const keys = [
+      '--api-key',
+      GIVEN.APPRENTICE_ENGINE_KEY,
+      '--admin-api-key',
+      GIVEN.APPRENTICE_ENGINE_ADMIN_KEY,
+    ];
+    assert.deepEqual(flags.toSorted(), [...own, ...there, ...keys].toSorted(), name);
+    for (const [variable, value] of Object.entries(SGLANG_ENVIRONMENT))
+      assert.equal(environment[variable], value, variable);
   }
 });
 

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import { it, type TestContext } from 'node:test';
 import { LearningConfig } from '../../../agent-server/learning/config.ts';
-import { BatchId, type SampleId, type TurnId } from '../../../agent-server/protocol/ids.ts';
+import { BatchId, type SampleId, type TurnId, weightVersion } from '../../../agent-server/protocol/ids.ts';
+import type { GateFigures } from '../../../agent-server/protocol/promotion.ts';
 import { BATCH_FORMAT, type BatchManifest } from '../../../agent-server/protocol/training.ts';
 import { openStore } from '../../../agent-server/store/sqlite-store.ts';
 import type { Store } from '../../../agent-server/store/store.ts';
@@ -15,7 +16,9 @@ import {
   answeredTurn,
   beginBatch,
   corrected,
+  learn,
   made,
+  readySample,
   sample,
   sha256,
   T0,
@@ -23,6 +26,19 @@ import {
 } from '../../fixtures/records.ts';
 
 const ERROR = 2;
+const FIGURES: GateFigures = {
+  turns: 4,
+  heldOut: 2,
+  meanDifference: -0.2,
+  lowerBound: -0.4,
+  confidence: 0.9,
+  margin: 0.1,
+  driftNats: null,
+  servingDriftNats: null,
+  maxDriftNats: 0.1,
+  scoredTokens: 100,
+  seconds: 2,
+};
 
 async function emptyStore(t: TestContext): Promise<Store> {
   const { store } = await openStore(':memory:', T0);
@@ -127,6 +143,36 @@ it('TRACE-2, TRACE-3: each of several corrections has the whole chain, also wher
     chains.flatMap(({ traceId }) => named('judge', traceId).map(({ spanId }) => spanId)).sort(),
   );
   assert.ok(!receiver.bodies.join('').includes('no reason that is told'));
+});
+
+it('METRICS-2: versions refused, gone back from and lost are told apart, with what the gate measured', async (t) => {
+  const { store, metrics } = await openTelemetry(
+    TelemetryConfig.parse({ metrics: true }),
+    await emptyStore(t),
+    { warn: (message) => assert.fail(message) },
+  );
+  learn(store);
+  learn(store);
+  store.goBack(weightVersion(1), 'the user went back', T0);
+  store.fallBack(weightVersion(1), 'failed', 'its adapter is damaged', T0);
+  const refused = beginBatch(store, [readySample(store)]);
+  const { version } = store.batch(refused) ?? assert.fail();
+  store.completeBatch(refused, made(version));
+  store.rejectVersion(version, 'no better', T0, FIGURES);
+  const text = (await metrics?.text()) ?? '';
+  for (const line of [
+    'apprentice_versions_total{outcome="served"} 2',
+    'apprentice_versions_total{outcome="rolled_back"} 1',
+    'apprentice_versions_total{outcome="fell_back"} 1',
+    'apprentice_versions_total{outcome="failed"} 1',
+    'apprentice_gate_results_total{outcome="rejected"} 1',
+    'apprentice_gate_lower_bound_nats -0.4',
+    'apprentice_gate_drift_nats Nan',
+    'apprentice_gate_seconds_count 1',
+    'apprentice_training_steps_total 3',
+    'apprentice_serving_version{policy="serving"} 0',
+  ])
+    assert.ok(text.split('\n').includes(line), line);
 });
 
 it('METRICS-4: what is undone with its transaction is not counted, what stays is, once', async (t) => {
