@@ -148,7 +148,8 @@ test('DEPLOY-3: the worker is given the engines that there are, started as it wo
   const read = options(over.services['worker']?.command ?? []);
   const choice = read.engine.kind === 'url' ? read.engine : assert.fail(read.engine.kind);
   assert.deepEqual([choice.key, choice.adminKey], [null, null], 'keys are no flags');
-  assert.equal(choice.routerPython, /APPRENTICE_PYTHON=(\S+)/.exec(dockerfile)?.[1]);
+  const [, router] = /(\/\S+)\/bin\/pip install [^&\n]*sglang-router==/.exec(dockerfile) ?? [];
+  assert.equal(choice.routerPython, `${router}/bin/python`);
   assert.deepEqual(
     choice.urls,
     engines.map(([name]) => `http://${name}:30000`),
