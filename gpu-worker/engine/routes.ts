@@ -22,6 +22,7 @@ import { ChatRequest, chatChunks, chatCompletion, toGenerateRequest } from './ch
 import { generate, type Serving } from './generate.ts';
 import { clientGone, parseBody, streamItems, useErrorShape } from './http.ts';
 import { EngineMetrics } from './metrics.ts';
+import { RoutedRequest } from './routed-request.ts';
 import type { TokenEngine } from './token-engine.ts';
 import type { ModelTokenizer } from './tokenizer.ts';
 
@@ -126,7 +127,7 @@ export function engineRoutes({ engine, tokenizer, log }: EngineRoutesOptions): H
   app.get('/worker/tokenizer', (c) => c.json(tokenizer.files));
 
   app.post('/generate', async (c) => {
-    const request = await parseBody(c, GenerateRequest);
+    const request = await parseBody(c, RoutedRequest);
     const gone = clientGone(c);
     if (!request.stream) return c.json(await lastOf(request, gone.signal));
     return await streamItems(c, counted(request, gone.signal), gone);
