@@ -9,7 +9,7 @@ import { createEngine, type EngineOptions } from './embedded-engine.ts';
 import { AttachedServer } from './sglang/attached-server.ts';
 import { SGLANG_ENVIRONMENT, sglangFlags } from './sglang/flags.ts';
 import { Fleet } from './sglang/fleet.ts';
-import { type EngineServer, ForeignServer } from './sglang/foreign-server.ts';
+import { type EngineServer, ForeignServer, newKey } from './sglang/foreign-server.ts';
 import { sglangRoutes } from './sglang/pass-through.ts';
 import { Router } from './sglang/router.ts';
 import { SglangEngine } from './sglang/sglang-engine.ts';
@@ -40,8 +40,12 @@ export async function createWorkerEngine(options: CreateOptions): Promise<Create
   if (choice.kind === 'embedded') return { engine: createEngine(options), ownRoutes: new Hono() };
   const several = (choice.kind === 'url' ? choice.urls.length : choice.count) > 1;
   const env = options.env ?? {};
+  // One for all that are asked: a router hands on the one that it was given.
+  const key = (choice.kind === 'url' ? choice.key : null) ?? newKey();
   const router =
-    several && choice.routerPython !== null ? new Router({ python: choice.routerPython, env, log }) : null;
+    several && choice.routerPython !== null
+      ? new Router({ python: choice.routerPython, key, env, log })
+      : null;
   // Servers that run already ask what they were given of the fleet that they are in.
   const given = (): Iterable<string> => fleet.adapters.keys();
   const servers: EngineServer[] =
@@ -68,6 +72,7 @@ export async function createWorkerEngine(options: CreateOptions): Promise<Create
               extra: [...gpus, ...extra],
             }),
             readyPath: '/health_generate',
+            key,
             adminKey: 'own',
             readyTimeoutMs: SGLANG_READY_LIMIT_MS,
             env: { ...env, ...SGLANG_ENVIRONMENT },

@@ -22,6 +22,7 @@ import { ChatRequest, chatChunks, chatCompletion, toGenerateRequest } from './ch
 import { generate, type Serving } from './generate.ts';
 import { clientGone, parseBody, streamItems, useErrorShape } from './http.ts';
 import type { EngineMetrics } from './metrics.ts';
+import { RoutedRequest } from './routed-request.ts';
 import type { TokenEngine } from './token-engine.ts';
 import type { ModelTokenizer } from './tokenizer.ts';
 
@@ -134,7 +135,7 @@ export function engineRoutes({ engine, tokenizer, log, metrics = null }: EngineR
   app.get('/worker/tokenizer', (c) => c.json(tokenizer.files));
 
   app.post('/generate', async (c) => {
-    const request = await parseBody(c, GenerateRequest);
+    const request = await parseBody(c, RoutedRequest);
     const gone = clientGone(c);
     if (!request.stream) return c.json(await lastOf(request, gone.signal));
     return await streamItems(c, counted(request, gone.signal), gone);

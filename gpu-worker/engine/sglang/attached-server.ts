@@ -5,11 +5,12 @@
 import { z } from 'zod';
 import { ApprenticeError, toApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import type { ProcessState } from '../../../agent-server/protocol/link.ts';
-import { callJson } from './client.ts';
+import { call, callJson } from './client.ts';
 import type { EngineServer, ServerEndpoint } from './foreign-server.ts';
 
 const LOOK_EVERY_MS = 2_000;
-const LOOK_LIMIT_MS = 10_000;
+/** SGLang's /health lets a token be made, and gives up after 20 s itself. */
+const LOOK_LIMIT_MS = 30_000;
 
 export const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
 
@@ -67,6 +68,8 @@ export class AttachedServer implements EngineServer {
     try {
       const asked = { method: 'GET', path: '/v1/models', access: 'use' } as const;
       const before = [...this.#given()];
+      // Its models are listed by a process that lives on when the one that computes has died.
+      await call(this.#endpoint, { ...asked, path: '/health' }, signal);
       const { data } = await callJson(this.#endpoint, asked, ModelList, signal);
       const there = new Set(data.map(({ id }) => id));
       // Loads and unloads go on meanwhile: lost is what was there before and should be now.

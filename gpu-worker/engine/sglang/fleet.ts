@@ -103,9 +103,20 @@ export class Fleet {
     return (joined.length > 1 ? this.#router?.endpoint() : null) ?? next;
   }
 
+  /** Servers, here or away. */
+  get count(): number {
+    return this.#members.length;
+  }
+
   /** Of the servers that the worker started and that live. */
   pids(): number[] {
     return this.#members.flatMap(({ server }) => server.pid() ?? []);
+  }
+
+  /** The router before them, where there is one: its process, and whether requests go through it now. */
+  router(): { pid: number | null; inUse: boolean } | null {
+    if (this.#router === null) return null;
+    return { pid: this.#router.pid(), inUse: this.#router.endpoint() !== null && this.#joined().length > 1 };
   }
 
   /** Any one server, for what they all know. Throws `engine_unavailable`. */

@@ -43,16 +43,23 @@ export interface ForeignServerOptions {
   flags: readonly string[];
   /** GET of it says 200 when it answers, without a key. */
   readyPath: string;
-  /** Has it a key of its own for what changes it? */
+  /** Bearer of requests. */
+  key: string;
+  /** Has it another key for what changes it? */
   adminKey: 'own' | 'none';
   readyTimeoutMs: number;
   env: Readonly<Record<string, string>>;
   log: (line: string) => void;
 }
 
+/** 256 bits that nobody else knows. */
+export function newKey(): string {
+  return randomBytes(32).toString('base64url');
+}
+
 export class ForeignServer implements EngineServer {
   readonly #process: PythonProcess<z.infer<typeof Ready>>;
-  readonly #key = randomBytes(32).toString('base64url');
+  readonly #key: string;
   readonly #adminKey: string | null;
   /** SGLang writes its arguments into its log, keys and all. */
   readonly #withoutKeys: (text: string) => string;
@@ -60,7 +67,8 @@ export class ForeignServer implements EngineServer {
 
   constructor(options: ForeignServerOptions) {
     const { name, python, module, flags, readyPath, readyTimeoutMs, log } = options;
-    this.#adminKey = options.adminKey === 'own' ? randomBytes(32).toString('base64url') : null;
+    this.#key = options.key;
+    this.#adminKey = options.adminKey === 'own' ? newKey() : null;
     const keys = [this.#key, this.#adminKey ?? this.#key];
     this.#withoutKeys = (said) => keys.reduce((text, key) => text.replaceAll(key, '(key)'), said);
     const secrets = [

@@ -16,13 +16,13 @@ export function sglangRoutes(engine: SglangEngine, log: (line: string) => void):
   for (const path of ['/server_info', '/get_server_info']) {
     app.get(path, async (c) => {
       const asked = { method: 'GET', path: '/server_info', access: 'use' } as const;
-      return c.json(await callJson(engine.anyServer(), asked, ServerInfo, clientGone(c).signal));
+      return c.json(await callJson(engine.fleet.any(), asked, ServerInfo, clientGone(c).signal));
     });
   }
   app.post('/parse_function_call', async (c) => {
     const body = await parseBody(c, Asked);
     const asked = { method: 'POST', path: '/parse_function_call', body, access: 'use' } as const;
-    return c.json(await callJson(engine.anyServer(), asked, Found, clientGone(c).signal));
+    return c.json(await callJson(engine.fleet.any(), asked, Found, clientGone(c).signal));
   });
   return app;
 }

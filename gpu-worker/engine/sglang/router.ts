@@ -30,13 +30,18 @@ const FLAGS = [
     '--health-success-threshold',
     '1',
   ],
+  ...['--cb-failure-threshold', '3', '--cb-timeout-duration-secs', '5'],
   ...['--worker-startup-check-interval', '1', '--worker-startup-timeout-secs', '30'],
+  // Its metrics would listen on every address, always on the same port.
+  ...['--prometheus-host', '127.0.0.1', '--prometheus-port', '{port}'],
   ...['--log-level', 'warn'],
 ];
 
 export interface RouterOptions {
   /** With sglang-router. */
   python: string;
+  /** Its own, and that of every engine: it hands on the header that it was sent, behind the engine's own. */
+  key: string;
   env: Readonly<Record<string, string>>;
   log: (line: string) => void;
 }
@@ -49,7 +54,7 @@ export class Router {
   readonly #taken = new Set<string>();
   readonly #log: (line: string) => void;
 
-  constructor({ python, env, log }: RouterOptions) {
+  constructor({ python, key, env, log }: RouterOptions) {
     this.#log = log;
     this.#server = new ForeignServer({
       name: 'router',
@@ -57,6 +62,7 @@ export class Router {
       module: 'sglang_router.launch_router',
       flags: FLAGS,
       readyPath: '/liveness',
+      key,
       adminKey: 'none',
       readyTimeoutMs: START_LIMIT_MS,
       env,

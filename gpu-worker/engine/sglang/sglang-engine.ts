@@ -4,6 +4,8 @@
  * refused. Which server answers is fleet.ts, what crosses is events.ts.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { GenerateResponse } from '../../../agent-server/protocol/engine.ts';
 import { ApprenticeError, toApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import type { ProcessState } from '../../../agent-server/protocol/link.ts';
 import type { EngineReady, RequestEvent, Submit } from '../messages.ts';
@@ -11,12 +13,14 @@ import type { WorkerEngine } from '../token-engine.ts';
 import { streamGenerate } from './client.ts';
 import { EventReader, generateBody } from './events.ts';
 import type { Fleet } from './fleet.ts';
-import type { ServerEndpoint } from './foreign-server.ts';
 import { InUse } from './in-use.ts';
 import { waitFor } from './wait-for.ts';
 
 /** Requests that may be under way at once, in all servers. */
 const MAX_REQUESTS = 1024;
+/** Until a server that was killed is known to be gone. */
+const ATTEMPTS = 4;
+const AGAIN_AFTER_MS = 250;
 /** Requests under way end within this, or the weights stay as they are. */
 const DRAIN_LIMIT_MS = 60_000;
 
@@ -36,6 +40,7 @@ export class SglangEngine implements WorkerEngine {
   readonly info: EngineReady;
   readonly #options: SglangEngineOptions;
   readonly #fleet: Fleet;
+  readonly #several: boolean;
   /** By our id; SGLang has another one, as it aborts every request whose id begins with the one that it is told. */
   readonly #requests = new Map<string, { serverRid: string; started: boolean }>();
   readonly #adapterUse = new InUse();
@@ -48,6 +53,7 @@ export class SglangEngine implements WorkerEngine {
   constructor(options: SglangEngineOptions) {
     this.#options = options;
     this.#fleet = options.fleet;
+    this.#several = options.fleet.count > 1;
     this.model = options.model;
     this.info = options.info;
   }
@@ -77,14 +83,9 @@ export class SglangEngine implements WorkerEngine {
     return this.#fleet.state();
   }
 
-  /** Of the servers that the worker started and that live. */
-  pids(): number[] {
-    return this.#fleet.pids();
-  }
-
-  /** One that answers, for what all of them know. Throws `engine_unavailable`. */
-  anyServer(): ServerEndpoint {
-    return this.#fleet.any();
+  /** The servers behind it. */
+  get fleet(): Pick<Fleet, 'any' | 'pids' | 'router'> {
+    return this.#fleet;
   }
 
   onStateChange(listener: (state: ProcessState) => void): () => void {
@@ -146,7 +147,7 @@ export class SglangEngine implements WorkerEngine {
         );
       release = this.#adapterUse.take(request.adapter);
       const body = generateBody(request, own.serverRid, eosTokenIds);
-      for await (const chunk of streamGenerate(this.#fleet.front(), body, signal)) {
+      for await (const chunk of this.#overServers(body, own, signal)) {
         own.started = true;
         yield* reader.take(chunk);
         if (reader.finished) return;
@@ -251,6 +252,24 @@ export class SglangEngine implements WorkerEngine {
     } finally {
       this.#gate = null;
       opened.resolve();
+    }
+  }
+
+  /** The stream of a server, and where one of several goes away before its first token, that of another. */
+  async *#overServers(
+    body: object,
+    request: { started: boolean },
+    signal: AbortSignal,
+  ): AsyncGenerator<GenerateResponse, void, undefined> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        yield* streamGenerate(this.#fleet.front(), body, signal);
+        return;
+      } catch (thrown) {
+        const gone = thrown instanceof ApprenticeError && thrown.code === 'engine_unavailable';
+        if (!gone || request.started || attempt === ATTEMPTS || !this.#several) throw thrown;
+        await delay(AGAIN_AFTER_MS * attempt, undefined, { signal });
+      }
     }
   }
 

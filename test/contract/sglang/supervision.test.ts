@@ -1,11 +1,12 @@
 /** A server of SGLang under the worker: started, kept to itself, restarted, given adapters and weights. Its stand-in is fake. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import type { RequestEvent, Submit } from '../../../gpu-worker/engine/messages.ts';
 import { SglangEngine } from '../../../gpu-worker/engine/sglang/sglang-engine.ts';
+import { descendants } from '../../fixtures/process-tree.ts';
 import { ONE_SGLANG, type StartedEngine, startChosenEngine } from '../../fixtures/sglang-engine.ts';
 import { standinEnv, writeFakeModel } from '../../fixtures/sglang-standin.ts';
 import { collect } from '../engine-assertions.ts';
@@ -65,7 +66,7 @@ describe('SGLang, supervised', LIMIT, () => {
 
   test('SGLANG-2: it listens on loopback, asks for keys of its own, and those are in no argument and no log', async () => {
     const engine = await open(0);
-    const { url, key, adminKey } = engine.anyServer();
+    const { url, key, adminKey } = engine.fleet.any();
     assert.match(url, /^http:\/\/127\.0\.0\.1:\d+$/);
     assert.ok(key !== null && adminKey !== null && key !== adminKey);
     assert.equal((await fetch(`${url}/v1/models`)).status, 401);
@@ -75,10 +76,12 @@ describe('SGLang, supervised', LIMIT, () => {
     assert.match(written, /--api-key \(key\)/, 'SGLang writes its arguments');
     assert.ok(!written.includes(key) && !written.includes(adminKey));
     if (process.platform === 'linux') {
-      const pid = engine.pids()[0];
-      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8');
-      assert.match(line, /sglang\.launch_server/);
-      assert.ok(!line.includes(key) && !line.includes(adminKey));
+      const ours = descendants(process.pid).filter(({ command }) => command.includes('foreign_server'));
+      assert.equal(ours.length, 2, 'who watches, and SGLang');
+      for (const { command } of ours) {
+        assert.match(command, /sglang\.launch_server/);
+        assert.ok(!command.includes(key) && !command.includes(adminKey));
+      }
     }
     await assert.rejects(open(0, { extra: ['--host', '0.0.0.0'] }), { code: 'invalid_request' });
   });
@@ -96,7 +99,7 @@ describe('SGLang, supervised', LIMIT, () => {
         resolve();
       });
     });
-    process.kill(engine.pids()[0] ?? 0, 'SIGKILL');
+    process.kill(engine.fleet.pids()[0] ?? 0, 'SIGKILL');
     await assert.rejects(all(running), { code: 'engine_unavailable' });
     await back;
     assert.notEqual(engine.epoch, epoch);
@@ -120,7 +123,7 @@ describe('SGLang, supervised', LIMIT, () => {
     const asked = { input_ids: [5], lora_path: 'policy@v1', sampling_params: { max_new_tokens: 1 } };
     assert.deepEqual(await client.refused('/generate', asked), { status: 404, code: 'adapter_not_loaded' });
     // What it is kept from: the same request straight to SGLang is answered.
-    const { url, key } = engine.anyServer();
+    const { url, key } = engine.fleet.any();
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ ...asked, rid: 'x' });
     assert.equal((await fetch(`${url}/generate`, { method: 'POST', headers, body })).status, 200);

@@ -50,9 +50,14 @@ export function sglangDialect(serving: Serving, flags: ReadonlyMap<Flag, readonl
   const one = (flag: Flag): string | null => flags.get(flag)?.[0] ?? null;
   const remembered = new Map<string, string>();
   const running = new Set<string>();
+  const modelPath = one('--model-path');
 
   app.use(async (c, next) => {
-    const given = c.req.header('authorization')?.replace(/^Bearer /, '');
+    // The first of several headers, as Starlette reads them: a router adds its own behind.
+    const given = c.req
+      .header('authorization')
+      ?.split(',')[0]
+      ?.replace(/^Bearer /, '');
     const [key, admin] = [one('--api-key'), one('--admin-api-key')];
     const asked = ADMIN.has(c.req.path) ? (admin ?? key) : key;
     const open = /^\/(health|ready|metrics)/.test(c.req.path);
@@ -63,9 +68,9 @@ export function sglangDialect(serving: Serving, flags: ReadonlyMap<Flag, readonl
     app.get(path, (c) => c.body(null, engine.state().state === 'ready' ? 200 : 503));
   app.get('/model_info', (c) =>
     c.json({
-      model_path: engine.model,
-      served_model_name: one('--served-model-name') ?? engine.model,
-      tokenizer_path: engine.model,
+      model_path: modelPath,
+      served_model_name: one('--served-model-name') ?? modelPath,
+      tokenizer_path: modelPath,
       is_generation: true,
       weight_version: one('--weight-version') ?? 'default',
       tool_call_parser: one('--tool-call-parser'),
@@ -74,13 +79,13 @@ export function sglangDialect(serving: Serving, flags: ReadonlyMap<Flag, readonl
   app.get('/server_info', (c) =>
     c.json({
       version: '0.5.23',
-      model_path: engine.model,
+      model_path: modelPath,
       context_length: serving.tokenizer.files.contextLength,
       tool_call_parser: one('--tool-call-parser'),
     }),
   );
   app.get('/v1/models', (c) => {
-    const base = one('--served-model-name') ?? engine.model;
+    const base = one('--served-model-name') ?? modelPath;
     const adapters = [...engine.adapters].map(([id, root]) => ({ id, root, parent: base }));
     return c.json({ object: 'list', data: [{ id: base, root: base, parent: null }, ...adapters] });
   });
