@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from apprentice_worker.adapter_io import AdapterMismatch, fingerprint
-from apprentice_worker.learner import Cancelled, Job, Learner, StepRejected, UnknownToken
+from apprentice_worker.job import Cancelled, Job, StepRejected, UnknownToken
+from apprentice_worker.learner import Learner
 
 TOKENS = [3, 1, 4, 1, 5, 9, 2, 6]
 RESPONSE_START = 5

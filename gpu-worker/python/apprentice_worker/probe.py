@@ -1,22 +1,20 @@
 """What a step did to the policy: how far it moved from its parent, and how far it is from the base.
 
 Read on a fifth of the batch's tokens: another pass over all of them would cost a third of the training.
-Shape suffixes: N response positions of the samples read, C of a chunk of them, R of the batch, D hidden, V vocabulary.
+Shape suffixes: N response positions of the samples read, C of a chunk of them, R of the batch, D hidden.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .batch import Batch, Sample
-from .loss import gather_logprobs
+from .head import Head, chunks
 from .packing import Pack, make_pack
 
 PROBE_SHARE = 0.2
 """Share of the batch's tokens that is read again."""
-LOGIT_ROWS = 128
-"""Response positions whose logits exist at one time, however long the responses are."""
 
 Hidden = Callable[[Pack], Tensor]
 """Last hidden states [N, D] of a pack's predictors."""
@@ -32,21 +30,16 @@ def first_samples(samples: list[Sample], token_count: int) -> list[Sample]:
     return first
 
 
-def chunks(length: int) -> Iterator[slice]:
-    """Slices of at most LOGIT_ROWS positions."""
-    return (slice(start, start + LOGIT_ROWS) for start in range(0, length, LOGIT_ROWS))
-
-
 @torch.no_grad()
-def moved(batch: Batch, before_R: Tensor, hidden: Hidden, head: nn.Module) -> float:
+def moved(batch: Batch, before_R: Tensor, hidden: Hidden, head: Head) -> float:
     """Mean of log pi_before - log pi_after on the own tokens of the batch's first samples, in nats."""
     pack = make_pack(first_samples(batch.samples, batch.token_count))
     hidden_ND = hidden(pack)
     total, count = 0.0, 0
     for rows in chunks(pack.rows_N.numel()):
         rows_C = pack.rows_N[rows]
-        own_C, _ = gather_logprobs(
-            head(hidden_ND[rows]),
+        own_C, _ = head.logprobs(
+            hidden_ND[rows],
             batch.terms.tokens_R[rows_C].to(hidden_ND.device),
             batch.terms.support_ids_RK[rows_C].to(hidden_ND.device),
         )
@@ -58,7 +51,7 @@ def moved(batch: Batch, before_R: Tensor, hidden: Hidden, head: nn.Module) -> fl
 
 
 @torch.no_grad()
-def drift(batch: Batch, hidden: Hidden, base_hidden: Hidden, head: nn.Module) -> float | None:
+def drift(batch: Batch, hidden: Hidden, base_hidden: Hidden, head: Head) -> float | None:
     """Mean KL(base || policy) over the vocabulary, in nats a token, on the responses of the batch's first anchors.
 
     None for a batch without anchors: what it was asked to change says nothing of the rest.
@@ -71,7 +64,5 @@ def drift(batch: Batch, hidden: Hidden, base_hidden: Hidden, head: nn.Module) ->
     base_ND = base_hidden(pack)
     total = 0.0
     for rows in chunks(pack.rows_N.numel()):
-        policy_CV = head(policy_ND[rows]).log_softmax(dim=-1)
-        base_CV = head(base_ND[rows]).log_softmax(dim=-1)
-        total += nn.functional.kl_div(policy_CV, base_CV, reduction="sum", log_target=True).item()
+        total += head.divergence(base_ND[rows], policy_ND[rows])
     return total / pack.rows_N.numel()
