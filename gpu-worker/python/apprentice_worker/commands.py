@@ -64,12 +64,12 @@ class Commands:
 
 
 def run(learner: Trains, command: Message, progress: Progress) -> Message:
-    """One run, to the event that ends it."""
-    run_id: str = command["id"]
+    """One run, to the event that ends it. What no job ends with is raised: it is the process's fault."""
 
     def error(code: str, message: str) -> Message:
         return {"type": "error", "id": run_id, "code": code, "message": message}
 
+    run_id: str = command["id"]
     try:
         return {"type": "done", "id": run_id, "metrics": learner.train(job(command), progress)}
     except Cancelled:
@@ -80,8 +80,7 @@ def run(learner: Trains, command: Message, progress: Progress) -> Message:
         return error("batch_invalid", f"The batch does not fit the model: {unknown}.")
     except AdapterMismatch as mismatch:
         return error("adapter_invalid", f"The parent cannot be trained further: {mismatch}.")
-    except Exception as failure:
-        # The process's edge: a run that fails must not cost the next one the model.
+    except OSError as failure:
         log.exception("run %s failed", run_id)
         return error("internal", f"{type(failure).__name__}: {failure}")
 

@@ -125,11 +125,15 @@ class Learner:
 
     def drift(self, batch: Batch) -> float | None:
         """How far the policy is from the base; None without anchors."""
-        return probe.drift(batch, self._predictors, self._base_predictors, DenseHead(self._head))
+        pack = probe.drift_pack(batch)
+        if pack is None:
+            return None
+        return probe.drift(self._predictors(pack), self._base_predictors(pack), DenseHead(self._head))
 
     def moved(self, batch: Batch, before_R: Tensor) -> float:
         """How far the steps have moved the policy."""
-        return probe.moved(batch, before_R, self._predictors, DenseHead(self._head))
+        pack = probe.moved_pack(batch)
+        return probe.moved(batch, pack, before_R, self._predictors(pack), DenseHead(self._head))
 
     def _parameters(self) -> list[nn.Parameter]:
         return [] if self._adapter is None else list(adapter_io.trained_parameters(self._adapter).values())
@@ -141,10 +145,12 @@ class Learner:
             if isinstance(module, GradientCheckpointingLayer):
                 module.training = not keep
 
+    @torch.no_grad()
     def _predictors(self, pack: Pack) -> Tensor:
         """Last hidden states [N, D] of the positions that predict the pack's responses."""
         return self._hidden(pack)[pack.predictors_N.to(self._device)]
 
+    @torch.no_grad()
     def _base_predictors(self, pack: Pack) -> Tensor:
         """The same without the adapter. The head has none."""
         if self._adapter is None:

@@ -15,6 +15,8 @@ from .job import Cancelled
 from .json_lines import JsonLines
 from .learner import Learner
 
+log = logging.getLogger("trainer")
+
 
 def main() -> None:
     """Serves until standard input ends."""
@@ -41,7 +43,13 @@ def main() -> None:
                 raise Cancelled
             lines.send({"type": "progress", "id": run_id, "phase": phase, "fraction": fraction})
 
-        lines.send(run(learner, command, progress))
+        try:
+            lines.send(run(learner, command, progress))
+        except Exception as failure:
+            # The process's edge: a run that fails must not cost the next one the model.
+            log.exception("run %s failed", run_id)
+            message = f"{type(failure).__name__}: {failure}"
+            lines.send({"type": "error", "id": run_id, "code": "internal", "message": message})
 
 
 if __name__ == "__main__":
