@@ -246,7 +246,7 @@ export function makeParts(
     runtime.onDidChange(render),
     workspace.onDidGrantWorkspaceTrust(render),
     workspace.onDidChangeConfiguration((event) => {
-      const serverHas = ['home', 'python', 'model', 'judge'];
+      const serverHas = ['home', 'python', 'model', 'worker', 'judge'];
       const concerned = serverHas.some((key) => event.affectsConfiguration(`apprentice.${key}`));
       if (concerned && client.state.kind !== 'idle') void client.reconnect();
       if (event.affectsConfiguration('apprentice.judge')) void judge.askConsent().catch(showError);

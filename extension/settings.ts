@@ -3,6 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Uri, workspace } from 'vscode';
 import { homeFolder } from '../agent-server/config.ts';
+import type { TrainerName } from '../agent-server/protocol/trainer-choice.ts';
+
+const TRAINERS: readonly TrainerName[] = ['torch', 'megatron'];
 
 export interface Settings {
   /** Absolute path of the home folder. */
@@ -10,6 +13,8 @@ export interface Settings {
   /** Interpreter and model folder set by the user; null: what the set-up made under the home folder. */
   python: string | null;
   model: string | null;
+  /** What trains on this machine; null: as config.json says. */
+  trainer: TrainerName | null;
 }
 
 /** Settings win over the environment, the environment over the platform's default. */
@@ -20,7 +25,14 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     home: text('home') ?? homeFolder(env),
     python: text('python') ?? env['APPRENTICE_PYTHON'] ?? null,
     model: text('model') ?? env['APPRENTICE_MODEL'] ?? null,
+    trainer: trainerSetting(),
   };
+}
+
+/** What the user has set: the default of a setting must not win over config.json. */
+function trainerSetting(): TrainerName | null {
+  const set = workspace.getConfiguration('apprentice').inspect<unknown>('worker.trainer')?.globalValue;
+  return TRAINERS.find((name) => name === set) ?? null;
 }
 
 /** Who judges where nothing else tells. A value that package.json does not name is none. */
@@ -53,6 +65,7 @@ export function serverEnvironment(settings: Settings, worker: string | null): Re
     APPRENTICE_HOME: settings.home,
     ...(settings.python === null ? {} : { APPRENTICE_PYTHON: settings.python }),
     ...(settings.model === null ? {} : { APPRENTICE_MODEL: settings.model }),
+    ...(settings.trainer === null ? {} : { APPRENTICE_TRAINER: settings.trainer }),
   };
 }
 

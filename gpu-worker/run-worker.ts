@@ -5,14 +5,16 @@
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
+import type { TrainerChoice } from '../agent-server/protocol/trainer-choice.ts';
 import { createEngine } from './engine/embedded-engine.ts';
 import { engineRoutes } from './engine/routes.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
 import { LinkServer } from './link/link-server.ts';
 import { logFile } from './log-file.ts';
 import { type Tls, workerServer } from './server.ts';
+import { megatronBackend } from './trainer/megatron.ts';
 import { TrainingRuns } from './trainer/runs.ts';
-import { TorchBackend } from './trainer/torch.ts';
+import { torchBackend } from './trainer/torch.ts';
 import { baseModelName } from './weights/base-model.ts';
 import { Weights } from './weights/weights.ts';
 
@@ -28,6 +30,7 @@ export interface WorkerSettings {
   maxRunning: number;
   /** torch's name of what engine and trainer compute on: `cpu`, `cuda`, `cuda:1`. */
   device: string;
+  trainer: TrainerChoice;
   key: string;
   /** Address to listen on. */
   host: string;
@@ -47,7 +50,7 @@ export interface RunningWorker {
 
 /** Listens when it resolves; the model is loaded after that. Throws `setup_failed` for a folder that is no model. */
 export async function runWorker(settings: WorkerSettings): Promise<RunningWorker> {
-  const { home, logs, model, python, threads, maxRunning, device, key, tls, hosts } = settings;
+  const { home, logs, model, python, threads, maxRunning, device, trainer, key, tls, hosts } = settings;
   const log = logFile(join(logs, 'gpu-worker.log'));
   const baseModel = await baseModelName(model);
   const weights = new Weights(home, baseModel);
@@ -56,7 +59,9 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   const engineLog = logFile(join(logs, 'engine.log'));
   const engine = createEngine({ python, model, threads, maxRunning, device, log: engineLog });
   const trainerLog = logFile(join(logs, 'trainer.log'));
-  const backend = new TorchBackend({ python, model, threads, device, log: trainerLog });
+  const training = { python, model, threads, device, log: trainerLog };
+  const backend =
+    trainer.kind === 'torch' ? torchBackend(training) : megatronBackend({ ...training, ...trainer });
   const link = new LinkServer({
     home,
     trainer: new TrainingRuns(weights, backend, log),

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import type { EngineEndpoint } from '../engine/http-client.ts';
 import { BackOff } from '../protocol/back-off.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
+import { TORCH, type TrainerChoice, toFlags } from '../protocol/trainer-choice.ts';
 
 export interface WorkerProcessOptions {
   home: string;
@@ -19,6 +20,8 @@ export interface WorkerProcessOptions {
   threads: number | null;
   /** What it computes on (protocol/device.ts); the processor where none is given. */
   device?: string;
+  /** The torch trainer where none is given. */
+  trainer?: TrainerChoice;
   /** Requests that the engine decodes together. */
   maxRunning: number;
   log: (line: string) => void;
@@ -98,6 +101,7 @@ export class WorkerProcess {
       python,
       threads,
       device = 'cpu',
+      trainer = TORCH,
       maxRunning,
       log,
       file = workerFile(),
@@ -106,6 +110,7 @@ export class WorkerProcess {
     const flags = ['--home', join(home, 'worker'), '--logs', join(home, 'logs')];
     flags.push('--model', model, '--python', python, '--device', device, '--max-running', String(maxRunning));
     if (threads !== null) flags.push('--threads', String(threads));
+    flags.push(...toFlags(trainer));
     const startedAtMs = performance.now();
     const child = spawn(process.execPath, [...process.execArgv, file, ...flags], {
       stdio: ['pipe', 'pipe', 'pipe'],

@@ -40,12 +40,13 @@ async function main(): Promise<number | 'running'> {
   }
 }
 
-async function setUpRuntime({ home }: Options): Promise<number> {
+async function setUpRuntime({ home, trainer }: Options): Promise<number> {
   const folder = join(home, 'runtime');
   process.stdout.write(
     `Python packages and the default model go into ${folder}: 1.8 GB, several more with an NVIDIA GPU.\n`,
   );
-  await setUp(runtimeOf(folder, pythonFolder()).steps, folder);
+  const { steps, megatronSteps } = runtimeOf(folder, pythonFolder());
+  await setUp([...steps, ...(trainer.kind === 'megatron' ? megatronSteps : [])], folder);
   process.stdout.write('Set up. Look with apprentice-worker --check, start with apprentice-worker.\n');
   return 0;
 }
@@ -59,7 +60,7 @@ async function showCheck(options: Options): Promise<number> {
 }
 
 async function run(options: Options): Promise<'running'> {
-  const { home, model, python, threads, maxRunning, host, port, hosts, name } = options;
+  const { home, model, python, trainer, threads, maxRunning, host, port, hosts, name } = options;
   if (!isSetUp(options))
     throw new ApprenticeError(
       'setup_failed',
@@ -81,6 +82,7 @@ async function run(options: Options): Promise<'running'> {
     threads,
     maxRunning,
     device,
+    trainer,
     key,
     host,
     port,

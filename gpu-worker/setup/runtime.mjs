@@ -256,8 +256,8 @@ function modelStep({ venv, model, pythonFolder }, python = venvPython(venv)) {
 }
 
 /**
- * Everything the gpu-worker needs below `folder`, and for the Megatron trainer `megatronSteps` besides; what APPRENTICE_PYTHON and APPRENTICE_MODEL name is used as
- * it is, and its step left out.
+ * Everything the gpu-worker needs below `folder`, and for the Megatron trainer `megatronSteps` besides; what
+ * APPRENTICE_PYTHON and APPRENTICE_MODEL name is used as it is, and its step left out.
  * @param {string} folder
  * @param {string} pythonFolder
  */

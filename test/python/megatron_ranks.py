@@ -58,7 +58,7 @@ def rank(case: dict[str, Any]) -> None:
     """One rank's share of a case."""
     # Fewer tokens: more packs, and layers that are computed a second time.
     steps.PACK_TOKENS = megatron_learner.PACK_TOKENS = case["pack_tokens"]
-    group = cut(Layout(**case["layout"]), meet("cpu"))
+    group = cut(Layout(**case["layout"]), meet(torch.device("cpu")))
     for task in case["tasks"]:
         learner = MegatronLearner(Path(task["model"]), group)
         {"logprobs": logprobs, "train": train}[task["kind"]](learner, task)

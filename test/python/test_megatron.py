@@ -1,4 +1,4 @@
-"""The Megatron trainer beside transformers and beside the torch trainer, over one, two and three ranks."""
+"""TRAIN-8: the Megatron trainer beside transformers and beside the torch trainer, over one, two and three ranks."""
 
 import json
 import os

@@ -141,6 +141,7 @@ test('REMOTE-9: the environment wins over config.json, and a line that is none i
     model: null,
     threads: 2,
     device: 'cpu',
+    trainer: { kind: 'torch' },
     maxRunning: 8,
   });
   assert.equal(remoteWorker(here, {}), null);

@@ -18,6 +18,7 @@ from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
 from torch import Tensor
 from torch import distributed as dist
 
+from .launch import STORE
 from .shims import apply_cpu_shims, apply_router_shim
 
 T = TypeVar("T")
@@ -108,9 +109,15 @@ class Group:
         return boxes
 
 
-def join(layout: Layout, device_type: str) -> Group:
-    """Meets the other ranks that torchrun started; alone it needs none. Raises ValueError on a wrong number of them."""
-    device = meet(device_type)
+def join(layout: Layout, device: torch.device) -> Group:
+    """Meets the other ranks that launch.py (or torchrun) started; alone it needs none.
+
+    `device` counts for a group of one; of several GPUs each rank takes its own. Raises ValueError on a wrong number of
+    ranks, and for a device that Megatron does not compute on.
+    """
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"Megatron computes on cpu or cuda and not on {device}")
+    device = meet(device)
     if dist.get_world_size() != layout.world:
         raise ValueError(
             f"{dist.get_world_size()} ranks were started for tensor {layout.tensor} x pipeline {layout.pipeline}"
@@ -118,18 +125,22 @@ def join(layout: Layout, device_type: str) -> Group:
     return cut(layout, device)
 
 
-def meet(device_type: str) -> torch.device:
+def meet(device: torch.device) -> torch.device:
     """Opens the connections; returns what this rank computes on."""
     apply_router_shim()
-    if device_type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    if device.type == "cuda":
+        if "LOCAL_RANK" in os.environ:
+            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
         backend = "cpu:gloo,cuda:nccl"
     else:
         apply_cpu_shims()
-        device = torch.device("cpu")
         backend = "gloo"
-    if "RANK" in os.environ:
+    if STORE in os.environ:
+        rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        file = f"file://{os.environ[STORE]}"
+        dist.init_process_group(backend, timeout=TIMEOUT, init_method=file, rank=rank, world_size=count)
+    elif "RANK" in os.environ:
         dist.init_process_group(backend, timeout=TIMEOUT)
     else:
         alone = dist.HashStore()  # pyright: ignore[reportPrivateImportUsage]
