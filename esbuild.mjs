@@ -193,7 +193,8 @@ if (!only) {
   await copyPty();
   const source = join(root, 'gpu-worker', 'python', 'apprentice_worker');
   await rm(join(values.out, 'python'), { recursive: true, force: true });
-  await cp(join(source, '..', 'requirements.txt'), join(values.out, 'python', 'requirements.txt'));
+  for (const name of ['requirements.txt', 'requirements-megatron.txt'])
+    await cp(join(source, '..', name), join(values.out, 'python', name));
   await cp(source, join(values.out, 'python', 'apprentice_worker'), {
     recursive: true,
     filter: (path) => !relative(source, path).split(/[\\/]/).includes('__pycache__'),

@@ -15,6 +15,7 @@ import { PromotionConfig } from './promotion/config.ts';
 import { WorkerDevice } from './protocol/device.ts';
 import { ApprenticeError } from './protocol/errors.ts';
 import { Pairing, parsePairing } from './protocol/pairing.ts';
+import { TORCH, TrainerChoice, TrainerName } from './protocol/trainer-choice.ts';
 import { TelemetryConfig } from './telemetry/config.ts';
 
 /** Requests that the engine decodes together. */
@@ -35,6 +36,7 @@ export const WorkerConfig = z.preprocess(
       engine: EngineConfig.default({ kind: 'embedded' }),
       /** What engine and trainer compute on, as torch names it; auto: a CUDA GPU where torch finds one. */
       device: WorkerDevice.default('cpu'),
+      trainer: TrainerChoice.prefault(TORCH),
       maxRunning,
     }),
     /** `apprentice-worker` on another machine: the parts of its pairing line (protocol/pairing.ts). */
@@ -83,6 +85,24 @@ export function remoteWorker(config: Pick<Config, 'worker'>, env: NodeJS.Process
     'APPRENTICE_WORKER is no pairing line.',
     'Give the line that apprentice-worker prints, or unset it.',
   );
+}
+
+/**
+ * The trainer of a worker here: APPRENTICE_TRAINER names one, and config.json says over how many ranks. Throws
+ * `invalid_request` for a name that is none.
+ */
+export function trainerChoice({ worker }: Pick<Config, 'worker'>, env: NodeJS.ProcessEnv): TrainerChoice {
+  const configured = worker.kind === 'local' ? worker.trainer : TORCH;
+  const text = env['APPRENTICE_TRAINER'];
+  if (text === undefined || text === '') return configured;
+  const name = TrainerName.safeParse(text);
+  if (!name.success)
+    throw new ApprenticeError(
+      'invalid_request',
+      `APPRENTICE_TRAINER is ${text}.`,
+      `Give one of ${TrainerName.options.join(', ')}, or unset it.`,
+    );
+  return configured.kind === name.data ? configured : TrainerChoice.parse({ kind: name.data });
 }
 
 /** The folder of the base model: by the environment, by config.json, else the one that the set-up fills. */

@@ -3,6 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Uri, workspace } from 'vscode';
 import { homeFolder } from '../agent-server/config.ts';
+import type { TrainerName } from '../agent-server/protocol/trainer-choice.ts';
+
+const TRAINERS: readonly TrainerName[] = ['torch', 'megatron'];
 
 export interface Settings {
   /** Absolute path of the home folder. */
@@ -12,6 +15,8 @@ export interface Settings {
   model: string | null;
   /** What answers on this machine; null: as the environment or config.json says. */
   engine: { kind: 'sglang' } | { kind: 'url'; url: string } | null;
+  /** What trains on this machine; null: as config.json says. */
+  trainer: TrainerName | null;
 }
 
 /** Settings win over the environment, the environment over the platform's default. */
@@ -23,6 +28,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     python: text('python') ?? env['APPRENTICE_PYTHON'] ?? null,
     model: text('model') ?? env['APPRENTICE_MODEL'] ?? null,
     engine: engineSetting(text('worker.engine'), text('worker.engineUrl')),
+    trainer: trainerSetting(),
   };
 }
 
@@ -30,6 +36,12 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
 function engineSetting(kind: string | null, url: string | null): Settings['engine'] {
   if (kind === 'sglang') return { kind };
   return kind === 'url' ? { kind, url: url ?? '' } : null;
+}
+
+/** What the user has set: the default of a setting must not win over config.json. */
+function trainerSetting(): TrainerName | null {
+  const set = workspace.getConfiguration('apprentice').inspect<unknown>('worker.trainer')?.globalValue;
+  return TRAINERS.find((name) => name === set) ?? null;
 }
 
 /** Who judges where nothing else tells. A value that package.json does not name is none. */
@@ -64,6 +76,7 @@ export function serverEnvironment(settings: Settings, worker: string | null): Re
     ...(settings.model === null ? {} : { APPRENTICE_MODEL: settings.model }),
     ...(settings.engine === null ? {} : { APPRENTICE_ENGINE: settings.engine.kind }),
     ...(settings.engine?.kind === 'url' ? { APPRENTICE_ENGINE_URL: settings.engine.url } : {}),
+    ...(settings.trainer === null ? {} : { APPRENTICE_TRAINER: settings.trainer }),
   };
 }
 

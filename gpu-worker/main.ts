@@ -1,16 +1,19 @@
 /**
  * The gpu-worker as the agent-server's child: one loopback port of the system's choice, ends with its parent.
- * `--home DIR --logs DIR --model DIR --python FILE [--device NAME] [--threads N] [--max-running N] [--metrics]`, the key in APPRENTICE_WORKER_KEY.
+ * `--home DIR --logs DIR --model DIR --python FILE [--device NAME] [--threads N] [--max-running N] [--metrics]
+ * [--trainer torch|megatron] [--tensor-parallel N] [--pipeline-parallel N]`, the key in APPRENTICE_WORKER_KEY.
  * The engine's flags are read in engine/choice.ts. On a machine of its own it is started by cli.ts.
  */
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { WorkerDevice } from '../agent-server/protocol/device.ts';
 import { ApprenticeError, toApprenticeError } from '../agent-server/protocol/errors.ts';
+import { fromFlags, TrainerFlags } from '../agent-server/protocol/trainer-choice.ts';
 import { ENGINE_FLAGS, type EngineChoice, readEngineChoice } from './engine/choice.ts';
 import { runWorker } from './run-worker.ts';
 
 const Settings = z.object({
+  ...TrainerFlags,
   home: z.string().min(1),
   logs: z.string().min(1),
   model: z.string().min(1),
@@ -37,6 +40,9 @@ function readSettings(): Settings & { engine: EngineChoice } {
       threads: text,
       'max-running': text,
       metrics: { type: 'boolean' },
+      trainer: text,
+      'tensor-parallel': text,
+      'pipeline-parallel': text,
     },
   });
   const parsed = Settings.safeParse({ ...values, key: process.env['APPRENTICE_WORKER_KEY'] });
@@ -50,8 +56,16 @@ function readSettings(): Settings & { engine: EngineChoice } {
 
 async function main(): Promise<void> {
   const { 'max-running': maxRunning, metrics, ...settings } = readSettings();
+  const trainer = fromFlags(settings);
+  if (trainer === null)
+    throw new ApprenticeError(
+      'invalid_request',
+      'The torch trainer cuts no model up.',
+      'Start the gpu-worker with --trainer megatron for --tensor-parallel and --pipeline-parallel.',
+    );
   const worker = await runWorker({
     ...settings,
+    trainer,
     maxRunning,
     host: '127.0.0.1',
     port: 0,

@@ -5,12 +5,14 @@
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
+import type { TrainerChoice } from '../agent-server/protocol/trainer-choice.ts';
 import type { EngineChoice } from './engine/choice.ts';
 import { createWorkerEngine } from './engine/create.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
 import { logFile } from './log-file.ts';
 import { type Tls, workerServer } from './server.ts';
-import { TorchBackend } from './trainer/torch.ts';
+import { megatronBackend } from './trainer/megatron.ts';
+import { torchBackend } from './trainer/torch.ts';
 import { TrainingQueue } from './trainer/training-queue.ts';
 import type { Measure } from './users/user-space.ts';
 import { Users } from './users/users.ts';
@@ -29,6 +31,7 @@ export interface WorkerSettings {
   maxRunning: number;
   /** torch's name of what engine and trainer compute on: `cpu`, `cuda`, `cuda:1`. */
   device: string;
+  trainer: TrainerChoice;
   /** The first user's. Others are in `users.json`. */
   key: string;
   /** Address to listen on. */
@@ -53,7 +56,7 @@ export interface RunningWorker {
 
 /** Listens when it resolves; the model is loaded after that. Throws `setup_failed` for a folder that is no model. */
 export async function runWorker(settings: WorkerSettings): Promise<RunningWorker> {
-  const { home, logs, model, python, threads, maxRunning, device, key, tls, hosts } = settings;
+  const { home, logs, model, python, threads, maxRunning, device, trainer, key, tls, hosts } = settings;
   const log = logFile(join(logs, 'gpu-worker.log'));
   const baseModel = await baseModelName(model);
   const tokenizer = await loadTokenizer(model);
@@ -62,7 +65,9 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
     ...{ choice: settings.engine, tokenizer, python, model, threads, maxRunning, device, log: engineLog },
   });
   const trainerLog = logFile(join(logs, 'trainer.log'));
-  const backend = new TorchBackend({ python, model, threads, device, log: trainerLog });
+  const training = { python, model, threads, device, log: trainerLog };
+  const backend =
+    trainer.kind === 'torch' ? torchBackend(training) : megatronBackend({ ...training, ...trainer });
   const queue = new TrainingQueue();
   const measure = settings.metrics === 'on' ? await loadMeasure() : null;
   const shared = { engine, ownRoutes, backend, queue, tokenizer, baseModel, engineLog, measure };

@@ -1,6 +1,6 @@
 /** The gpu-worker of a home folder, as settings and environment say: here with which Python and model, or where else. */
 import { join } from 'node:path';
-import { type Config, modelFolder, remoteWorker } from '../config.ts';
+import { type Config, modelFolder, remoteWorker, trainerChoice } from '../config.ts';
 import { chosenEngine, engineArguments } from '../engine/config.ts';
 import type { Log } from '../log.ts';
 import { RemoteWorker } from './remote-worker.ts';
@@ -29,6 +29,7 @@ export function configuredWorker(
       join(venv, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python'])),
     threads,
     device,
+    trainer: trainerChoice(config, env),
     maxRunning: worker.maxRunning,
     engine: engineArguments(chosenEngine(engine, env)),
     metrics: config.telemetry.metrics,

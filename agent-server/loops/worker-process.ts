@@ -10,6 +10,7 @@ import { z } from 'zod';
 import type { EngineEndpoint } from '../engine/http-client.ts';
 import { BackOff } from '../protocol/back-off.ts';
 import { ApprenticeError } from '../protocol/errors.ts';
+import { TORCH, type TrainerChoice, toFlags } from '../protocol/trainer-choice.ts';
 
 export interface WorkerProcessOptions {
   home: string;
@@ -19,6 +20,8 @@ export interface WorkerProcessOptions {
   threads: number | null;
   /** What it computes on (protocol/device.ts); the processor where none is given. */
   device?: string;
+  /** The torch trainer where none is given. */
+  trainer?: TrainerChoice;
   /** Requests that the engine decodes together. */
   maxRunning: number;
   /** Flags and variables that say which engine it runs (engine/config.ts); without them, its own. */
@@ -102,6 +105,7 @@ export class WorkerProcess {
       python,
       threads,
       device = 'cpu',
+      trainer = TORCH,
       maxRunning,
       engine,
       log,
@@ -111,6 +115,7 @@ export class WorkerProcess {
     const flags = ['--home', join(home, 'worker'), '--logs', join(home, 'logs')];
     flags.push('--model', model, '--python', python, '--device', device, '--max-running', String(maxRunning));
     if (threads !== null) flags.push('--threads', String(threads));
+    flags.push(...toFlags(trainer));
     flags.push(...(engine?.flags ?? []));
     if (this.#options.metrics) flags.push('--metrics');
     const startedAtMs = performance.now();

@@ -10,12 +10,13 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type ApprenticeError, toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { WorkerKey } from '../../agent-server/protocol/pairing.ts';
-import { pythonFolder } from '../python-process.ts';
 import { readUsers } from '../users/user-file.ts';
 import { baseModelName } from '../weights/base-model.ts';
 import { certificateFor } from './certificate.ts';
+import { MEGATRON, megatronFindings } from './check-megatron.ts';
 import type { Options } from './options.ts';
 import { deviceOf, type Probe, probePython } from './probe-python.ts';
+import { pinned } from './requirements.ts';
 
 export interface Finding {
   kind: 'ok' | 'note' | 'fault';
@@ -39,7 +40,7 @@ export async function check(options: Options, env: NodeJS.ProcessEnv): Promise<F
     system(),
     ...(await driver(python.probe)),
     ...python.findings,
-    ...(python.probe ? devices(options, python.probe) : []),
+    ...(python.probe ? [...devices(options, python.probe), ...megatronFindings(options, python.probe)] : []),
     await modelFinding(options),
     disk(options),
     key(options, env),
@@ -87,10 +88,10 @@ async function driver(probe: Probe | null): Promise<Finding[]> {
 
 async function pythonFindings({ python }: Options): Promise<{ findings: Finding[]; probe: Probe | null }> {
   const what = 'Python';
-  const wanted = pinned();
+  const wanted = pinned('requirements.txt');
   let probe: Probe;
   try {
-    probe = await probePython(python, [...wanted.keys()]);
+    probe = await probePython(python, [...wanted.keys(), MEGATRON]);
   } catch (error) {
     return { findings: [fault(what, error)], probe: null };
   }
@@ -250,16 +251,6 @@ async function portFinding({ host, port }: Options): Promise<Finding> {
   } finally {
     server.close();
   }
-}
-
-/** Package to the versions that requirements.txt pins, one a Python version. */
-function pinned(): Map<string, string[]> {
-  const wanted = new Map<string, string[]>();
-  for (const line of readFileSync(join(pythonFolder(), 'requirements.txt'), 'utf8').split('\n')) {
-    const match = /^([\w-]+)==([^\s;]+)/.exec(line);
-    if (match?.[1] && match[2]) wanted.set(match[1], [...(wanted.get(match[1]) ?? []), match[2]]);
-  }
-  return wanted;
 }
 
 /** Without the build: `2.13.0+cu130` is 2.13.0. */

@@ -44,12 +44,13 @@ async function main(): Promise<number | 'running'> {
   }
 }
 
-async function setUpRuntime({ home }: Options): Promise<number> {
+async function setUpRuntime({ home, trainer }: Options): Promise<number> {
   const folder = join(home, 'runtime');
   process.stdout.write(
     `Python packages and the default model go into ${folder}: 1.8 GB, several more with an NVIDIA GPU.\n`,
   );
-  await setUp(runtimeOf(folder, pythonFolder()).steps, folder);
+  const { steps, megatronSteps } = runtimeOf(folder, pythonFolder());
+  await setUp([...steps, ...(trainer.kind === 'megatron' ? megatronSteps : [])], folder);
   process.stdout.write('Set up. Look with apprentice-worker --check, start with apprentice-worker.\n');
   return 0;
 }
@@ -63,7 +64,7 @@ async function showCheck(options: Options): Promise<number> {
 }
 
 async function run(options: Options): Promise<'running'> {
-  const { home, model, python, threads, maxRunning, engine, host, port, hosts } = options;
+  const { home, model, python, trainer, threads, maxRunning, engine, host, port, hosts } = options;
   if (!isSetUp(options))
     throw new ApprenticeError(
       'setup_failed',
@@ -86,6 +87,7 @@ async function run(options: Options): Promise<'running'> {
     maxRunning,
     engine,
     device,
+    trainer,
     key,
     host,
     port,

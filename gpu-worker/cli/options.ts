@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { WorkerDevice } from '../../agent-server/protocol/device.ts';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { DEFAULT_WORKER_PORT } from '../../agent-server/protocol/pairing.ts';
+import { fromFlags, type TrainerChoice, TrainerFlags } from '../../agent-server/protocol/trainer-choice.ts';
 import { ENGINE_FLAGS, ENGINE_USAGE, type EngineChoice, readEngineChoice } from '../engine/choice.ts';
 
 export const USAGE = `apprentice-worker [flags]         engine and trainer of Apprentice, for an editor on another machine
@@ -27,6 +28,9 @@ export const USAGE = `apprentice-worker [flags]         engine and trainer of Ap
   --model DIR              a Hugging Face model folder (HOME/runtime/model)
   --python FILE            with the packages (HOME/runtime/venv)
   --device NAME            cpu, cuda, cuda:1 (auto: cuda where torch has it)
+  --trainer NAME           torch; or megatron, which cuts one model over several GPUs (Linux) (torch)
+  --tensor-parallel N --pipeline-parallel N
+                           of megatron: ranks that each layer is cut over, and groups of layers (1, 1)
   --threads N              math threads of engine and trainer each (all cores)
   --max-running N          requests decoded together (8)
   --metrics                GET /metrics, for Prometheus, with the key as bearer token; nothing personal in it
@@ -58,6 +62,7 @@ export interface Options {
   /** The name that the pairing line gives. */
   name: string;
   device: string;
+  trainer: TrainerChoice;
   threads: number | null;
   maxRunning: number;
   engine: EngineChoice;
@@ -73,6 +78,7 @@ const WILDCARDS = new Set(['0.0.0.0', '::', '[::]']);
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i;
 
 const Flags = z.object({
+  ...TrainerFlags,
   home: z.string().min(1).optional(),
   model: z.string().min(1).optional(),
   python: z.string().min(1).optional(),
@@ -90,6 +96,8 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
   const flags = Flags.safeParse(values);
   if (!flags.success) throw bad(z.prettifyError(flags.error));
   const { host, port, device, threads } = flags.data;
+  const trainer = fromFlags(flags.data);
+  if (trainer === null) throw bad('--tensor-parallel and --pipeline-parallel belong to --trainer megatron');
   const home = resolve(flags.data.home ?? defaultHome(env));
   const tls = tlsChoice(values);
   if (tls.kind === 'none' && !LOOPBACK.test(host) && values['insecure-network'] !== true)
@@ -114,6 +122,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     hosts: ownNames(host, [...flags.data['allow-host'], name]),
     name,
     device,
+    trainer,
     threads,
     maxRunning: flags.data['max-running'],
     engine: readEngineChoice(values, env),
@@ -164,6 +173,9 @@ function parsed(args: readonly string[]) {
         'insecure-network': flag,
         'allow-host': { ...text, multiple: true },
         device: text,
+        trainer: text,
+        'tensor-parallel': text,
+        'pipeline-parallel': text,
         threads: text,
         'max-running': text,
         metrics: flag,

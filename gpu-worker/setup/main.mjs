@@ -1,5 +1,5 @@
 /**
- * `node main.mjs --home DIR` makes the Python side below DIR/runtime. It is what the packaged extension runs:
+ * `node main.mjs --home DIR [--trainer megatron]` makes the Python side below DIR/runtime. It is what the packaged extension runs:
  * bundled into the .vsix, where there is no npm. A clone has setup.mjs.
  */
 import { existsSync } from 'node:fs';
@@ -18,10 +18,11 @@ function pythonFolder() {
 }
 
 await exitWith(async () => {
-  const { values } = parseArgs({ options: { home: { type: 'string' } } });
+  const { values } = parseArgs({ options: { home: { type: 'string' }, trainer: { type: 'string' } } });
   if (!values.home) throw new SetupError('--home is missing.', 'Name the folder: --home DIR.');
   const folder = join(values.home, 'runtime');
-  const { steps } = runtimeOf(folder, pythonFolder());
+  const runtime = runtimeOf(folder, pythonFolder());
+  const steps = [...runtime.steps, ...(values.trainer === 'megatron' ? runtime.megatronSteps : [])];
   if (steps.some((step) => !step.done())) checkGit();
   await setUp(steps, folder);
   return 0;

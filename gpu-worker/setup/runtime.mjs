@@ -183,6 +183,25 @@ function venvStep({ venv, pythonFolder }) {
 }
 
 /**
+ * megatron-core, which has wheels for Linux only.
+ * @param {RuntimePlan} plan
+ * @returns {Step}
+ */
+function megatronStep({ venv, pythonFolder }) {
+  const requirements = join(pythonFolder, 'requirements-megatron.txt');
+  const stamp = join(venv, 'apprentice-megatron-stamp');
+  const inputs = () => fingerprint([readFileSync(requirements, 'utf8')]);
+  return {
+    name: 'megatron-core',
+    done: () => process.platform !== 'linux' || stampIs(stamp, inputs()),
+    async run(progress, signal) {
+      await pipInstall(venv, ['--no-deps', '-r', requirements], progress, signal);
+      writeStamp(stamp, inputs());
+    },
+  };
+}
+
+/**
  * What checks the Python code, in the same environment so that types and tests see the real packages.
  * @param {RuntimePlan} plan
  * @returns {Step}
@@ -237,8 +256,8 @@ function modelStep({ venv, model, pythonFolder }, python = venvPython(venv)) {
 }
 
 /**
- * Everything the gpu-worker needs below `folder`; what APPRENTICE_PYTHON and APPRENTICE_MODEL name is used as
- * it is, and its step left out.
+ * Everything the gpu-worker needs below `folder`, and for the Megatron trainer `megatronSteps` besides; what
+ * APPRENTICE_PYTHON and APPRENTICE_MODEL name is used as it is, and its step left out.
  * @param {string} folder
  * @param {string} pythonFolder
  */
@@ -250,6 +269,7 @@ export function runtimeOf(folder, pythonFolder) {
     python: python ?? venvPython(plan.venv),
     model: model ?? plan.model,
     steps: [...(python ? [] : [venvStep(plan)]), ...(model ? [] : [modelStep(plan, python)])],
-    devSteps: python ? [] : [devPackagesStep(plan)],
+    megatronSteps: python ? [] : [megatronStep(plan)],
+    devSteps: python ? [] : [devPackagesStep(plan), megatronStep(plan)],
   };
 }

@@ -1,9 +1,14 @@
-/** The trainer contract over the torch trainer with the real model, and over the fake. */
+/** The trainer contract over the torch and Megatron trainers with the real model, and over the fake. */
 
-import { TorchBackend } from '../../gpu-worker/trainer/torch.ts';
+import { megatronBackend } from '../../gpu-worker/trainer/megatron.ts';
+import type { PythonBackend } from '../../gpu-worker/trainer/python-backend.ts';
+import { torchBackend } from '../../gpu-worker/trainer/torch.ts';
 import { FakeTrainBackend } from '../fakes/trainer.ts';
+import { childrenOf } from '../fixtures/process-tree.ts';
 import { runtime } from '../fixtures/runtime.ts';
-import { trainerContract } from './trainer.ts';
+import { type Subject, trainerContract } from './trainer.ts';
+
+const quiet = (): void => {};
 
 trainerContract('fake', async () => {
   const backend = new FakeTrainBackend();
@@ -12,14 +17,32 @@ trainerContract('fake', async () => {
 
 trainerContract('torch', async () => {
   const { python, model } = runtime();
-  const backend = new TorchBackend({ python, model, threads: null, log: () => {} });
+  return started(torchBackend({ python, model, threads: null, log: quiet }), (pid) => pid);
+});
+
+// The default model has 9 heads in 3 groups, so it is cut over 3 ranks; one of them is killed.
+trainerContract('megatron over 3 ranks', async () => {
+  const { python, model } = runtime();
+  const backend = megatronBackend({
+    python,
+    model,
+    threads: null,
+    tensorParallel: 3,
+    pipelineParallel: 1,
+    log: quiet,
+  });
+  return started(backend, (launcher) => childrenOf(launcher).at(-1) ?? null);
+});
+
+function started(backend: PythonBackend, victim: (pid: number) => number | null): Subject {
   backend.start();
   return {
     backend,
     kill: () => {
       const pid = backend.pid();
-      if (pid !== null) process.kill(pid, 'SIGKILL');
+      const killed = pid === null ? null : victim(pid);
+      if (killed !== null) process.kill(killed, 'SIGKILL');
     },
     dispose: () => backend.stop(),
   };
-});
+}

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from apprentice_worker.adapter_io import AdapterMismatch, fingerprint
-from apprentice_worker.learner import Cancelled, Job, Learner, StepRejected, UnknownToken
+from apprentice_worker.job import Cancelled, Job, StepRejected, UnknownToken
+from apprentice_worker.learner import Learner
 
 TOKENS = [3, 1, 4, 1, 5, 9, 2, 6]
 RESPONSE_START = 5
@@ -25,18 +26,20 @@ def write_batch(
     rank: int = 4,
     steps: int = 1,
     role: str = "demonstration",
+    samples: int = 1,
 ) -> Path:
-    """One row of three tokens, the last of them `token`."""
-    rows = len(TOKENS) - RESPONSE_START
-    tokens = [*TOKENS[:-1], token]
+    """Rows of three tokens, the last of them `token`; prompts differ in their first token."""
+    rows = samples * (len(TOKENS) - RESPONSE_START)
+    tokens = [one for sample in range(samples) for one in (TOKENS[0] + sample, *TOKENS[1:-1], token)]
+    own = [one for _ in range(samples) for one in (*TOKENS[RESPONSE_START:-1], token)]
     unknown_R = torch.full((rows,), torch.nan)
     folder.mkdir()
     save_file(
         {
             "tokens": torch.tensor(tokens, dtype=torch.int32),
-            "sample_offsets": torch.tensor([0, len(tokens)]),
-            "response_starts": torch.tensor([RESPONSE_START]),
-            "support_ids": torch.tensor(tokens[RESPONSE_START:], dtype=torch.int32)[:, None],
+            "sample_offsets": torch.arange(samples + 1) * len(TOKENS),
+            "response_starts": torch.arange(samples) * len(TOKENS) + RESPONSE_START,
+            "support_ids": torch.tensor(own, dtype=torch.int32)[:, None],
             "support_logprobs": unknown_R[:, None].clone(),
             "support_advantages": torch.ones(rows, 1),
             "old_logprobs": unknown_R.clone(),
@@ -59,13 +62,15 @@ def write_batch(
         "clipHigh": 0.28,
         "seed": 3,
     }
-    (folder / "manifest.json").write_text(json.dumps({"rows": [{"role": role}], "hyperparameters": hyperparameters}))
+    (folder / "manifest.json").write_text(
+        json.dumps({"rows": [{"role": role}] * samples, "hyperparameters": hyperparameters})
+    )
     return folder
 
 
 def job(root: Path, batch: Path, name: str, parent: str | None = None) -> Job:
     """A run that writes `root/name`, from `root/parent`."""
-    (root / name).mkdir()
+    (root / name).mkdir(exist_ok=True)
     return Job(
         batch=batch,
         parent=root / parent if parent else None,

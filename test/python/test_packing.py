@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from apprentice_worker import adapter_io, learner, packing, probe
+from apprentice_worker import adapter_io, head, learner, packing
 from apprentice_worker.batch import Hyperparameters, Sample
 from apprentice_worker.learner import Learner
 from apprentice_worker.loss import Clip, LossTerms, position_weights
@@ -86,7 +86,7 @@ def gradients(tiny: Learner, packs: list[packing.Pack], of: LossTerms) -> tuple[
         parameter.grad = None
     copy = dataclasses.replace(of, support_logprobs_RK=of.support_logprobs_RK.clone())
     before_R = torch.full_like(of.old_logprobs_R, torch.nan)
-    loss = sum(tiny._accumulate(pack, copy, Clip(), before_R) for pack in packs)
+    loss = tiny.accumulate(packs, copy, Clip(), before_R)
     return loss, {name: p.grad.clone() for name, p in parameters.items() if p.grad is not None}
 
 
@@ -116,7 +116,7 @@ def test_packed_attention_agrees_with_the_models_own(tiny: Learner) -> None:
 def test_logits_in_chunks_change_nothing(tiny: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
     of, packs = terms(samples()), packing.make_packs(samples(), 10_000)
     loss, whole = gradients(tiny, packs, of)
-    monkeypatch.setattr(probe, "LOGIT_ROWS", 5)
+    monkeypatch.setattr(head, "LOGIT_ROWS", 5)
     chunked_loss, chunked = gradients(tiny, packs, of)
     assert chunked_loss == pytest.approx(loss, rel=1e-5)
     for name, gradient in whole.items():

@@ -6,6 +6,7 @@ Adapters are Hugging Face PEFT folders; moments are one safetensors file, `<para
 
 import hashlib
 import json
+from collections.abc import Set
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,17 +27,33 @@ class AdapterMismatch(Exception):
 
 
 def fresh_adapter(base: PreTrainedModel, hyperparameters: Hyperparameters) -> PeftModel:
-    """LoRA on every linear layer but the output head, B zero, A drawn from the seed: the same on every machine."""
+    """LoRA (B zero, A drawn from the seed: the same on every machine) on the layers that `lora_config` names."""
     torch.manual_seed(hyperparameters.seed)
-    config = LoraConfig(
+    return cast(PeftModel, get_peft_model(base, lora_config(hyperparameters, base.config)))
+
+
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
+def has_experts(model_config: Any) -> bool:
+    """Is it a mixture of experts? The name differs from family to family."""
+    return any(getattr(model_config, name, None) for name in ("num_experts", "num_local_experts", "n_routed_experts"))
+
+
+def lora_config(hyperparameters: Hyperparameters, model_config: Any) -> LoraConfig:
+    """What PEFT is told of an adapter, and what it writes beside the weights.
+
+    Every linear layer but the output head. Of a model with experts attention alone: PEFT would train routers and
+    experts too, with ranks of their own, and the engine does not serve such adapters.
+    """
+    return LoraConfig(
         r=hyperparameters.lora_rank,
         lora_alpha=cast(int, hyperparameters.lora_alpha),
-        target_modules="all-linear",
+        target_modules=list(ATTENTION) if has_experts(model_config) else "all-linear",
         lora_dropout=0.0,
         bias="none",
         task_type="CAUSAL_LM",
     )
-    return cast(PeftModel, get_peft_model(base, config))
 
 
 def require_form(folder: Path, hyperparameters: Hyperparameters) -> None:
@@ -49,18 +66,26 @@ def require_form(folder: Path, hyperparameters: Hyperparameters) -> None:
 
 def load_adapter(model: PeftModel, folder: Path) -> None:
     """Overwrites the adapter's weights with the folder's. Raises AdapterMismatch when their tensors differ."""
+    set_peft_model_state_dict(model, read_weights(folder, adapter_weights(model).keys()))
+
+
+def read_weights(folder: Path, wanted_keys: Set[str]) -> dict[str, Tensor]:
+    """The folder's tensors under PEFT's names. Raises AdapterMismatch when they are not those wanted."""
     weights = load_file(folder / WEIGHTS)
-    wanted_keys = adapter_weights(model).keys()
     if weights.keys() != wanted_keys:
         odd = sorted(weights.keys() ^ wanted_keys)
         raise AdapterMismatch(f"{folder.name} is no adapter of this model: {len(odd)} tensors differ, as {odd[0]}")
-    set_peft_model_state_dict(model, weights)
+    return weights
 
 
 def save_adapter(model: PeftModel, folder: Path) -> None:
     """Writes weights and configuration into an existing folder."""
-    save_file(adapter_weights(model), folder / WEIGHTS, metadata={"format": "pt"})
-    config = model.peft_config["default"].to_dict()
+    write_folder(adapter_weights(model), model.peft_config["default"].to_dict(), folder)
+
+
+def write_folder(weights: dict[str, Tensor], config: dict[str, Any], folder: Path) -> None:
+    """Tensors under PEFT's names, and what PeftConfig.to_dict gives."""
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
     (folder / CONFIG).write_text(json.dumps(plain, indent=2, sort_keys=True), encoding="utf-8")
 

@@ -17,13 +17,13 @@ class NotEnoughMemory(Exception):
     """Says how much is wanted, how much is free, and what to do."""
 
 
-def require_memory(folder: Path, device: torch.device, dtype: torch.dtype) -> None:
-    """Raises NotEnoughMemory when the weights of a Hugging Face folder in `dtype` do not fit. A folder that cannot be
-    read is for whoever loads it to complain of."""
+def require_memory(folder: Path, device: torch.device, dtype: torch.dtype, ranks: int = 1) -> None:
+    """Raises NotEnoughMemory when the weights of a Hugging Face folder in `dtype` do not fit, cut over `ranks`
+    processes of this machine. A folder that cannot be read is for whoever loads it to complain of."""
     weights = parameter_count(folder) * dtype.itemsize
     free = free_bytes(device)
-    # On a GPU Python's own memory is elsewhere.
-    wanted = weights + (RUNTIME_BYTES if device.type == "cpu" else 0)
+    # On a GPU Python's own memory is elsewhere, and each rank has one to itself.
+    wanted = weights + ranks * RUNTIME_BYTES if device.type == "cpu" else weights / ranks
     if wanted > free:
         raise NotEnoughMemory(
             f"{folder.name} takes {gigabytes(wanted)} on {device} ({gigabytes(weights)} of weights), where "

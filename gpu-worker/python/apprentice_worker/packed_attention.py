@@ -1,17 +1,16 @@
-"""Attention over a pack: each span sees itself causally and the spans above it in full.
+"""Attention over a pack (span_attention.py) under a name of its own in transformers.
 
-Registered with transformers under a name of its own, so that the model's code stays as it is; the spans travel
-as a keyword argument through the model's forward. Sliding windows are refused where they would bite.
+So the model's code stays as it is; the spans travel as a keyword argument through the model's forward. Sliding
+windows are refused where they would bite.
 """
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from .packing import Span
+from .span_attention import span_attention
 
 NAME = "apprentice_packed"
 """What to hand to `attn_implementation`."""
@@ -33,32 +32,7 @@ def packed_attention(
 
     The signature is the one transformers calls. Raises ValueError when a span reaches beyond a sliding window.
     """
-    repeats = query.shape[1] // key.shape[1]
-    if repeats > 1:
-        key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
-    outputs: list[Tensor] = []
-    for span in spans:
-        ranges = (*span.context, (span.start, span.end))
-        seen = sum(end - start for start, end in ranges)
-        if sliding_window is not None and seen > sliding_window:
-            raise ValueError(f"a sample of {seen} tokens is longer than the model's window of {sliding_window}")
-        outputs.append(
-            scaled_dot_product_attention(
-                query[:, :, span.start : span.end],
-                torch.cat([key[:, :, start:end] for start, end in ranges], dim=2),
-                torch.cat([value[:, :, start:end] for start, end in ranges], dim=2),
-                attn_mask=lower_right_mask(span, seen, query.device) if span.context else None,
-                is_causal=not span.context,
-                scale=scaling,
-            )
-        )
-    return torch.cat(outputs, dim=2).transpose(1, 2), None
-
-
-def lower_right_mask(span: Span, seen: int, device: torch.device) -> Tensor:
-    """bool [span, seen]: the last position sees all, each one before it one less."""
-    length = span.end - span.start
-    return torch.ones(length, seen, dtype=torch.bool, device=device).tril(diagonal=seen - length)
+    return span_attention(query, key, value, spans=spans, scaling=scaling, sliding_window=sliding_window), None
 
 
 AttentionInterface.register(NAME, packed_attention)

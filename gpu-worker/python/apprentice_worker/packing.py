@@ -2,7 +2,7 @@
 
 The rows of a batch repeat themselves: a correction makes two samples with one prompt, and every prompt of a
 task opens with the same instruction. Each pack is a prefix tree of its samples, written out as one sequence of
-spans; a span attends to itself and to the spans above it (packed_attention.py). Gradients of the shared part
+spans; a span attends to itself and to the spans above it (span_attention.py). Gradients of the shared part
 add up there, so the result is that of training the samples one by one.
 """
 

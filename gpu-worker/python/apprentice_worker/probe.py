@@ -1,25 +1,18 @@
 """What a step did to the policy: how far it moved from its parent, and how far it is from the base.
 
 Read on a fifth of the batch's tokens: another pass over all of them would cost a third of the training.
-Shape suffixes: N response positions of the samples read, C of a chunk of them, R of the batch, D hidden, V vocabulary.
+Shape suffixes: N response positions of the samples read, C of a chunk of them, R of the batch, D hidden.
 """
 
-from collections.abc import Callable, Iterator
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .batch import Batch, Sample
-from .loss import gather_logprobs
+from .head import Head, chunks
 from .packing import Pack, make_pack
 
 PROBE_SHARE = 0.2
 """Share of the batch's tokens that is read again."""
-LOGIT_ROWS = 128
-"""Response positions whose logits exist at one time, however long the responses are."""
-
-Hidden = Callable[[Pack], Tensor]
-"""Last hidden states [N, D] of a pack's predictors."""
 
 
 def first_samples(samples: list[Sample], token_count: int) -> list[Sample]:
@@ -32,21 +25,26 @@ def first_samples(samples: list[Sample], token_count: int) -> list[Sample]:
     return first
 
 
-def chunks(length: int) -> Iterator[slice]:
-    """Slices of at most LOGIT_ROWS positions."""
-    return (slice(start, start + LOGIT_ROWS) for start in range(0, length, LOGIT_ROWS))
+def moved_pack(batch: Batch) -> Pack:
+    """The samples that `moved` looks at."""
+    return make_pack(first_samples(batch.samples, batch.token_count))
+
+
+def drift_pack(batch: Batch) -> Pack | None:
+    """The samples that `drift` looks at. None for a batch without anchors: what it was asked to change says nothing
+    of the rest."""
+    anchors = [sample for sample in batch.samples if sample.is_anchor]
+    return make_pack(first_samples(anchors, batch.token_count)) if anchors else None
 
 
 @torch.no_grad()
-def moved(batch: Batch, before_R: Tensor, hidden: Hidden, head: nn.Module) -> float:
-    """Mean of log pi_before - log pi_after on the own tokens of the batch's first samples, in nats."""
-    pack = make_pack(first_samples(batch.samples, batch.token_count))
-    hidden_ND = hidden(pack)
+def moved(batch: Batch, pack: Pack, before_R: Tensor, hidden_ND: Tensor, head: Head) -> float:
+    """Mean of log pi_before - log pi_after on the pack's own tokens, in nats. `hidden_ND`: of its predictors."""
     total, count = 0.0, 0
     for rows in chunks(pack.rows_N.numel()):
         rows_C = pack.rows_N[rows]
-        own_C, _ = gather_logprobs(
-            head(hidden_ND[rows]),
+        own_C, _ = head.logprobs(
+            hidden_ND[rows],
             batch.terms.tokens_R[rows_C].to(hidden_ND.device),
             batch.terms.support_ids_RK[rows_C].to(hidden_ND.device),
         )
@@ -58,20 +56,9 @@ def moved(batch: Batch, before_R: Tensor, hidden: Hidden, head: nn.Module) -> fl
 
 
 @torch.no_grad()
-def drift(batch: Batch, hidden: Hidden, base_hidden: Hidden, head: nn.Module) -> float | None:
-    """Mean KL(base || policy) over the vocabulary, in nats a token, on the responses of the batch's first anchors.
-
-    None for a batch without anchors: what it was asked to change says nothing of the rest.
-    """
-    anchors = [sample for sample in batch.samples if sample.is_anchor]
-    if not anchors:
-        return None
-    pack = make_pack(first_samples(anchors, batch.token_count))
-    policy_ND = hidden(pack)
-    base_ND = base_hidden(pack)
+def drift(policy_ND: Tensor, base_ND: Tensor, head: Head) -> float:
+    """Mean KL(base || policy) over the vocabulary, in nats a token, on the hidden states of the same positions."""
     total = 0.0
-    for rows in chunks(pack.rows_N.numel()):
-        policy_CV = head(policy_ND[rows]).log_softmax(dim=-1)
-        base_CV = head(base_ND[rows]).log_softmax(dim=-1)
-        total += nn.functional.kl_div(policy_CV, base_CV, reduction="sum", log_target=True).item()
-    return total / pack.rows_N.numel()
+    for rows in chunks(policy_ND.shape[0]):
+        total += head.divergence(base_ND[rows], policy_ND[rows])
+    return total / policy_ND.shape[0]

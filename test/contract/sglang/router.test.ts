@@ -67,6 +67,7 @@ class Asking {
       const submit: Submit = {
         ...{
           rid,
+          scope: '',
           input_ids: [5 + seed, 7 + (turn % 40), 9, 11],
           adapter: this.#versions(),
           max_new_tokens: tokens,

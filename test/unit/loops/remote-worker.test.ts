@@ -144,6 +144,7 @@ test('REMOTE-9: the environment wins over config.json, and a line that is none i
     threads: 2,
     engine,
     device: 'cpu',
+    trainer: { kind: 'torch' },
     maxRunning: 8,
   });
   assert.equal(remoteWorker(here, {}), null);

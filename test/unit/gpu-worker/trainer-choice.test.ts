@@ -1,0 +1,55 @@
+/** Which trainer runs: what is chosen at one end arrives at the other, and what cannot be is refused. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Config, trainerChoice } from '../../../agent-server/config.ts';
+import { toFlags } from '../../../agent-server/protocol/trainer-choice.ts';
+import { megatronFindings } from '../../../gpu-worker/cli/check-megatron.ts';
+import { readOptions } from '../../../gpu-worker/cli/options.ts';
+
+const options = (...flags: string[]) => readOptions(['--home', '/w', ...flags], {});
+
+test('TRAIN-9: the trainer is the one that APPRENTICE_TRAINER, config.json or a flag names', () => {
+  const plain = Config.parse({});
+  const cut = Config.parse({ worker: { trainer: { kind: 'megatron', tensorParallel: 3 } } });
+  const megatron = { kind: 'megatron', tensorParallel: 3, pipelineParallel: 1 };
+  assert.deepEqual(trainerChoice(plain, {}), { kind: 'torch' });
+  assert.deepEqual(trainerChoice(cut, {}), megatron);
+  assert.deepEqual(trainerChoice(cut, { APPRENTICE_TRAINER: 'torch' }), { kind: 'torch' });
+  assert.deepEqual(trainerChoice(cut, { APPRENTICE_TRAINER: 'megatron' }), megatron, 'the ranks stay');
+  assert.deepEqual(trainerChoice(plain, { APPRENTICE_TRAINER: 'megatron' }), {
+    ...megatron,
+    tensorParallel: 1,
+  });
+  assert.throws(() => trainerChoice(plain, { APPRENTICE_TRAINER: 'jax' }), { code: 'invalid_request' });
+  for (const choice of [trainerChoice(plain, {}), trainerChoice(cut, {})])
+    assert.deepEqual(options(...toFlags(choice)).trainer, choice);
+});
+
+test('TRAIN-9: the torch trainer cuts no model up, and no number of ranks is none', () => {
+  for (const wrong of [
+    ['--tensor-parallel', '2'],
+    ['--trainer', 'torch', '--pipeline-parallel', '2'],
+    ['--trainer', 'megatron', '--tensor-parallel', '0'],
+    ['--trainer', 'jax'],
+  ])
+    assert.throws(() => options(...wrong), { code: 'invalid_request' }, wrong.join(' '));
+});
+
+test('CLI-5: --check looks for megatron-core and a GPU for each rank, where that trainer is chosen', () => {
+  const device = { name: 'GPU', totalBytes: 1, freeBytes: 1, capability: '9.0' };
+  const torch = { version: '2.13.0', cudaBuild: '13.0', cuda: true, threads: 1, devices: [device, device] };
+  const probe = (version: string | null) => ({
+    python: '3.11.0',
+    packages: { 'megatron-core': version },
+    torch,
+  });
+  const found = (version: string | null, ...flags: string[]) =>
+    megatronFindings(options('--trainer', 'megatron', ...flags), probe(version));
+  assert.deepEqual(megatronFindings(options(), probe(null)), []);
+  assert.equal(found(null)[0]?.kind, 'fault');
+  assert.notEqual(found(null)[0]?.remedy, '');
+  assert.equal(found('0.1.0')[0]?.kind, 'note');
+  assert.equal(found('0.16.1', '--tensor-parallel', '2')[0]?.kind, 'ok');
+  assert.match(found('0.16.1', '--tensor-parallel', '4')[0]?.found ?? '', /4 ranks .* and 2 GPUs/);
+  assert.equal(found('0.16.1', '--tensor-parallel', '4', '--device', 'cpu')[0]?.kind, 'ok');
+});
