@@ -5,8 +5,9 @@
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
-import type { EngineChoice } from './engine/choice.ts';
+import type { EngineChoice, JudgeChoice } from './engine/choice.ts';
 import { createWorkerEngine } from './engine/create.ts';
+import { createJudgeEngine } from './engine/judge-engine.ts';
 import { engineRoutes } from './engine/routes.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
 import { LinkServer } from './link/link-server.ts';
@@ -24,6 +25,8 @@ export interface WorkerSettings {
   model: string;
   python: string;
   engine: EngineChoice;
+  /** Null: the worker has no second model. */
+  judge: JudgeChoice | null;
   /** Math threads of engine and trainer each; null: all cores. */
   threads: number | null;
   /** Requests that the engine decodes together. */
@@ -59,6 +62,8 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   const { engine, ownRoutes } = await createWorkerEngine({
     ...{ choice: settings.engine, tokenizer, python, model, threads, maxRunning, device, log: engineLog },
   });
+  const shared = { python, threads, maxRunning, device, log: engineLog };
+  const judge = settings.judge === null ? null : await createJudgeEngine(settings.judge, shared);
   const trainerLog = logFile(join(logs, 'trainer.log'));
   const backend = new TorchBackend({ python, model, threads, device, log: trainerLog });
   const link = new LinkServer({
@@ -78,6 +83,7 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   engine.onStateChange(() => link.statusChanged());
   backend.onStateChange(() => link.statusChanged());
   const routes = ownRoutes.route('/', engineRoutes({ engine, tokenizer, log: engineLog }));
+  if (judge !== null) routes.route('/judge', judge.routes);
   const server = workerServer({ key, routes, weights, link, log, tls, hosts });
   const port = await listen(server, settings);
   log(`Listening on ${settings.host}, port ${port}, process ${process.pid}.`);
@@ -87,6 +93,8 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   engine
     .start(ending.signal)
     .catch((thrown) => log(`Engine: ${toApprenticeError(thrown).message}`))
+    .then(() => judge?.engine.start(ending.signal))
+    .catch((thrown) => log(`Judge: ${toApprenticeError(thrown).message}`))
     .finally(() => {
       if (!ending.signal.aborted) backend.start();
     });
@@ -99,7 +107,7 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
       link.close();
       server.close();
       server.closeAllConnections();
-      await Promise.allSettled([engine.stop(), backend.stop()]);
+      await Promise.allSettled([engine.stop(), judge?.engine.stop(), backend.stop()]);
     },
   };
 }

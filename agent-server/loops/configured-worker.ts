@@ -9,7 +9,7 @@ import { WorkerProcess } from './worker-process.ts';
 /** Not started yet. The environment wins over `config.json`, that over what the set-up made under the home folder. */
 export function configuredWorker(
   home: string,
-  config: Pick<Config, 'worker'>,
+  config: Pick<Config, 'worker' | 'judge'>,
   env: NodeJS.ProcessEnv,
   log: Pick<Log, 'info'>,
 ): WorkerProcess | RemoteWorker {
@@ -28,7 +28,10 @@ export function configuredWorker(
       join(venv, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python'])),
     threads,
     maxRunning: worker.maxRunning,
-    engine: engineArguments(chosenEngine(engine, env)),
+    engine: engineArguments(
+      chosenEngine(engine, env),
+      config.judge.kind === 'worker' ? config.judge.model : null,
+    ),
     log: log.info,
   });
 }

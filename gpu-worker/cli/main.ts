@@ -59,7 +59,7 @@ async function showCheck(options: Options): Promise<number> {
 }
 
 async function run(options: Options): Promise<'running'> {
-  const { home, model, python, threads, maxRunning, engine, host, port, hosts, name } = options;
+  const { home, model, python, threads, maxRunning, engine, judge, host, port, hosts, name } = options;
   if (!isSetUp(options))
     throw new ApprenticeError(
       'setup_failed',
@@ -81,6 +81,7 @@ async function run(options: Options): Promise<'running'> {
     threads,
     maxRunning,
     engine,
+    judge,
     device,
     key,
     host,

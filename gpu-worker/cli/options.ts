@@ -6,7 +6,14 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { DEFAULT_WORKER_PORT } from '../../agent-server/protocol/pairing.ts';
-import { ENGINE_FLAGS, ENGINE_USAGE, type EngineChoice, readEngineChoice } from '../engine/choice.ts';
+import {
+  ENGINE_FLAGS,
+  ENGINE_USAGE,
+  type EngineChoice,
+  type JudgeChoice,
+  readEngineChoice,
+  readJudgeChoice,
+} from '../engine/choice.ts';
 
 export const USAGE = `apprentice-worker [flags]         engine and trainer of Apprentice, for an editor on another machine
 
@@ -51,6 +58,7 @@ export interface Options {
   threads: number | null;
   maxRunning: number;
   engine: EngineChoice;
+  judge: JudgeChoice | null;
 }
 
 export type TlsChoice =
@@ -109,6 +117,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     threads,
     maxRunning: flags.data['max-running'],
     engine: readEngineChoice(values, env),
+    judge: readJudgeChoice(values, env),
   };
 }
 
