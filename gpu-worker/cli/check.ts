@@ -13,6 +13,7 @@ import { WorkerKey } from '../../agent-server/protocol/pairing.ts';
 import { pythonFolder } from '../python-process.ts';
 import { baseModelName } from '../weights/base-model.ts';
 import { certificateFor } from './certificate.ts';
+import { engineFindings } from './check-engine.ts';
 import type { Options } from './options.ts';
 import { deviceOf, type Probe, probePython } from './probe-python.ts';
 
@@ -39,6 +40,7 @@ export async function check(options: Options, env: NodeJS.ProcessEnv): Promise<F
     ...(await driver(python.probe)),
     ...python.findings,
     ...(python.probe ? devices(options, python.probe) : []),
+    ...(await engineFindings(options)),
     await modelFinding(options),
     disk(options),
     key(options, env),
