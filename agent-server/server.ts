@@ -213,7 +213,7 @@ async function start(
   const loopOptions = { log, onStatus: feed.changed };
   const environment = startEnvironmentLoop(store, loopOptions);
   undo.push(() => environment.stop());
-  const votes = votesFrom(config.judge, env, editors);
+  const votes = votesFrom(config.judge, env, editors, worker.endpoint);
   const judge = startJudgeLoop(store, config.learning, votes, loopOptions);
   undo.push(() => judge.stop());
   const folders = batchFolders(join(home, 'batches'));

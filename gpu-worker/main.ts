@@ -9,7 +9,13 @@ import { z } from 'zod';
 import { WorkerDevice } from '../agent-server/protocol/device.ts';
 import { ApprenticeError, toApprenticeError } from '../agent-server/protocol/errors.ts';
 import { fromFlags, TrainerFlags } from '../agent-server/protocol/trainer-choice.ts';
-import { ENGINE_FLAGS, type EngineChoice, readEngineChoice } from './engine/choice.ts';
+import {
+  ENGINE_FLAGS,
+  type EngineChoice,
+  type JudgeChoice,
+  readEngineChoice,
+  readJudgeChoice,
+} from './engine/choice.ts';
 import { runWorker } from './run-worker.ts';
 
 const Settings = z.object({
@@ -27,7 +33,7 @@ const Settings = z.object({
 type Settings = z.infer<typeof Settings>;
 
 /** From the command line and the environment. Throws `invalid_request` naming what is missing. */
-function readSettings(): Settings & { engine: EngineChoice } {
+function readSettings(): Settings & { engine: EngineChoice; judge: JudgeChoice | null } {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
     options: {
@@ -46,7 +52,10 @@ function readSettings(): Settings & { engine: EngineChoice } {
     },
   });
   const parsed = Settings.safeParse({ ...values, key: process.env['APPRENTICE_WORKER_KEY'] });
-  if (parsed.success) return { ...parsed.data, engine: readEngineChoice(values, process.env) };
+  if (parsed.success) {
+    const engine = readEngineChoice(values, process.env);
+    return { ...parsed.data, engine, judge: readJudgeChoice(values, process.env) };
+  }
   throw new ApprenticeError(
     'invalid_request',
     `The gpu-worker was started wrongly: ${z.prettifyError(parsed.error)}`,

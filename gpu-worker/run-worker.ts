@@ -6,8 +6,9 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { toApprenticeError } from '../agent-server/protocol/errors.ts';
 import type { TrainerChoice } from '../agent-server/protocol/trainer-choice.ts';
-import type { EngineChoice } from './engine/choice.ts';
+import type { EngineChoice, JudgeChoice } from './engine/choice.ts';
 import { createWorkerEngine } from './engine/create.ts';
+import { createJudgeEngine } from './engine/judge-engine.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
 import { logFile } from './log-file.ts';
 import { type Tls, workerServer } from './server.ts';
@@ -25,6 +26,8 @@ export interface WorkerSettings {
   model: string;
   python: string;
   engine: EngineChoice;
+  /** Null: the worker has no second model. */
+  judge: JudgeChoice | null;
   /** Math threads of engine and trainer each; null: all cores. */
   threads: number | null;
   /** Requests that the engine decodes together. */
@@ -64,13 +67,15 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   const { engine, ownRoutes } = await createWorkerEngine({
     ...{ choice: settings.engine, tokenizer, python, model, threads, maxRunning, device, log: engineLog },
   });
+  const judging = { python, threads, maxRunning, device, log: engineLog };
+  const judge = settings.judge === null ? null : await createJudgeEngine(settings.judge, judging);
   const trainerLog = logFile(join(logs, 'trainer.log'));
   const training = { python, model, threads, device, log: trainerLog };
   const backend =
     trainer.kind === 'torch' ? torchBackend(training) : megatronBackend({ ...training, ...trainer });
   const queue = new TrainingQueue();
   const measure = settings.metrics === 'on' ? await loadMeasure() : null;
-  const shared = { engine, ownRoutes, backend, queue, tokenizer, baseModel, engineLog, measure };
+  const shared = { engine, ownRoutes, backend, queue, tokenizer, baseModel, engineLog, measure, judge };
   const users = new Users({ home, key, shared, log });
   await users.open();
   engine.onStateChange(() => users.statusChanged());
@@ -90,6 +95,8 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   engine
     .start(ending.signal)
     .catch((thrown) => log(`Engine: ${toApprenticeError(thrown).message}`))
+    .then(() => judge?.engine.start(ending.signal))
+    .catch((thrown) => log(`Judge: ${toApprenticeError(thrown).message}`))
     .finally(() => {
       if (!ending.signal.aborted) backend.start();
     });
@@ -103,7 +110,7 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
       const closed = users.close();
       server.close();
       server.closeAllConnections();
-      await Promise.allSettled([closed, engine.stop(), backend.stop()]);
+      await Promise.allSettled([closed, engine.stop(), judge?.engine.stop(), backend.stop()]);
     },
   };
 }

@@ -65,10 +65,17 @@ export function chosenEngine(config: EngineConfig, env: NodeJS.ProcessEnv): Engi
   );
 }
 
-/** What the gpu-worker is started with for it: flags (gpu-worker/engine/choice.ts), and keys, which are no arguments. */
-export function engineArguments(engine: EngineConfig): { flags: string[]; env: Record<string, string> } {
-  if (engine.kind === 'embedded') return { flags: [], env: {} };
-  const flags = ['--engine', engine.kind, '--max-adapters', String(engine.maxAdapters)];
+/**
+ * What the gpu-worker is started with for it: flags (gpu-worker/engine/choice.ts), and keys, which are no arguments.
+ * `judgeModel`: the folder of a second model, for votes.
+ */
+export function engineArguments(
+  engine: EngineConfig,
+  judgeModel: string | null,
+): { flags: string[]; env: Record<string, string> } {
+  const judge = judgeModel === null ? [] : ['--judge-model', judgeModel];
+  if (engine.kind === 'embedded') return { flags: judge, env: {} };
+  const flags = [...judge, '--engine', engine.kind, '--max-adapters', String(engine.maxAdapters)];
   if (engine.routerPython !== null) flags.push('--router-python', engine.routerPython);
   if (engine.kind === 'url') {
     for (const url of engine.urls) flags.push('--engine-url', url);

@@ -6,14 +6,16 @@ const Price = z.number().min(0).nullable().default(null);
 export const JudgeConfig = z.strictObject({
   /**
    * vscode: the language model that an editor offers by its setting `apprentice.judge`; as long as none does, nobody
-   * is asked. openai: an OpenAI-compatible endpoint (a service, a second SGLang, sglang-router). none: evidence alone.
+   * is asked. openai: an OpenAI-compatible endpoint (a service, a second SGLang, sglang-router). worker: a second model
+   * of the worker, behind its port and key. none: evidence alone.
    */
-  kind: z.enum(['none', 'openai', 'vscode']).default('vscode'),
+  kind: z.enum(['none', 'openai', 'vscode', 'worker']).default('vscode'),
   /** openai: base URL that `/chat/completions` is appended to, for example http://127.0.0.1:30000/v1. */
   url: z
     .url({ protocol: /^https?$/ })
     .nullable()
     .default(null),
+  /** openai: its name. worker: a Hugging Face folder, that a worker of this machine loads; of another one, its name. */
   model: z.string().min(1).nullable().default(null),
   /** Bearer key; the environment variable APPRENTICE_JUDGE_KEY wins. */
   key: z.string().min(1).nullable().default(null),

@@ -9,7 +9,7 @@ import { WorkerProcess } from './worker-process.ts';
 /** Not started yet. The environment wins over `config.json`, that over what the set-up made under the home folder. */
 export function configuredWorker(
   home: string,
-  config: Pick<Config, 'worker' | 'telemetry'>,
+  config: Pick<Config, 'worker' | 'judge' | 'telemetry'>,
   env: NodeJS.ProcessEnv,
   log: Pick<Log, 'info'>,
 ): WorkerProcess | RemoteWorker {
@@ -31,7 +31,10 @@ export function configuredWorker(
     device,
     trainer: trainerChoice(config, env),
     maxRunning: worker.maxRunning,
-    engine: engineArguments(chosenEngine(engine, env)),
+    engine: engineArguments(
+      chosenEngine(engine, env),
+      config.judge.kind === 'worker' ? config.judge.model : null,
+    ),
     metrics: config.telemetry.metrics,
     log: log.info,
   });

@@ -5,12 +5,14 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import type { EngineEndpoint } from '../engine/http-client.ts';
+import { request } from '../engine/request.ts';
 import type { JudgeConfig } from '../judge/config.ts';
 import { configuredJudge } from '../judge/configured-judge.ts';
 import type { Judge } from '../judge/judge.ts';
 import { judgedTurn } from '../judge/judged-turn.ts';
 import { castVotes, type VotingParts } from '../judge/votes.ts';
-import { toApprenticeError } from '../protocol/errors.ts';
+import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
 import type { TurnId } from '../protocol/ids.ts';
 import type { Store } from '../store/store.ts';
 import { type Loop, type LoopOptions, type LoopWork, startLoop } from './loop.ts';
@@ -22,10 +24,32 @@ export interface Votes {
 }
 
 /** Votes by the judge that config.json and the environment name. Throws `invalid_request` when that is not whole. */
-export function votesFrom(config: JudgeConfig, env: NodeJS.ProcessEnv, editors: Judge): Votes {
-  const judge = configuredJudge(config, env, editors);
+export function votesFrom(
+  config: JudgeConfig,
+  env: NodeJS.ProcessEnv,
+  editors: Judge,
+  worker: () => EngineEndpoint,
+): Votes {
+  const judge = configuredJudge(config, env, editors, (body, signal) => sendToWorker(worker, body, signal));
   const nonce = (): string => randomBytes(NONCE_BYTES).toString('hex');
   return { config, parts: { judge, config, nonce, nowMs: Date.now } };
+}
+
+/** The worker's second model is behind the port, key and certificate of the first. Throws `judge_unavailable`. */
+export async function sendToWorker(
+  worker: () => EngineEndpoint,
+  body: string,
+  signal: AbortSignal,
+): Promise<Response> {
+  try {
+    const endpoint = worker();
+    const headers = { authorization: `Bearer ${endpoint.key}`, 'content-type': 'application/json' };
+    const path = '/judge/v1/chat/completions';
+    return await request(endpoint, { method: 'POST', path, headers, body, signal });
+  } catch (thrown) {
+    if (!(thrown instanceof ApprenticeError)) throw thrown;
+    throw new ApprenticeError('judge_unavailable', thrown.message, thrown.remedy, { cause: thrown });
+  }
 }
 
 const NONCE_BYTES = 8;

@@ -13,7 +13,11 @@ import { WorkerKey } from '../../agent-server/protocol/pairing.ts';
 import { readUsers } from '../users/user-file.ts';
 import { baseModelName } from '../weights/base-model.ts';
 import { certificateFor } from './certificate.ts';
+
+import { engineFindings } from './check-engine.ts';
+
 import { MEGATRON, megatronFindings } from './check-megatron.ts';
+
 import type { Options } from './options.ts';
 import { deviceOf, type Probe, probePython } from './probe-python.ts';
 import { pinned } from './requirements.ts';
@@ -41,6 +45,7 @@ export async function check(options: Options, env: NodeJS.ProcessEnv): Promise<F
     ...(await driver(python.probe)),
     ...python.findings,
     ...(python.probe ? [...devices(options, python.probe), ...megatronFindings(options, python.probe)] : []),
+    ...(await engineFindings(options)),
     await modelFinding(options),
     disk(options),
     key(options, env),

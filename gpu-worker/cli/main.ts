@@ -64,7 +64,7 @@ async function showCheck(options: Options): Promise<number> {
 }
 
 async function run(options: Options): Promise<'running'> {
-  const { home, model, python, trainer, threads, maxRunning, engine, host, port, hosts } = options;
+  const { home, model, python, trainer, threads, maxRunning, engine, judge, host, port, hosts } = options;
   if (!isSetUp(options))
     throw new ApprenticeError(
       'setup_failed',
@@ -86,6 +86,7 @@ async function run(options: Options): Promise<'running'> {
     threads,
     maxRunning,
     engine,
+    judge,
     device,
     trainer,
     key,

@@ -8,7 +8,14 @@ import { WorkerDevice } from '../../agent-server/protocol/device.ts';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { DEFAULT_WORKER_PORT } from '../../agent-server/protocol/pairing.ts';
 import { fromFlags, type TrainerChoice, TrainerFlags } from '../../agent-server/protocol/trainer-choice.ts';
-import { ENGINE_FLAGS, ENGINE_USAGE, type EngineChoice, readEngineChoice } from '../engine/choice.ts';
+import {
+  ENGINE_FLAGS,
+  ENGINE_USAGE,
+  type EngineChoice,
+  type JudgeChoice,
+  readEngineChoice,
+  readJudgeChoice,
+} from '../engine/choice.ts';
 
 export const USAGE = `apprentice-worker [flags]         engine and trainer of Apprentice, for an editor on another machine
 
@@ -67,6 +74,7 @@ export interface Options {
   maxRunning: number;
   engine: EngineChoice;
   metrics: 'on' | 'off';
+  judge: JudgeChoice | null;
 }
 
 export type TlsChoice =
@@ -127,6 +135,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     maxRunning: flags.data['max-running'],
     engine: readEngineChoice(values, env),
     metrics: values.metrics === true ? 'on' : 'off',
+    judge: readJudgeChoice(values, env),
   };
 }
 

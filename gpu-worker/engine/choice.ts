@@ -20,6 +20,8 @@ export interface SglangChoice extends Shared {
   /** Servers, each on GPUs of its own. */
   count: number;
   gpusEach: number;
+  /** GPUs before it are others'. */
+  firstGpu: number;
   maxLoraRank: number;
   seed: number;
   determinism: 'off' | 'batch-invariant';
@@ -49,6 +51,8 @@ export const ENGINE_USAGE = `  --engine KIND            embedded; sglang: starte
   --max-lora-rank N        of any adapter (64)
   --engine-seed N          where a request brings none (0)
   --deterministic          the same answer in every batch, slower
+  --judge-model DIR        a second model in an engine of its own, for votes; with sglang on the GPUs behind the others
+  --judge-gpus N           (1)
 `;
 
 /** For `parseArgs`. */
@@ -64,6 +68,8 @@ export const ENGINE_FLAGS = {
   'max-lora-rank': text,
   'engine-seed': text,
   deterministic: { type: 'boolean' },
+  'judge-model': text,
+  'judge-gpus': text,
 } as const;
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
@@ -82,6 +88,8 @@ const Flags = z.object({
   'max-lora-rank': count(1, 256).default(64),
   'engine-seed': count(0, 2 ** 31 - 1).default(0),
   deterministic: z.boolean().default(false),
+  'judge-model': z.string().min(1).nullable().default(null),
+  'judge-gpus': count(1, 64).default(1),
 });
 
 /**
@@ -114,12 +122,44 @@ export function readEngineChoice(values: Record<string, unknown>, env: NodeJS.Pr
         python: flags['engine-python'],
         count: flags.engines,
         gpusEach: flags['gpus-per-engine'],
+        firstGpu: 0,
         maxLoraRank: flags['max-lora-rank'],
         seed: flags['engine-seed'],
         determinism: flags.deterministic ? 'batch-invariant' : 'off',
         extra: flags['engine-args'].split(/\s+/).filter((part) => part !== ''),
       };
   }
+}
+
+/** A second engine, for the votes of a judge: one server, no adapters. */
+export interface JudgeChoice {
+  model: string;
+  engine: Exclude<EngineChoice, UrlChoice>;
+}
+
+/**
+ * From the same flags; null: there is none. Servers that run already are asked at their own address instead (`judge.url`
+ * in config.json), so the judge's model is beside them an embedded one.
+ */
+export function readJudgeChoice(values: Record<string, unknown>, env: NodeJS.ProcessEnv): JudgeChoice | null {
+  const engine = readEngineChoice(values, env);
+  const flags = Flags.parse(values);
+  const model = flags['judge-model'];
+  if (model === null) return null;
+  if (engine.kind !== 'sglang') return { model, engine: { kind: 'embedded' } };
+  const firstGpu = engine.count * engine.gpusEach;
+  return {
+    model,
+    engine: {
+      ...engine,
+      count: 1,
+      gpusEach: flags['judge-gpus'],
+      firstGpu,
+      maxAdapters: 0,
+      routerPython: null,
+      extra: [],
+    },
+  };
 }
 
 function wrong(what: string): ApprenticeError {

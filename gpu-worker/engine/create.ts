@@ -59,7 +59,7 @@ export async function createWorkerEngine(options: CreateOptions): Promise<Create
             '--tp-size',
             String(choice.gpusEach),
             '--base-gpu-id',
-            String(index * choice.gpusEach),
+            String(choice.firstGpu + index * choice.gpusEach),
           ];
           const { maxAdapters, maxLoraRank, seed, determinism, extra } = choice;
           return new ForeignServer({

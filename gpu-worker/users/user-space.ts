@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream';
 import { Hono } from 'hono';
 import type { ProcessState } from '../../agent-server/protocol/link.ts';
+import type { JudgeEngine } from '../engine/judge-engine.ts';
 import { engineRoutes } from '../engine/routes.ts';
 import type { TokenEngine } from '../engine/token-engine.ts';
 import type { ModelTokenizer } from '../engine/tokenizer.ts';
@@ -36,6 +37,8 @@ export interface Shared {
   tokenizer: ModelTokenizer;
   baseModel: string;
   engineLog: (line: string) => void;
+  /** Null: there is no second model. */
+  judge: JudgeEngine | null;
 }
 
 export interface UserSpaceOptions {
@@ -55,15 +58,17 @@ export class UserSpace {
   readonly link: LinkServer;
   readonly #options: UserSpaceOptions;
   readonly #engine: UserEngine;
+  readonly #judge: UserEngine | null;
   readonly #runs: TrainingRuns;
   readonly #metrics: WorkerMetrics | null;
   #told = '';
 
   private constructor(options: UserSpaceOptions, weights: Weights) {
     const { shared, id, home, alone, log } = options;
-    const { engine, backend, measure, queue, tokenizer, baseModel, engineLog, ownRoutes } = shared;
+    const { engine, backend, measure, queue, tokenizer, baseModel, engineLog, ownRoutes, judge } = shared;
     this.#options = options;
     this.#engine = new UserEngine({ engine, id, alone });
+    this.#judge = judge && new UserEngine({ engine: judge.engine, id, alone });
     const measured = measure?.(this.#engine, { state: () => this.#trainer() }, backend) ?? null;
     this.#metrics = measured?.metrics ?? null;
     this.#runs = new TrainingRuns(weights, measured?.backend ?? backend, log, queue.of(id));
@@ -84,6 +89,7 @@ export class UserSpace {
     const routes = new Hono()
       .route('/', ownRoutes)
       .route('/', engineRoutes({ engine: this.#engine, tokenizer, log: engineLog, metrics }));
+    if (judge && this.#judge) routes.route('/judge', judge.routes(this.#judge));
     this.app = userApp({ routes, weights, link: this.link, log });
   }
 
@@ -115,7 +121,7 @@ export class UserSpace {
     const { shared, id } = this.#options;
     const training = this.link.close().then(() => this.#runs.close());
     // Whatever fails, nothing is given up on before the rest has ended too.
-    const ends = await Promise.allSettled([training, this.#engine.end()]);
+    const ends = await Promise.allSettled([training, this.#engine.end(), this.#judge?.end()]);
     shared.queue.forget(id);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }

@@ -3,11 +3,15 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { Hono } from 'hono';
+import { bearerAuth } from 'hono/bearer-auth';
 import { Config } from '../../agent-server/config.ts';
 import { JudgeConfig } from '../../agent-server/judge/config.ts';
+import { configuredJudge } from '../../agent-server/judge/configured-judge.ts';
 import { EditorJudge } from '../../agent-server/judge/editor-judge.ts';
-import { OpenAiJudge } from '../../agent-server/judge/openai-judge.ts';
+import { OpenAiJudge, overHttp } from '../../agent-server/judge/openai-judge.ts';
 import { createLog } from '../../agent-server/log.ts';
+import { sendToWorker } from '../../agent-server/loops/vote-loop.ts';
 import { askOver } from '../../agent-server/lsp/ask-judge.ts';
 import { connectEditorClient } from '../../agent-server/lsp/client.ts';
 import { MAX_MESSAGE_BYTES, openWire } from '../../agent-server/lsp/wire.ts';
@@ -15,8 +19,12 @@ import { editorRequests } from '../../agent-server/protocol/editor.ts';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { startAgentServer } from '../../agent-server/server.ts';
 import type { Score } from '../../agent-server/store/types.ts';
-import { startFakeEngine } from '../fakes/engine.ts';
+import { judgeRoutes } from '../../gpu-worker/engine/judge-engine.ts';
+import { engineRoutes } from '../../gpu-worker/engine/routes.ts';
+import { ModelTokenizer } from '../../gpu-worker/engine/tokenizer.ts';
+import { FakeTokenEngine, listen, startFakeEngine } from '../fakes/engine.ts';
 import { AWAY, FakeJudge, voteLine } from '../fakes/judge.ts';
+import { fakeTokenizerFiles } from '../fakes/tokenizer.ts';
 import { temporaryFolder } from '../fixtures/home.ts';
 import { answeredTurn, newObservationId } from '../fixtures/records.ts';
 import { type JudgeUnderTest, judgeContract } from './judge.ts';
@@ -81,13 +89,51 @@ judgeContract('an OpenAI-compatible endpoint', async (): Promise<JudgeUnderTest>
     ended: end.cancel,
   });
   const config = JudgeConfig.parse({ kind: 'openai' });
-  const judge = new OpenAiJudge({ ...config, url: `${engine.url}/v1/`, model: 'model', key: 'a-key' });
+  const judge = new OpenAiJudge({ ...config, model: 'model', ...overHttp(`${engine.url}/v1/`, 'a-key') });
   let open = true;
   const leave = async (): Promise<void> => {
     if (open) await engine.close();
     open = false;
   };
   return { ...end, judge, leave, close: leave };
+});
+
+judgeContract("the worker's second model", async (): Promise<JudgeUnderTest> => {
+  const end = farEnd();
+  const tokenizer = new ModelTokenizer(fakeTokenizerFiles(65_536));
+  const engine = new FakeTokenEngine(tokenizer, {
+    answer: end.answer,
+    beforeToken: end.pass,
+    ended: end.cancel,
+  });
+  const routes = engineRoutes({ engine, tokenizer, log: () => {} });
+  const app = new Hono().use(bearerAuth({ token: 'worker-key' })).route('/judge', judgeRoutes(routes));
+  const http = await listen(app);
+  const config = JudgeConfig.parse({ kind: 'worker', model: '/models/model' });
+  let open = true;
+  const worker = () => {
+    if (open) return { url: http.url, key: 'worker-key' };
+    throw new ApprenticeError('worker_unavailable', 'The worker is gone.', 'It comes back.');
+  };
+  const judge = configuredJudge(config, {}, new EditorJudge(), (body, signal) =>
+    sendToWorker(worker, body, signal),
+  );
+  const leave = async (): Promise<void> => {
+    if (open) await http.close();
+    open = false;
+  };
+  return { ...end, judge, leave, close: leave };
+});
+
+it('JUDGE-15: the second model is asked for chats alone: nothing that changes an engine is behind it', async (t) => {
+  const tokenizer = new ModelTokenizer(fakeTokenizerFiles(8192));
+  const engine = new FakeTokenEngine(tokenizer, {});
+  const routes = engineRoutes({ engine, tokenizer, log: () => {} });
+  const http = await listen(new Hono().route('/judge', judgeRoutes(routes)));
+  t.after(http.close);
+  assert.equal((await fetch(`${http.url}/judge/v1/models`)).status, 200);
+  for (const path of ['/load_lora_adapter', '/update_weights_from_disk', '/pause_generation', '/generate'])
+    assert.equal((await fetch(`${http.url}/judge${path}`, { method: 'POST', body: '{}' })).status, 404, path);
 });
 
 judgeContract('an editor over its socket', async (): Promise<JudgeUnderTest> => {

@@ -7,7 +7,7 @@ export interface SglangOptions {
   model: string;
   /** What `GET /v1/models` calls it. */
   modelName: string;
-  /** Adapters in the server's memory at once. */
+  /** Adapters in the server's memory at once; 0: it takes none. */
   maxAdapters: number;
   /** Of any adapter. Memory for this rank is taken at the start, for every adapter that may be in a batch. */
   maxLoraRank: number;
@@ -63,12 +63,7 @@ export function sglangFlags(options: SglangOptions): string[] {
     ...['--model-path', options.model],
     ...['--served-model-name', options.modelName],
     ...['--weight-version', BASE_VERSION],
-    '--enable-lora',
-    ...['--max-lora-rank', String(options.maxLoraRank)],
-    ...['--lora-target-modules', ...TARGET_MODULES],
-    // The base has a place of its own in a batch.
-    ...['--max-loras-per-batch', String(options.maxAdapters + 1)],
-    ...['--max-loaded-loras', String(options.maxAdapters + 1)],
+    ...(options.maxAdapters > 0 ? loraFlags(options) : []),
     ...['--max-running-requests', String(options.maxRunning)],
     ...['--random-seed', String(options.seed)],
     // What is new in each event and not the whole again: a long answer with logprobs costs what it is long.
@@ -76,6 +71,17 @@ export function sglangFlags(options: SglangOptions): string[] {
     '--enable-metrics',
     ...(options.determinism === 'batch-invariant' ? ['--enable-deterministic-inference'] : []),
     ...options.extra,
+  ];
+}
+
+function loraFlags({ maxAdapters, maxLoraRank }: SglangOptions): string[] {
+  return [
+    '--enable-lora',
+    ...['--max-lora-rank', String(maxLoraRank)],
+    ...['--lora-target-modules', ...TARGET_MODULES],
+    // The base has a place of its own in a batch.
+    ...['--max-loras-per-batch', String(maxAdapters + 1)],
+    ...['--max-loaded-loras', String(maxAdapters + 1)],
   ];
 }
 

@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine } from '../../../agent-server/engine/engine.ts';
 import { HttpEngine } from '../../../agent-server/engine/http-engine.ts';
 import { suppliedEngine } from '../../../agent-server/engine/supplied-engine.ts';
+import { JudgeConfig } from '../../../agent-server/judge/config.ts';
+import type { JudgeAnswer } from '../../../agent-server/judge/judge.ts';
+import { OpenAiJudge } from '../../../agent-server/judge/openai-judge.ts';
+import { sendToWorker } from '../../../agent-server/loops/vote-loop.ts';
 import type { WorkerLink } from '../../../agent-server/loops/worker-link.ts';
 import { WorkerProcess } from '../../../agent-server/loops/worker-process.ts';
 import type { WeightVersion } from '../../../agent-server/protocol/ids.ts';
@@ -38,7 +42,8 @@ suite('gpu-worker with SGLang (stand-in)', { timeout: 300_000 }, () => {
 
   before(async () => {
     home = await mkdtemp(join(tmpdir(), 'apprentice-sglang-worker-'));
-    const chosen = { flags: ['--engine', 'sglang'], env: standinEnv('embedded') };
+    const flags = ['--engine', 'sglang', '--judge-model', runtime().model];
+    const chosen = { flags, env: standinEnv('embedded') };
     worker = new WorkerProcess({
       home,
       ...runtime(),
@@ -98,6 +103,29 @@ suite('gpu-worker with SGLang (stand-in)', { timeout: 300_000 }, () => {
     await engine.loadAdapter(version, folder, signal);
     assert.equal(await scored(version), before);
     assert.match(await readFile(join(home, 'logs', 'engine.log'), 'utf8'), /SGLang: server_args=/);
+  });
+
+  test("JUDGE-16: a second server of SGLang answers a judge's chats, on the next GPU, without adapters", async () => {
+    const judge = new OpenAiJudge({
+      ...JudgeConfig.parse({ kind: 'worker', maxTokens: 16 }),
+      ...{ model: basename(runtime().model), place: 'the worker' },
+      send: (body, limit) => sendToWorker(worker.endpoint, body, limit),
+    });
+    const deadlineMs = performance.now() + 120_000;
+    let answer: JudgeAnswer | null = null;
+    while (answer === null) {
+      assert.ok(performance.now() < deadlineMs, 'it is loaded');
+      answer = await judge.ask({ system: 'Answer briefly.', user: 'Hello.' }, signal).catch((error) => {
+        assert.equal(error.code, 'judge_unavailable');
+        return null;
+      });
+      await delay(100);
+    }
+    assert.ok(answer.text.length > 0 && (answer.completionTokens ?? 0) > 0);
+    const log = await readFile(join(home, 'logs', 'engine.log'), 'utf8');
+    const started = /judge: SGLang: server_args=.*/.exec(log)?.[0] ?? '';
+    assert.match(started, /--base-gpu-id 1/);
+    assert.doesNotMatch(started, /lora/);
   });
 
   test('SGLANG-12: no process is left when the worker is killed', { skip: linux }, async () => {

@@ -56,6 +56,7 @@ const users = new Users({
     baseModel: 'fake@0',
     engineLog: log,
     ownRoutes: new Hono(),
+    judge: null,
     measure: (view, trainer, shared) => {
       const metrics = new WorkerMetrics(view, trainer);
       return { metrics, backend: measuredBackend(shared, metrics.trainer) };

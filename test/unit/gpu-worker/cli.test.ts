@@ -7,11 +7,15 @@ import { test } from 'node:test';
 import { formatPairing, parsePairing } from '../../../agent-server/protocol/pairing.ts';
 import { certificateFor } from '../../../gpu-worker/cli/certificate.ts';
 import { check, type Finding, findingText } from '../../../gpu-worker/cli/check.ts';
+import { engineFindings } from '../../../gpu-worker/cli/check-engine.ts';
 import { workerKey } from '../../../gpu-worker/cli/key-file.ts';
-import { readOptions } from '../../../gpu-worker/cli/options.ts';
+import { readOptions, USAGE } from '../../../gpu-worker/cli/options.ts';
+import { ENGINE_FLAGS } from '../../../gpu-worker/engine/choice.ts';
+import { startFakeEngine } from '../../fakes/engine.ts';
 import { runApprenticeWorker } from '../../fixtures/apprentice-worker.ts';
 import { selfSigned } from '../../fixtures/certificate.ts';
 import { temporaryFolder } from '../../fixtures/home.ts';
+import { runtime } from '../../fixtures/runtime.ts';
 
 const POSIX = process.platform !== 'win32';
 
@@ -122,6 +126,28 @@ test('CLI-5: --check says what is wrong and what to do, and changes nothing', as
     damaged.map(({ kind }) => kind),
     ['fault', 'fault'],
   );
+});
+
+test('CLI-7: --check looks for SGLang and its router, and asks servers that run already', async (t) => {
+  const { python } = runtime();
+  const started = readOptions(['--python', python, '--engine', 'sglang', '--engines', '2'], {});
+  const [sglang, router] = await engineFindings(started);
+  assert.deepEqual(
+    [sglang?.what, sglang?.kind, router?.what, router?.kind],
+    [...['sglang', 'fault'], ...['sglang-router', 'note']],
+  );
+  assert.match(sglang?.remedy ?? '', /sglang==0\.5\.23.*--engine-python/);
+  const engine = await startFakeEngine({ key: 'k' });
+  t.after(engine.close);
+  const attached = (env: NodeJS.ProcessEnv) =>
+    engineFindings(readOptions(['--engine', 'url', '--engine-url', engine.url], env));
+  const [ok] = await attached({ APPRENTICE_ENGINE_KEY: 'k' });
+  assert.deepEqual([ok?.kind, ok?.found], ['ok', `${engine.url} serves model`]);
+  const [refused] = await attached({});
+  assert.equal(refused?.kind, 'fault');
+  assert.match(refused?.remedy ?? '', /APPRENTICE_ENGINE_KEY/);
+  assert.deepEqual(await engineFindings(readOptions([], {})), []);
+  for (const flag of Object.keys(ENGINE_FLAGS)) assert.ok(USAGE.includes(`--${flag}`), flag);
 });
 
 test('CLI-6: without a model it says how to get one; a wrong flag ends it before anything starts', async () => {

@@ -4,7 +4,12 @@ import { test } from 'node:test';
 import { parseArgs } from 'node:util';
 import { Config } from '../../../agent-server/config.ts';
 import { chosenEngine, type EngineConfig, engineArguments } from '../../../agent-server/engine/config.ts';
-import { ENGINE_FLAGS, type EngineChoice, readEngineChoice } from '../../../gpu-worker/engine/choice.ts';
+import {
+  ENGINE_FLAGS,
+  type EngineChoice,
+  readEngineChoice,
+  readJudgeChoice,
+} from '../../../gpu-worker/engine/choice.ts';
 
 /** From `worker.engine` of a config.json through the worker's command line. */
 function arrives(engine: unknown, env: NodeJS.ProcessEnv = {}): EngineChoice {
@@ -14,7 +19,7 @@ function arrives(engine: unknown, env: NodeJS.ProcessEnv = {}): EngineChoice {
     worker.kind === 'local' ? worker.engine : { kind: 'embedded' },
     env,
   );
-  const told = engineArguments(chosen);
+  const told = engineArguments(chosen, null);
   const { values } = parseArgs({ args: told.flags, options: ENGINE_FLAGS });
   return readEngineChoice(values, { ...told.env, ...env });
 }
@@ -31,7 +36,7 @@ test('SGLANG-13: what config.json says of the engine is what the worker runs, to
   };
   assert.deepEqual(arrives({ ...sglang, ...rest }), {
     ...sglang,
-    ...{ seed: 7, determinism: 'batch-invariant', extra: ['--mem-fraction-static', '0.7'] },
+    ...{ firstGpu: 0, seed: 7, determinism: 'batch-invariant', extra: ['--mem-fraction-static', '0.7'] },
     ...{ maxAdapters: 5, routerPython: '/r' },
   });
   const url = {
@@ -68,4 +73,18 @@ test('SGLANG-13: flags that contradict one another are refused by name', () => {
   ];
   for (const [values, message] of cases)
     assert.throws(() => readEngineChoice(values, {}), { code: 'invalid_request', message });
+});
+
+test('JUDGE-16: a second model has an engine of its own, on GPUs behind those of the first', () => {
+  assert.equal(readJudgeChoice({}, {}), null);
+  const { flags } = engineArguments({ kind: 'embedded' }, '/models/judge');
+  const { values } = parseArgs({ args: flags, options: ENGINE_FLAGS });
+  assert.deepEqual(readJudgeChoice(values, {}), { model: '/models/judge', engine: { kind: 'embedded' } });
+  const judge = readJudgeChoice(
+    { engine: 'sglang', engines: '2', 'gpus-per-engine': '3', 'judge-model': '/j', 'judge-gpus': '2' },
+    {},
+  );
+  assert.ok(judge?.engine.kind === 'sglang');
+  const { count, gpusEach, firstGpu, maxAdapters } = judge.engine;
+  assert.deepEqual([count, gpusEach, firstGpu, maxAdapters], [1, 2, 6, 0]);
 });

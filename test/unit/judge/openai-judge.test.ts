@@ -49,7 +49,7 @@ async function endpoint(t: TestContext, reply: Reply, fields: Partial<JudgeConfi
     model: 'judge',
     ...fields,
   });
-  const judge = configuredJudge(config, { APPRENTICE_JUDGE_KEY: 'secret-key' }, new EditorJudge());
+  const judge = configuredJudge(config, { APPRENTICE_JUDGE_KEY: 'secret-key' }, new EditorJudge(), NO_WORKER);
   return { judge, seen, url: `http://127.0.0.1:${port}/` };
 }
 
@@ -127,7 +127,8 @@ describe('An OpenAI-compatible judge', () => {
   });
 
   it('JUDGE-12: an address that is none is refused before anything is asked', () => {
-    const of = (fields: object) => configuredJudge(JudgeConfig.parse(fields), {}, new EditorJudge());
+    const of = (fields: object) =>
+      configuredJudge(JudgeConfig.parse(fields), {}, new EditorJudge(), NO_WORKER);
     assert.throws(() => of({ kind: 'openai', url: 'file:///etc/passwd', model: 'm' }));
     assert.throws(() => of({ kind: 'openai', url: 'http://name:word@host/v1', model: 'm' }), ApprenticeError);
     assert.throws(() => of({ kind: 'openai', model: 'm' }), ApprenticeError);
@@ -135,6 +136,9 @@ describe('An OpenAI-compatible judge', () => {
     assert.deepEqual([of({}).name, of({}).present], ['vscode', false]);
   });
 });
+
+/** No test here has a worker. */
+const NO_WORKER = (): Promise<Response> => Promise.reject(new Error('no worker'));
 
 it('JUDGE-11: a call that takes too long is given up and told as such', async () => {
   const judge: Judge = {
