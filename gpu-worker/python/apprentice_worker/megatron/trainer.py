@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="cpu, cuda; cuda:1 for a group of one")
     parser.add_argument("--tensor-parallel", type=int, default=1)
     parser.add_argument("--pipeline-parallel", type=int, default=1)
+    parser.add_argument("--data-parallel", type=int, default=1)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     if "RANK" in os.environ:
@@ -48,7 +49,7 @@ def main() -> None:
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     hf = AutoConfig.from_pretrained(arguments.model)
-    layout = layout_of(hf, arguments.tensor_parallel, arguments.pipeline_parallel)
+    layout = layout_of(hf, arguments.tensor_parallel, arguments.pipeline_parallel, arguments.data_parallel)
     device = device_named(arguments.device)
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     group = join(layout, device)
