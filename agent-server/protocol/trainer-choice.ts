@@ -10,14 +10,16 @@ export type TrainerName = z.infer<typeof TrainerName>;
 export const TrainerChoice = z.discriminatedUnion('kind', [
   /** The whole model in one process. */
   z.strictObject({ kind: z.literal('torch') }),
-  /** One model over `tensorParallel` x `pipelineParallel` ranks of megatron-core. */
+  /** One model over `tensorParallel` x `pipelineParallel` ranks of megatron-core, `dataParallel` times. */
   z.strictObject({
     kind: z.literal('megatron'),
     tensorParallel: parallel.default(1),
     pipelineParallel: parallel.default(1),
+    dataParallel: parallel.default(1),
   }),
 ]);
 export type TrainerChoice = z.infer<typeof TrainerChoice>;
+export type Megatron = Extract<TrainerChoice, { kind: 'megatron' }>;
 
 export const TORCH: TrainerChoice = { kind: 'torch' };
 
@@ -26,26 +28,40 @@ export const TrainerFlags = {
   trainer: TrainerName.default('torch'),
   'tensor-parallel': parallel.default(1),
   'pipeline-parallel': parallel.default(1),
+  'data-parallel': parallel.default(1),
 };
 
-/** What the flags say, or null where they cut up a model for the torch trainer, which does not cut. */
+/** What the flags say, or null where they ask the torch trainer, which is one process, for several ranks. */
 export function fromFlags(flags: {
   trainer: TrainerName;
   'tensor-parallel': number;
   'pipeline-parallel': number;
+  'data-parallel': number;
 }): TrainerChoice | null {
-  const { trainer, 'tensor-parallel': tensorParallel, 'pipeline-parallel': pipelineParallel } = flags;
-  if (trainer === 'megatron') return { kind: 'megatron', tensorParallel, pipelineParallel };
-  return tensorParallel === 1 && pipelineParallel === 1 ? TORCH : null;
+  const choice = {
+    tensorParallel: flags['tensor-parallel'],
+    pipelineParallel: flags['pipeline-parallel'],
+    dataParallel: flags['data-parallel'],
+  };
+  if (flags.trainer === 'megatron') return { kind: 'megatron', ...choice };
+  return ranksOf({ kind: 'megatron', ...choice }) === 1 ? TORCH : null;
 }
 
 /** The flags for a worker that is started; the torch trainer is the one without. */
 export function toFlags(choice: TrainerChoice): string[] {
-  if (choice.kind === 'torch') return [];
-  const { tensorParallel, pipelineParallel } = choice;
+  return choice.kind === 'torch' ? [] : ['--trainer', 'megatron', ...toParallelFlags(choice)];
+}
+
+/** How a model is cut up, as worker and Megatron trainer alike are told it. */
+export function toParallelFlags(choice: Megatron): string[] {
   return [
-    ...['--trainer', 'megatron'],
-    ...['--tensor-parallel', String(tensorParallel)],
-    ...['--pipeline-parallel', String(pipelineParallel)],
+    ...['--tensor-parallel', String(choice.tensorParallel)],
+    ...['--pipeline-parallel', String(choice.pipelineParallel)],
+    ...['--data-parallel', String(choice.dataParallel)],
   ];
+}
+
+/** Processes of the group. */
+export function ranksOf({ tensorParallel, pipelineParallel, dataParallel }: Megatron): number {
+  return tensorParallel * pipelineParallel * dataParallel;
 }

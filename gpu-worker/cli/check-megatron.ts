@@ -1,4 +1,5 @@
 /** What `--check` says of the Megatron trainer, where it is chosen: is it there, and a GPU for each rank? */
+import { ranksOf } from '../../agent-server/protocol/trainer-choice.ts';
 import type { Finding } from './check.ts';
 import type { Options } from './options.ts';
 import { deviceOf, type Probe } from './probe-python.ts';
@@ -23,8 +24,9 @@ export function megatronFindings({ trainer, device }: Options, { packages, torch
             : 'It has no build for this system: start the worker with --trainer torch.',
       },
     ];
-  const ranks = trainer.tensorParallel * trainer.pipelineParallel;
-  const cut = `${ranks} ranks (tensor ${trainer.tensorParallel}, pipeline ${trainer.pipelineParallel})`;
+  const ranks = ranksOf(trainer);
+  const { tensorParallel, pipelineParallel, dataParallel } = trainer;
+  const cut = `${ranks} ranks (tensor ${tensorParallel}, pipeline ${pipelineParallel}, data ${dataParallel})`;
   const gpus = torch?.devices.length ?? 0;
   const short = deviceOf(device, { torch }).startsWith('cuda') && gpus < ranks;
   return [
@@ -32,7 +34,9 @@ export function megatronFindings({ trainer, device }: Options, { packages, torch
       kind: short ? 'fault' : 'ok',
       what,
       found: `${MEGATRON} ${found}, ${cut}${short ? `, and ${gpus} GPUs` : ''}`,
-      remedy: short ? 'Each rank takes a GPU: lower --tensor-parallel or --pipeline-parallel.' : '',
+      remedy: short
+        ? 'Each rank takes a GPU: lower --tensor-parallel, --pipeline-parallel or --data-parallel.'
+        : '',
     },
   ];
 }

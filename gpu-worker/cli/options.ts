@@ -36,8 +36,8 @@ export const USAGE = `apprentice-worker [flags]         engine and trainer of Ap
   --python FILE            with the packages (HOME/runtime/venv)
   --device NAME            cpu, cuda, cuda:1 (auto: cuda where torch has it)
   --trainer NAME           torch; or megatron, which cuts one model over several GPUs (Linux) (torch)
-  --tensor-parallel N --pipeline-parallel N
-                           of megatron: ranks that each layer is cut over, and groups of layers (1, 1)
+  --tensor-parallel N --pipeline-parallel N --data-parallel N
+                           of megatron: ranks that each layer is cut over, groups of layers, copies of it all (1, 1, 1)
   --threads N              math threads of engine and trainer each (all cores)
   --max-running N          requests decoded together (8)
   --metrics                GET /metrics, for Prometheus, with the key as bearer token; nothing personal in it
@@ -105,7 +105,8 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
   if (!flags.success) throw bad(z.prettifyError(flags.error));
   const { host, port, device, threads } = flags.data;
   const trainer = fromFlags(flags.data);
-  if (trainer === null) throw bad('--tensor-parallel and --pipeline-parallel belong to --trainer megatron');
+  if (trainer === null)
+    throw bad('--tensor-parallel, --pipeline-parallel and --data-parallel belong to --trainer megatron');
   const home = resolve(flags.data.home ?? defaultHome(env));
   const tls = tlsChoice(values);
   if (tls.kind === 'none' && !LOOPBACK.test(host) && values['insecure-network'] !== true)
@@ -185,6 +186,7 @@ function parsed(args: readonly string[]) {
         trainer: text,
         'tensor-parallel': text,
         'pipeline-parallel': text,
+        'data-parallel': text,
         threads: text,
         'max-running': text,
         metrics: flag,

@@ -23,14 +23,10 @@ trainerContract('torch', async () => {
 // The default model has 9 heads in 3 groups, so it is cut over 3 ranks; one of them is killed.
 trainerContract('megatron over 3 ranks', async () => {
   const { python, model } = runtime();
-  const backend = megatronBackend({
-    python,
-    model,
-    threads: null,
-    tensorParallel: 3,
-    pipelineParallel: 1,
-    log: quiet,
-  });
+  const backend = megatronBackend(
+    { python, model, threads: null, log: quiet },
+    { kind: 'megatron', tensorParallel: 3, pipelineParallel: 1, dataParallel: 1 },
+  );
   return started(backend, (launcher) => childrenOf(launcher).at(-1) ?? null);
 });
 

@@ -9,6 +9,8 @@ import os
 import socket
 import sys
 import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,15 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "gpu-worker" / "python"))
 import torch
 from test_learner import job, silent
 
-from apprentice_worker import steps
+from apprentice_worker import head, steps
 from apprentice_worker.batch import Sample
 from apprentice_worker.megatron import learner as megatron_learner
 from apprentice_worker.megatron.group import Layout, cut, meet
 from apprentice_worker.megatron.learner import MegatronLearner
+from apprentice_worker.megatron.vocabulary_head import VocabularyHead
 from apprentice_worker.packing import make_pack
+
+LOGIT_ROWS = 2
 
 
 def logprobs(learner: MegatronLearner, task: dict[str, Any]) -> None:
@@ -41,6 +46,23 @@ def logprobs(learner: MegatronLearner, task: dict[str, Any]) -> None:
         torch.save(found_N, task["out"])
 
 
+@contextmanager
+def counted_logits() -> Generator[list[int]]:
+    """For how many positions logits are computed, one product after the other."""
+    rows: list[int] = []
+    logits = VocabularyHead._logits
+
+    def counted(self: VocabularyHead, hidden_CD: torch.Tensor) -> torch.Tensor:
+        rows.append(hidden_CD.shape[0])
+        return logits(self, hidden_CD)
+
+    VocabularyHead._logits = counted
+    try:
+        yield rows
+    finally:
+        VocabularyHead._logits = logits
+
+
 def train(learner: MegatronLearner, task: dict[str, Any]) -> None:
     """Batches in turn, each from what the one before made; metrics to the file `out`."""
     root = Path(task["root"])
@@ -48,7 +70,9 @@ def train(learner: MegatronLearner, task: dict[str, Any]) -> None:
     metrics: list[Any] = []
     for number, batch in enumerate(task["batches"]):
         name = f"{task['name']}-{number}"
-        metrics.append(learner.train(job(root, Path(batch), name, parent), silent))
+        with counted_logits() as rows:
+            metrics.append(learner.train(job(root, Path(batch), name, parent), silent))
+        metrics[-1]["logitRows"] = rows
         parent = name
     if learner._group.rank == 0:
         Path(task["out"]).write_text(json.dumps(metrics), encoding="utf-8")
@@ -58,9 +82,10 @@ def rank(case: dict[str, Any]) -> None:
     """One rank's share of a case."""
     # Fewer tokens: more packs, and layers that are computed a second time.
     steps.PACK_TOKENS = megatron_learner.PACK_TOKENS = case["pack_tokens"]
+    head.LOGIT_ROWS = LOGIT_ROWS
     group = cut(Layout(**case["layout"]), meet(torch.device("cpu")))
     for task in case["tasks"]:
-        learner = MegatronLearner(Path(task["model"]), group)
+        learner = MegatronLearner(Path(task["model"]), group, getattr(torch, case["dtype"]))
         {"logprobs": logprobs, "train": train}[task["kind"]](learner, task)
 
 

@@ -65,9 +65,12 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "tp3": {"tensor": 3},
     "tp3-sp": {"tensor": 3, "sequence_parallel": True},
     "pp2": {"pipeline": 2},
+    "dp2": {"data": 2},
     "tp3-ep3": {"tensor": 3, "sequence_parallel": True, "expert": 3},
 }
-RECOMPUTED = ("tp3-sp", "pp2")
+BFLOAT16 = "tp3-bf16"
+"""As a GPU would compute; here it is the types that are tested."""
+RECOMPUTED = ("tp3-sp", "pp2", "dp2")
 """Where every sample is a pack of its own, and longer than is kept for the backward pass."""
 TRAINED = ("qwen2", "qwen3_moe_mixed")
 OPENING = [7, 3, 60, 22, 5, 9, 33, 41, 2, 8, 17, 29, 50, 12, 6, 11, 44, 19]
@@ -119,7 +122,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Path:
         metrics = [learner.train(job(folder, first, "torch-0"), silent)]
         metrics.append(learner.train(job(folder, second, "torch-1", "torch-0"), silent))
         (folder / "torch.json").write_text(json.dumps(metrics), encoding="utf-8")
-    run_ranks([case(root, layout, first, second) for layout in LAYOUTS], root)
+    run_ranks([case(root, layout, first, second) for layout in (*LAYOUTS, BFLOAT16)], root)
     return root
 
 
@@ -128,7 +131,7 @@ def case(root: Path, layout: str, first: Path, second: Path) -> dict[str, Any]:
     trainer made of the same."""
     tasks: list[dict[str, Any]] = []
     for family in FAMILIES:
-        if layout not in layouts_of(family):
+        if layout not in (*layouts_of(family), BFLOAT16):
             continue
         model = str(root / family)
         out = str(root / f"{family}-{layout}.pt")
@@ -149,7 +152,9 @@ def case(root: Path, layout: str, first: Path, second: Path) -> dict[str, Any]:
                 }
             )
     pack_tokens = 5 if layout in RECOMPUTED else 1024
-    return {"name": layout, "layout": LAYOUTS[layout], "pack_tokens": pack_tokens, "tasks": tasks}
+    cut = LAYOUTS["tp3-sp"] if layout == BFLOAT16 else LAYOUTS[layout]
+    dtype = "bfloat16" if layout == BFLOAT16 else "float32"
+    return {"name": layout, "layout": cut, "dtype": dtype, "pack_tokens": pack_tokens, "tasks": tasks}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -183,6 +188,31 @@ def test_a_step_gives_the_adapter_that_the_torch_trainer_gives(outcome: Path, fa
                     assert found[number] is None
                 else:
                     assert found[number] == pytest.approx(expected[number], rel=1e-3, abs=1e-6), (layout, number)
+
+
+@pytest.mark.parametrize("family", TRAINED)
+def test_logits_are_computed_for_response_positions_alone_a_few_at_a_time(outcome: Path, family: str) -> None:
+    for layout in layouts_of(family):
+        if LAYOUTS[layout].keys() & {"pipeline", "data"}:
+            continue
+        _, second = json.loads((outcome / f"{family}-trained" / f"{layout}.json").read_text(encoding="utf-8"))
+        # The step's three positions, then what it did to them; the prompt's four never.
+        assert second["logitRows"] == [2, 1, 2, 1], layout
+
+
+def test_bfloat16_is_fp32_but_for_its_rounding(outcome: Path) -> None:
+    for family in FAMILIES:
+        exact_R = torch.load(outcome / f"{family}-tp3-sp.pt")
+        rounded_R = torch.load(outcome / f"{family}-{BFLOAT16}.pt")
+        assert 0 < (rounded_R - exact_R).abs().mean() < 0.1, family
+    for family in TRAINED:
+        rounded, exact = (
+            json.loads((outcome / f"{family}-trained" / f"{name}.json").read_text(encoding="utf-8"))
+            for name in (BFLOAT16, "torch")
+        )
+        for found, expected in zip(rounded, exact, strict=True):
+            assert found["loss"] == pytest.approx(expected["loss"], rel=0.05)
+            assert found["gradNorm"] == pytest.approx(expected["gradNorm"], rel=0.1)
 
 
 def adapter_config(folder: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ const options = (...flags: string[]) => readOptions(['--home', '/w', ...flags], 
 test('TRAIN-9: the trainer is the one that APPRENTICE_TRAINER, config.json or a flag names', () => {
   const plain = Config.parse({});
   const cut = Config.parse({ worker: { trainer: { kind: 'megatron', tensorParallel: 3 } } });
-  const megatron = { kind: 'megatron', tensorParallel: 3, pipelineParallel: 1 };
+  const megatron = { kind: 'megatron', tensorParallel: 3, pipelineParallel: 1, dataParallel: 1 };
   assert.deepEqual(trainerChoice(plain, {}), { kind: 'torch' });
   assert.deepEqual(trainerChoice(cut, {}), megatron);
   assert.deepEqual(trainerChoice(cut, { APPRENTICE_TRAINER: 'torch' }), { kind: 'torch' });
@@ -25,10 +25,11 @@ test('TRAIN-9: the trainer is the one that APPRENTICE_TRAINER, config.json or a 
     assert.deepEqual(options(...toFlags(choice)).trainer, choice);
 });
 
-test('TRAIN-9: the torch trainer cuts no model up, and no number of ranks is none', () => {
+test('TRAIN-9: the torch trainer is one process, and no number of ranks is none', () => {
   for (const wrong of [
     ['--tensor-parallel', '2'],
     ['--trainer', 'torch', '--pipeline-parallel', '2'],
+    ['--data-parallel', '2'],
     ['--trainer', 'megatron', '--tensor-parallel', '0'],
     ['--trainer', 'jax'],
   ])
@@ -50,6 +51,7 @@ test('CLI-5: --check looks for megatron-core and a GPU for each rank, where that
   assert.notEqual(found(null)[0]?.remedy, '');
   assert.equal(found('0.1.0')[0]?.kind, 'note');
   assert.equal(found('0.16.1', '--tensor-parallel', '2')[0]?.kind, 'ok');
+  assert.equal(found('0.16.1', '--tensor-parallel', '2', '--data-parallel', '2')[0]?.kind, 'fault');
   assert.match(found('0.16.1', '--tensor-parallel', '4')[0]?.found ?? '', /4 ranks .* and 2 GPUs/);
   assert.equal(found('0.16.1', '--tensor-parallel', '4', '--device', 'cpu')[0]?.kind, 'ok');
 });

@@ -118,6 +118,14 @@ def megatron_config(hf: Any, layout: Layout, dtype: torch.dtype) -> TransformerC
     )
 
 
+def layout_of(hf: Any, tensor: int, pipeline: int, data: int) -> Layout:
+    """How the model is cut over so many ranks. Sequence parallelism costs nothing where layers are cut, and experts are
+    dealt out whole where their number allows it: cut up, they would be many small products."""
+    experts = FAMILIES[hf.model_type].experts if hf.model_type in FAMILIES else False
+    whole = experts and hf.num_experts % tensor == 0
+    return Layout(tensor, pipeline, data, sequence_parallel=tensor > 1, expert=tensor if whole else 1)
+
+
 def refuse_uneven(hf: Any, layout: Layout, family: Family) -> None:
     """Raises UnsupportedModel naming what does not divide."""
     divided = {

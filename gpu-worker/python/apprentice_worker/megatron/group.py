@@ -29,17 +29,19 @@ TIMEOUT = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Layout:
-    """How the model is cut. `sequence_parallel`: activations between layers are cut over the tensor ranks too."""
+    """How the model is cut, and how often it is there. `sequence_parallel`: activations between layers are cut over the
+    tensor ranks too. `data`: copies of the model, each with its share of the packs."""
 
     tensor: int = 1
     pipeline: int = 1
+    data: int = 1
     sequence_parallel: bool = False
     expert: int = 1
 
     @property
     def world(self) -> int:
         """Ranks in all."""
-        return self.tensor * self.pipeline
+        return self.tensor * self.pipeline * self.data
 
 
 class Group:
@@ -50,8 +52,10 @@ class Group:
         self.device = device
         self.rank = dist.get_rank()
         self.tensor_rank = parallel_state.get_tensor_model_parallel_rank()
+        self.copy = parallel_state.get_data_parallel_rank()
         self.stage = parallel_state.get_pipeline_model_parallel_rank()
         self.tensor_group = cast(dist.ProcessGroup, parallel_state.get_tensor_model_parallel_group())
+        self.data_group = cast(dist.ProcessGroup, parallel_state.get_data_parallel_group())
         self.pipeline_group = cast(dist.ProcessGroup, parallel_state.get_pipeline_model_parallel_group())
 
     @property
@@ -102,6 +106,11 @@ class Group:
                 raise found
         return result[0]
 
+    def sum_over_copies(self, tensor: Tensor) -> None:
+        """In place."""
+        if self.layout.data > 1:
+            dist.all_reduce(tensor, group=self.data_group)
+
     def gather(self, value: Any) -> list[Any] | None:
         """Every rank's value, at rank 0; None elsewhere."""
         boxes: list[Any] | None = [None] * self.layout.world if self.rank == 0 else None
@@ -120,7 +129,8 @@ def join(layout: Layout, device: torch.device) -> Group:
     device = meet(device)
     if dist.get_world_size() != layout.world:
         raise ValueError(
-            f"{dist.get_world_size()} ranks were started for tensor {layout.tensor} x pipeline {layout.pipeline}"
+            f"{dist.get_world_size()} ranks were started for {layout.world}: tensor {layout.tensor} x pipeline "
+            f"{layout.pipeline} x data {layout.data}"
         )
     return cut(layout, device)
 

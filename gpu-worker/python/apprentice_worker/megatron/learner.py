@@ -5,6 +5,7 @@ anything (a loss, a norm) is told to all by one rank, so that none goes another 
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -45,9 +46,9 @@ class MegatronLearner:
 
     @property
     def packs_at_once(self) -> int:
-        """One alone has no stage to wait for."""
+        """Some for every copy; where there is one stage alone, it has none to wait for."""
         stages = self._group.layout.pipeline
-        return 1 if stages == 1 else PACKS_A_STAGE * stages
+        return self._group.layout.data * (1 if stages == 1 else PACKS_A_STAGE * stages)
 
     def train(self, job: Job, progress: Progress) -> Metrics:
         """As Learner.train; the files are written by rank 0 alone."""
@@ -111,6 +112,7 @@ class MegatronLearner:
     def accumulate(self, packs: list[Pack], terms: LossTerms, clip: Clip, before_R: Tensor | None) -> float:
         """Adds the packs' gradient; returns their share of the loss."""
         trained = [pack for pack in packs if trained_positions(pack, terms)[1].numel() > 0]
+        trained = trained[self._group.copy :: self._group.layout.data]
         loss = 0.0
 
         def gradient(number: int, output_Q1H: Tensor) -> Tensor:
@@ -128,7 +130,9 @@ class MegatronLearner:
             return torch.zeros_like(leaf_Q1H) if leaf_Q1H.grad is None else leaf_Q1H.grad
 
         self._pipeline.train(trained, lambda pack: pack.tokens_P.numel() > PACK_TOKENS, gradient)
-        return self._group.from_last(loss)
+        total = torch.tensor([loss], dtype=torch.float64)
+        self._group.sum_over_copies(total)
+        return self._group.from_last(total.item())
 
     @torch.no_grad()
     def clip_gradient(self, limit: float) -> float:
@@ -144,16 +148,16 @@ class MegatronLearner:
             gradients.append(gradient)
             if shard.dim is None:
                 whole.append(gradient)
-            if shard.dim is not None or self._group.tensor_rank == 0:
+            if self._group.copy == 0 and (shard.dim is not None or self._group.tensor_rank == 0):
                 counted.append(gradient)
         if self._group.layout.sequence_parallel:
             # Each rank saw its part of the sequence.
-            flat = torch.cat([gradient.flatten() for gradient in whole])
-            self._group.sum_over_tensor_ranks(flat)
-            for gradient, part in zip(whole, flat.split([gradient.numel() for gradient in whole]), strict=True):
-                gradient.copy_(part.view_as(gradient))
-        squares = torch.stack([gradient.double().square().sum() for gradient in counted]).sum().item()
-        norm = self._group.sum_over_all(squares) ** 0.5
+            sum_up(whole, self._group.sum_over_tensor_ranks)
+        if self._group.layout.data > 1:
+            # Each copy saw its share of the packs.
+            sum_up(gradients, self._group.sum_over_copies)
+        squares = torch.stack([gradient.double().square().sum() for gradient in counted]).sum() if counted else 0.0
+        norm = self._group.sum_over_all(float(squares)) ** 0.5
         # As torch.nn.utils.clip_grad_norm_, which does not know of the other ranks.
         scale = min(1.0, limit / (norm + 1e-6))
         for gradient in gradients:
@@ -186,11 +190,22 @@ class MegatronLearner:
     def moved(self, batch: Batch, before_R: Tensor) -> float:
         """How far the steps have moved the policy."""
         pack = probe.moved_pack(batch)
+        before_R = self._known_to_all(before_R)
         hidden_NH = self._predictors(pack)
         moved = 0.0
         if self._head is not None and hidden_NH is not None:
             moved = probe.moved(batch, pack, before_R, hidden_NH, self._head)
         return self._group.from_last(moved)
+
+    def _known_to_all(self, before_R: Tensor) -> Tensor:
+        """What one copy knows and the others do not (NaN), known to all."""
+        if self._group.layout.data == 1:
+            return before_R
+        known_R = (~before_R.isnan()).float()
+        values_R = before_R.nan_to_num()
+        self._group.sum_over_copies(known_R)
+        self._group.sum_over_copies(values_R)
+        return values_R.masked_fill(known_R == 0, torch.nan)
 
     @torch.no_grad()
     def _predictors(self, pack: Pack) -> Tensor | None:
@@ -200,3 +215,11 @@ class MegatronLearner:
 
     def _shards(self) -> list[Shard]:
         return [] if self._adapter is None else self._adapter.shards()
+
+
+def sum_up(tensors: list[Tensor], over: Callable[[Tensor], None]) -> None:
+    """Sums each up over ranks, in place: all in one go, since every sum has to be waited for."""
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    over(flat)
+    for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(part.view_as(tensor))

@@ -75,7 +75,7 @@ def joined(shards: list[Shard], group: Group, named: Callable[[Shard], dict[str,
     own = [
         (name, shard.dim, tensor.detach().cpu())
         for shard in shards
-        if shard.dim is not None or group.tensor_rank == 0
+        if group.copy == 0 and (shard.dim is not None or group.tensor_rank == 0)
         for name, tensor in named(shard).items()
     ]
     everything = group.gather(own)

@@ -12,13 +12,15 @@ import time
 from pathlib import Path
 
 import torch
+from transformers import AutoConfig
 
 from ..commands import Commands, run
 from ..device import device_named
 from ..job import Cancelled
 from ..json_lines import JsonLines, Message
 from ..memory import require_memory
-from .group import Group, Layout, join
+from .families import layout_of
+from .group import Group, join
 from .learner import MegatronLearner
 
 log = logging.getLogger("trainer")
@@ -36,6 +38,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="cpu, cuda; cuda:1 for a group of one")
     parser.add_argument("--tensor-parallel", type=int, default=1)
     parser.add_argument("--pipeline-parallel", type=int, default=1)
+    parser.add_argument("--data-parallel", type=int, default=1)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     if "RANK" in os.environ:
@@ -45,8 +48,8 @@ def main() -> None:
     commands = Commands(lines) if lines is not None else None
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    tensor: int = arguments.tensor_parallel
-    layout = Layout(tensor, arguments.pipeline_parallel, sequence_parallel=tensor > 1)
+    hf = AutoConfig.from_pretrained(arguments.model)
+    layout = layout_of(hf, arguments.tensor_parallel, arguments.pipeline_parallel, arguments.data_parallel)
     device = device_named(arguments.device)
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     group = join(layout, device)
