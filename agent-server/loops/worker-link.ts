@@ -12,13 +12,8 @@ import { ApprenticeError, toApprenticeError } from '../protocol/errors.ts';
 import { BASE_VERSION, type BatchId, type WeightVersion } from '../protocol/ids.ts';
 import type { ProcessState } from '../protocol/link.ts';
 import type { TrainMetrics } from '../protocol/training.ts';
-import {
-  LinkConnection,
-  type OnTraffic,
-  type StatusMessage,
-  type TrainerProgress,
-  type Welcome,
-} from './link-connection.ts';
+import { LinkConnection, type OnTraffic, type StatusMessage, type Welcome } from './link-connection.ts';
+import { type Progress, progressOf } from './training-progress.ts';
 import { describeBatch, describeVersion, fetchVersion } from './version-files.ts';
 
 export interface Trained {
@@ -28,15 +23,6 @@ export interface Trained {
   adapterSha256: string;
   metrics: TrainMetrics;
 }
-export interface Progress {
-  batchId: BatchId;
-  phase: 'waiting' | Extract<TrainerProgress, { type: 'progress' }>['phase'] | 'fetching';
-  /** Share of the phase that is done, 0 to 1. */
-  fraction: number;
-  /** While it waits: runs of the worker's users that come before. */
-  ahead: number;
-}
-
 export type WorkerStatus =
   /** `error`: why not, where it is known. */
   | { connected: false; error: ApprenticeError | null }
@@ -292,13 +278,6 @@ export class WorkerLink implements Trainer {
     if (same) return;
     for (const listener of this.#statusListeners) listener(status);
   }
-}
-
-function progressOf(told: TrainerProgress): Progress {
-  const { batchId } = told;
-  return told.type === 'queued'
-    ? { batchId, phase: 'waiting', fraction: 0, ahead: told.ahead }
-    : { batchId, phase: told.phase, fraction: told.fraction, ahead: 0 };
 }
 
 function stateOf({ engine, trainer, engineEpoch }: StatusMessage | Welcome) {

@@ -1,5 +1,6 @@
 /** The panel's snapshot, composed out of the store and what runs. When it is sent is panel-feed.ts. */
-import type { Progress, WorkerStatus } from '../loops/worker-link.ts';
+import type { Progress } from '../loops/training-progress.ts';
+import type { WorkerStatus } from '../loops/worker-link.ts';
 import type { ApprenticeError } from '../protocol/errors.ts';
 import type { BatchId } from '../protocol/ids.ts';
 import type { Learning, LoopStatus, PanelSnapshot, WorkerPlace } from '../protocol/panel.ts';

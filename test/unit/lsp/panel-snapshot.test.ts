@@ -1,7 +1,7 @@
 /** What a snapshot tells of the step under way, and how like first answers were to what was wanted. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { Progress } from '../../../agent-server/loops/worker-link.ts';
+import type { Progress } from '../../../agent-server/loops/training-progress.ts';
 import { answerGroupsOver } from '../../../agent-server/lsp/likeness.ts';
 import { panelSnapshot } from '../../../agent-server/lsp/panel-snapshot.ts';
 import { BASE_VERSION, BatchId } from '../../../agent-server/protocol/ids.ts';
