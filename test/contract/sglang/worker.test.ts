@@ -50,6 +50,7 @@ suite('gpu-worker with SGLang (stand-in)', { timeout: 300_000 }, () => {
       threads: null,
       maxRunning: 4,
       engine: chosen,
+      metrics: true,
       log: () => {},
     });
     link = linkTo(worker.endpoint, home);
