@@ -5,7 +5,7 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { z } from 'zod';
 import { GenerateResponse } from '../../../agent-server/protocol/engine.ts';
-import { ApprenticeError, type ErrorCode } from '../../../agent-server/protocol/errors.ts';
+import { ApprenticeError, ErrorCode } from '../../../agent-server/protocol/errors.ts';
 import type { ServerEndpoint } from './foreign-server.ts';
 
 /** `admin`: what changes the server. SGLang refuses its other key there. */
@@ -22,6 +22,9 @@ const Said = z.union([
   z.object({ message: z.string() }).transform(({ message }) => message),
   z.object({ detail: z.string() }).transform(({ detail }) => detail),
 ]);
+
+/** What a worker of ours says where a stream ends in the middle; SGLang's own code is a status. */
+const OwnError = z.object({ error: z.object({ code: ErrorCode, message: z.string() }) });
 
 /** A good answer as it came. Throws as `callJson` does, but looks into no body that is good. */
 export async function call(
@@ -108,6 +111,9 @@ function parseEvent(path: string, data: string): GenerateResponse {
   }
   const parsed = GenerateResponse.safeParse(json);
   if (parsed.success) return parsed.data;
+  const own = OwnError.safeParse(json);
+  if (own.success)
+    throw new ApprenticeError(own.data.error.code, own.data.error.message, 'See logs/engine.log.');
   const failed = z.object({ error: z.object({ code: z.number().nullish() }) }).safeParse(json);
   if (failed.success) throw refusal(path, failed.data.error.code ?? 400, data);
   throw unexpected(path, z.prettifyError(parsed.error));

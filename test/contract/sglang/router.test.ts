@@ -81,7 +81,7 @@ class Asking {
       } catch (thrown) {
         assert.ok(thrown instanceof ApprenticeError);
         assert.ok(events.length > 0, `refused before it began: ${thrown.message}`);
-        assert.equal(thrown.code, 'engine_unavailable');
+        assert.equal(thrown.code, 'engine_unavailable', thrown.message);
         this.cut.push(thrown.code);
         continue;
       }
