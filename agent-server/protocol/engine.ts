@@ -33,6 +33,8 @@ export const GenerateRequest = z.strictObject({
   top_logprobs_num: z.number().int().min(0).max(64).default(0),
   return_text_in_logprobs: z.literal(false).default(false),
   lora_path: z.string().nullable().default(null),
+  /** Cached prefixes serve requests of the same salt alone. */
+  cache_salt: z.string().max(200).nullish(),
 });
 export type GenerateRequest = z.infer<typeof GenerateRequest>;
 export type GenerateRequestInput = z.input<typeof GenerateRequest>;

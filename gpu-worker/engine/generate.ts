@@ -75,7 +75,7 @@ function toSubmit({ engine, tokenizer }: Serving, request: GenerateRequest): Sub
   }
   return {
     rid: request.rid ?? randomUUID(),
-    scope: '',
+    scope: request.cache_salt ?? '',
     input_ids: ids,
     adapter: request.lora_path,
     max_new_tokens: Math.min(params.max_new_tokens, room),
