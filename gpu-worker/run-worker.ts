@@ -15,7 +15,6 @@ import { type Tls, workerServer } from './server.ts';
 import { megatronBackend } from './trainer/megatron.ts';
 import { torchBackend } from './trainer/torch.ts';
 import { TrainingQueue } from './trainer/training-queue.ts';
-import type { Measure } from './users/user-space.ts';
 import { Users } from './users/users.ts';
 import { baseModelName } from './weights/base-model.ts';
 
@@ -73,7 +72,7 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   const training = { python, model, threads, device, log: trainerLog };
   const backend = trainer.kind === 'torch' ? torchBackend(training) : megatronBackend(training, trainer);
   const queue = new TrainingQueue();
-  const measure = settings.metrics === 'on' ? await loadMeasure() : null;
+  const measure = settings.metrics === 'on' ? (await import('./users/measure.ts')).measure : null;
   const shared = { engine, ownRoutes, backend, queue, tokenizer, baseModel, engineLog, measure, judge };
   const users = new Users({ home, key, shared, log });
   await users.open();
@@ -111,18 +110,6 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
       server.closeAllConnections();
       await Promise.allSettled([closed, engine.stop(), judge?.engine.stop(), backend.stop()]);
     },
-  };
-}
-
-/** Loaded here and not with the rest: most workers are never scraped. */
-async function loadMeasure(): Promise<Measure> {
-  const [{ WorkerMetrics }, { measuredBackend }] = await Promise.all([
-    import('./metrics.ts'),
-    import('./trainer/metrics.ts'),
-  ]);
-  return (engine, trainer, backend) => {
-    const metrics = new WorkerMetrics(engine, trainer);
-    return { metrics, backend: measuredBackend(backend, metrics.trainer) };
   };
 }
 

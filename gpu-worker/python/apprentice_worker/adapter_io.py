@@ -129,3 +129,8 @@ def load_moments(optimizer: torch.optim.AdamW, parameters: dict[str, nn.Paramete
 def fingerprint(folder: Path) -> str:
     """Hex sha256 of the folder's weights."""
     return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+
+
+def is_same(held: str | None, folder: Path | None) -> bool:
+    """Is what a learner holds (its fingerprint) the adapter in that folder? None, on either side, is none."""
+    return held is not None and folder is not None and held == fingerprint(folder)

@@ -20,6 +20,7 @@ from .head import DenseHead, loss_and_gradient
 from .job import Job, Metrics, Progress
 from .loss import Clip, LossTerms
 from .memory import require_memory
+from .optimizer import begin, step
 from .packing import Pack, Span
 from .steps import PACK_TOKENS, refuse_unknown_tokens, run_steps, trained_positions
 
@@ -73,11 +74,7 @@ class Learner:
         adapter, optimizer = self._adapter, self._optimizer
         if job.parent is not None:
             adapter_io.require_form(job.parent, settings)
-        held = (
-            job.parent is not None
-            and self._in_memory is not None
-            and self._in_memory == adapter_io.fingerprint(job.parent)
-        )
+        held = adapter_io.is_same(self._in_memory, job.parent)
         if not held or adapter is None:
             if adapter is not None:
                 self._base = adapter.unload()
@@ -89,12 +86,7 @@ class Learner:
             optimizer = torch.optim.AdamW(parameters.values(), fused=True)
             if job.optimizer_in is not None:
                 adapter_io.load_moments(optimizer, parameters, job.optimizer_in)
-        # A run that was ended in the middle of a step leaves its gradient behind.
-        optimizer.zero_grad()
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate
-            group["betas"] = (settings.adam_beta1, settings.adam_beta2)
-            group["weight_decay"] = settings.weight_decay
+        begin(optimizer, settings)
         self._optimizer = optimizer
         return adapter, optimizer
 
@@ -118,10 +110,7 @@ class Learner:
 
     def update(self) -> None:
         """One optimizer step; the gradient is gone after it."""
-        if self._optimizer is None:
-            raise RuntimeError("there is no step to take before a run has begun")
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        step(self._optimizer)
 
     def drift(self, batch: Batch) -> float | None:
         """How far the policy is from the base; None without anchors."""

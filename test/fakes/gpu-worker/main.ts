@@ -10,10 +10,9 @@ import { parseArgs } from 'node:util';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { ModelTokenizer } from '../../../gpu-worker/engine/tokenizer.ts';
-import { WorkerMetrics } from '../../../gpu-worker/metrics.ts';
 import { workerServer } from '../../../gpu-worker/server.ts';
-import { measuredBackend } from '../../../gpu-worker/trainer/metrics.ts';
 import { TrainingQueue } from '../../../gpu-worker/trainer/training-queue.ts';
+import { measure } from '../../../gpu-worker/users/measure.ts';
 import { Users } from '../../../gpu-worker/users/users.ts';
 import { HERMES_TEMPLATE } from '../../fixtures/chat-templates.ts';
 import { FakeTokenEngine } from '../engine.ts';
@@ -57,10 +56,7 @@ const users = new Users({
     engineLog: log,
     ownRoutes: new Hono(),
     judge: null,
-    measure: (view, trainer, shared) => {
-      const metrics = new WorkerMetrics(view, trainer);
-      return { metrics, backend: measuredBackend(shared, metrics.trainer) };
-    },
+    measure,
   },
   log,
 });

@@ -17,6 +17,7 @@ from ..batch import Batch, Hyperparameters, read_batch
 from ..head import loss_and_gradient
 from ..job import Job, Metrics, Progress
 from ..loss import Clip, LossTerms
+from ..optimizer import begin, step
 from ..packing import Pack
 from ..steps import PACK_TOKENS, refuse_unknown_tokens, run_steps, trained_positions
 from . import shards
@@ -82,11 +83,7 @@ class MegatronLearner:
         adapter, optimizer = self._adapter, self._optimizer
         if job.parent is not None:
             adapter_io.require_form(job.parent, settings)
-        held = (
-            job.parent is not None
-            and self._in_memory is not None
-            and self._in_memory == adapter_io.fingerprint(job.parent)
-        )
+        held = adapter_io.is_same(self._in_memory, job.parent)
         if not held or adapter is None:
             if adapter is not None:
                 adapter.remove()
@@ -100,12 +97,7 @@ class MegatronLearner:
             optimizer = torch.optim.AdamW([shard.parameter for shard in own], fused=True)
             if job.optimizer_in is not None:
                 shards.load_moments(optimizer, own, job.optimizer_in, self._group)
-        # A run that was ended in the middle of a step leaves its gradient behind.
-        optimizer.zero_grad()
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate
-            group["betas"] = (settings.adam_beta1, settings.adam_beta2)
-            group["weight_decay"] = settings.weight_decay
+        begin(optimizer, settings)
         self._optimizer = optimizer
         return adapter, optimizer
 
@@ -166,10 +158,7 @@ class MegatronLearner:
 
     def update(self) -> None:
         """One optimizer step; the gradient is gone after it."""
-        if self._optimizer is None:
-            raise RuntimeError("there is no step to take before a run has begun")
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        step(self._optimizer)
 
     def drift(self, batch: Batch) -> float | None:
         """How far the policy is from the base; None without anchors."""

@@ -9,6 +9,7 @@ Shape suffixes: Q positions between layers, P all positions, I input, O output o
 # pyright: reportMissingImports=false, reportUntypedBaseClass=false
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -83,7 +84,7 @@ class LoraPart(nn.Module):
         return Shard(self.of, "A", self.a_RI, cut_a), Shard(self.of, "B", self.b_OR, cut_b)
 
 
-class LoraLinear(nn.Module):
+class LoraLinear(nn.Module, ABC):
     """One of Megatron's linear layers with the adapters of what is fused in it."""
 
     def __init__(self, base: nn.Module, parts: list[LoraPart], scale: float, group: Group, switch: Switch) -> None:
@@ -101,9 +102,9 @@ class LoraLinear(nn.Module):
         y, bias = self.base(x, *args, **kwargs)
         return (y + self.delta(x) if self._switch.on else y), bias
 
+    @abstractmethod
     def delta(self, x: Tensor) -> Tensor:
         """What the adapters add to the base's output."""
-        raise NotImplementedError
 
 
 class LoraColumns(LoraLinear):
