@@ -1,6 +1,5 @@
 /** What a user does in VS Code's window, in the words of a test: views, buttons, the input box, the terminal. */
-import { mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { repositoryRoot } from '../../fixtures/runtime.ts';
 
@@ -270,9 +269,10 @@ export class Workbench {
   }
 
   /** Waits for an answer with this text in the chat view. */
-  async said(text: string, limitMs: number): Promise<void> {
-    const answer = this.page.locator('.interactive-response').getByText(text).first();
+  async said(text: string, limitMs: number): Promise<Locator> {
+    const answer = this.page.locator('.interactive-response', { hasText: text }).first();
     await answer.waitFor({ timeout: limitMs });
+    return answer;
   }
 
   /** The document inside the webview that is shown. */
@@ -283,7 +283,6 @@ export class Workbench {
   /** Saves a picture under test/e2e/screenshots/ and returns its path. */
   async screenshot(name: string): Promise<string> {
     const path = join(repositoryRoot, 'test', 'e2e', 'screenshots', `${name}.png`);
-    mkdirSync(dirname(path), { recursive: true });
     await this.page.screenshot({ path });
     return path;
   }
