@@ -67,7 +67,17 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   );
   const engineLog = logFile(join(logs, 'engine.log'));
   const { engine, ownRoutes } = await createWorkerEngine({
-    ...{ choice: settings.engine, tokenizer, home, python, model, threads, maxRunning, device, log: engineLog },
+    ...{
+      choice: settings.engine,
+      tokenizer,
+      home,
+      python,
+      model,
+      threads,
+      maxRunning,
+      device,
+      log: engineLog,
+    },
   });
   const judging = { home, python, threads, maxRunning, device, log: engineLog };
   const judge = settings.judge === null ? null : await createJudgeEngine(settings.judge, judging);

@@ -43,11 +43,7 @@ export async function engineFindings({
   }
 }
 
-async function llamaCppFindings(
-  { gguf }: LlamaCppChoice,
-  model: string,
-  folder: string,
-): Promise<Finding[]> {
+async function llamaCppFindings({ gguf }: LlamaCppChoice, model: string, folder: string): Promise<Finding[]> {
   const looked = async (what: string, found: string, look: () => Promise<unknown>): Promise<Finding> => {
     try {
       await look();

@@ -67,7 +67,7 @@ export interface Addon {
       contextSize: number;
       batchSize: number;
       sequences: number;
-      flashAttention: boolean | 'auto';
+      flashAttention: boolean;
       threads?: number;
       kvCacheKeyType?: number;
       kvCacheValueType?: number;

@@ -22,12 +22,7 @@ const AdapterConfig = z.looseObject({
 const UNSUPPORTED = ['use_dora', 'modules_to_save', 'rank_pattern', 'alpha_pattern'] as const;
 
 /** Writes `file`. Throws `adapter_invalid` for a folder that is not a LoRA adapter of this model. */
-export async function convertAdapter(
-  folder: string,
-  shape: ModelShape,
-  file: string,
-  signal: AbortSignal,
-): Promise<void> {
+export async function convertAdapter(folder: string, shape: ModelShape, file: string): Promise<void> {
   const { rank, alpha } = await readConfig(join(folder, 'adapter_config.json'));
   const weights = join(folder, 'adapter_model.safetensors');
   const stored = await tensorsOf(weights).catch((error: unknown) => {
@@ -65,7 +60,7 @@ export async function convertAdapter(
         : turnRows(up, rank * Float32Array.BYTES_PER_ELEMENT, linear.turnedHeads);
     tensors.push(matrix(`${name}.lora_b`, b, turned));
   }
-  await writeGguf(file, metadata(shape, alpha), tensors, signal);
+  await writeGguf(file, metadata(shape, alpha), tensors);
 }
 
 /** Rank, and the alpha whose quotient by the rank is the scaling: llama.cpp knows no other. */

@@ -29,7 +29,8 @@ export async function convertModel(
   for (const [name, tensor] of stored) if (!IGNORED.test(name)) tensors.push(placed(name, tensor, shape));
   for (const wanted of ['token_embd.weight', 'output_norm.weight'])
     if (!tensors.some(({ name }) => name === wanted)) throw refused(`${folder} has no ${wanted}`);
-  if (shape.rope.kind === 'llama3') tensors.push(vector('rope_freqs.weight', llama3Factors(shape, shape.rope)));
+  if (shape.rope.kind === 'llama3')
+    tensors.push(vector('rope_freqs.weight', llama3Factors(shape, shape.rope)));
   await writeGguf(file, metadata(folder, shape), tensors, signal);
 }
 

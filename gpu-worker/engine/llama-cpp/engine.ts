@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ApprenticeError, toApprenticeError } from '../../../agent-server/protocol/errors.ts';
+import { toApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import type { Command, EngineEvent } from '../messages.ts';
 import type { Addon, AddonModel } from './addon.ts';
 import { convertAdapter } from './convert-adapter.ts';
@@ -67,27 +67,30 @@ export class LlamaCppEngine {
     const { scheduler } = this.#options;
     switch (command.type) {
       case 'submit':
-        return this.#submit(command);
+        this.#submit(command);
+        break;
       case 'abort':
-        return scheduler.abort(command.rid);
+        scheduler.abort(command.rid);
+        break;
       case 'load_adapter':
         void this.#read(command);
-        return;
+        break;
       case 'unload_adapter':
-        return this.#unload(command.id, command.name);
+        this.#unload(command.id, command.name);
+        break;
       case 'forget':
         scheduler.forgetScope(command.scope);
-        return this.#reply(command.id);
+        this.#reply(command.id);
+        break;
       case 'pause':
       case 'continue':
         scheduler.paused = command.type === 'pause';
-        return this.#reply(command.id);
-      case 'update_weights':
-        return this.#refuse(
-          command.id,
-          'invalid_request',
-          'The llama.cpp engine takes other weights at its start alone.',
-        );
+        this.#reply(command.id);
+        break;
+      case 'update_weights': {
+        const why = 'The llama.cpp engine takes other weights at its start alone.';
+        this.#refuse(command.id, 'invalid_request', why);
+      }
     }
   }
 
@@ -107,42 +110,45 @@ export class LlamaCppEngine {
     });
   }
 
-  /** Beside the passes. llama.cpp has read the file whole when it is loaded. */
+  /** Beside the passes. */
   async #read({ id, name, folder }: Load): Promise<void> {
-    const { addon, model, shape } = this.#options;
     let scratch: string | null = null;
-    const put = (work: () => void | Promise<void>) =>
-      new Promise<void>((resolve, reject) =>
-        this.#put(async () => {
-          await Promise.resolve().then(work).then(resolve, reject);
-        }),
-      );
     try {
       scratch = await mkdtemp(join(tmpdir(), 'apprentice-lora-'));
       const file = join(scratch, 'adapter.gguf');
-      await convertAdapter(folder, shape, file, new AbortController().signal);
-      await put(async () => {
-        if (this.#adapters.has(name)) {
-          const text = `an adapter ${name} is loaded already; unload it first.`;
-          return this.#refuse(id, 'adapter_invalid', text);
-        }
-        const lora = new addon.AddonModelLora(model, file);
-        await model.loadLora(lora);
-        this.#adapters.set(name, { name, lora });
-        this.#reply(id);
-      });
+      await convertAdapter(folder, this.#options.shape, file);
+      await this.#betweenPasses(() => this.#add(id, name, file));
     } catch (thrown) {
-      const error: ApprenticeError = toApprenticeError(thrown, 'adapter_invalid');
-      this.#refuse(id, error.code === 'adapter_invalid' ? error.code : 'internal', error.message);
+      const { code, message } = toApprenticeError(thrown, 'adapter_invalid');
+      this.#refuse(id, code === 'adapter_invalid' ? code : 'internal', message);
     } finally {
       if (scratch !== null) await rm(scratch, { recursive: true, force: true });
     }
   }
 
+  /** llama.cpp has read the file whole when this resolves. */
+  async #add(id: string, name: string, file: string): Promise<void> {
+    const { addon, model } = this.#options;
+    if (this.#adapters.has(name)) {
+      this.#refuse(id, 'adapter_invalid', `an adapter ${name} is loaded already; unload it first.`);
+      return;
+    }
+    const lora = new addon.AddonModelLora(model, file);
+    await model.loadLora(lora);
+    this.#adapters.set(name, { name, lora });
+    this.#reply(id);
+  }
+
+  #betweenPasses(work: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => this.#put(() => work().then(resolve, reject)));
+  }
+
   #unload(id: string, name: string): void {
     const adapter = this.#adapters.get(name);
-    if (adapter === undefined)
-      return this.#refuse(id, 'adapter_not_loaded', `Adapter ${name} is not loaded.`);
+    if (adapter === undefined) {
+      this.#refuse(id, 'adapter_not_loaded', `Adapter ${name} is not loaded.`);
+      return;
+    }
     this.#adapters.delete(name);
     this.#unloading.push({ adapter, id });
   }

@@ -52,8 +52,20 @@ export async function readGgufHeader(file: string): Promise<GgufHeader> {
 /** ggml's names by its numbers. */
 const TYPE_NAMES = new Map<number, string>([
   ...[...Object.entries(GGML_TYPE).map(([name, number]) => [number, name] as const)],
-  ...([[2, 'Q4_0'], [3, 'Q4_1'], [6, 'Q5_0'], [7, 'Q5_1'], [8, 'Q8_0']] as const),
-  ...([[10, 'Q2_K'], [11, 'Q3_K'], [12, 'Q4_K'], [13, 'Q5_K'], [14, 'Q6_K']] as const),
+  ...([
+    [2, 'Q4_0'],
+    [3, 'Q4_1'],
+    [6, 'Q5_0'],
+    [7, 'Q5_1'],
+    [8, 'Q8_0'],
+  ] as const),
+  ...([
+    [10, 'Q2_K'],
+    [11, 'Q3_K'],
+    [12, 'Q4_K'],
+    [13, 'Q5_K'],
+    [14, 'Q6_K'],
+  ] as const),
 ]);
 
 /** Of most of the weights, by one of them. */

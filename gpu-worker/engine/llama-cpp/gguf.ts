@@ -43,7 +43,7 @@ export async function writeGguf(
   file: string,
   metadata: ReadonlyMap<string, MetadataValue>,
   tensors: readonly GgufTensor[],
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<void> {
   const partial = `${file}.partial`;
   const handle = await open(partial, 'w', 0o600);
@@ -52,7 +52,7 @@ export async function writeGguf(
     for (const tensor of tensors) {
       let written = 0;
       for await (const chunk of tensor.chunks()) {
-        signal.throwIfAborted();
+        signal?.throwIfAborted();
         await handle.write(chunk);
         written += chunk.byteLength;
       }

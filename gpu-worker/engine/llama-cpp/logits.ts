@@ -40,7 +40,10 @@ export class LogitReader {
   }
 
   /** Of the row's logits: the best token, and log p of each of `ids`. */
-  async scan(row: number, ids: readonly number[]): Promise<{ best: number; logprobs: number[]; logSum: number }> {
+  async scan(
+    row: number,
+    ids: readonly number[],
+  ): Promise<{ best: number; logprobs: number[]; logSum: number }> {
     const [best, , , pairs = [], total = Number.NaN] = await this.#context.sampleToken(
       row,
       this.#greedy,

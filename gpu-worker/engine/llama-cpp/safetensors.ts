@@ -4,7 +4,7 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { TYPE_BYTES, type TensorType } from './gguf.ts';
+import { type TensorType, TYPE_BYTES } from './gguf.ts';
 
 const PREFIX_BYTES = 8;
 const MAX_HEADER_BYTES = 100 * 1024 * 1024;

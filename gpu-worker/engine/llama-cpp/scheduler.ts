@@ -95,12 +95,7 @@ export class Scheduler {
       rows.sort((a, b) => a.slot.id - b.slot.id);
       this.#context.initBatch(rows.reduce((sum, { ids }) => sum + ids.length, 0));
       const indexes = rows.map(({ slot, ids, logitsAt }) =>
-        this.#context.addToBatch(
-          slot.id,
-          slot.ids.length,
-          Uint32Array.from(ids),
-          Uint32Array.from(logitsAt),
-        ),
+        this.#context.addToBatch(slot.id, slot.ids.length, Uint32Array.from(ids), Uint32Array.from(logitsAt)),
       );
       await this.#context.decodeBatch();
       for (const [at, row] of rows.entries()) await this.#advance(row, indexes[at] ?? new Uint32Array());

@@ -33,8 +33,10 @@ const PROMPTS = [
 ];
 
 const found = await llamaCppFolder();
-if (found.kind === 'missing')
-  test('llama.cpp', { skip: `llama.cpp is not here: ${found.why}` }, () => {});
+/** Where the default model's GGUF file is made, once. */
+const shared = await mkdtemp(join(tmpdir(), 'apprentice-llama-cpp-'));
+after(() => rm(shared, { recursive: true, force: true }));
+if (found.kind === 'missing') test('llama.cpp', { skip: `llama.cpp is not here: ${found.why}` }, () => {});
 else suites(found.path);
 
 /** The embedded engine over the same folder. */
@@ -51,12 +53,17 @@ async function startEmbedded(model: string): Promise<{ url: string; close: () =>
 }
 
 /** Greedy answers of both, and how both score them, with an adapter on every layer and without. */
-async function compareEngines(folder: string, model: string, prompts: readonly string[]): Promise<number> {
+async function compareEngines(
+  folder: string,
+  model: string,
+  home: string,
+  prompts: readonly string[],
+): Promise<number> {
   const scratch = await mkdtemp(join(tmpdir(), 'apprentice-compare-'));
   const adapter = join(scratch, 'adapter');
   await writeFullAdapter(adapter, model, 11);
   const own = await startEmbedded(model);
-  const other = await startLlamaCpp({ folder, model });
+  const other = await startLlamaCpp({ folder, model, home });
   let worst = 0;
   try {
     const [embedded, llamaCpp] = [new EngineClient(own.url), new EngineClient(other.url)];
@@ -85,13 +92,13 @@ async function compareEngines(folder: string, model: string, prompts: readonly s
 function suites(folder: string): void {
   engineContract('llama.cpp', async () => {
     const { model } = runtime();
-    const { url, close } = await startLlamaCpp({ folder, model });
+    const { url, close } = await startLlamaCpp({ folder, model, home: shared });
     return { url, sizes: await modelSizes(model), close };
   });
 
   describe('llama.cpp engine', { timeout: 480_000 }, () => {
     test('LLAMA-7: it answers as the embedded engine does, and its logprobs are the same within 0.02', async (t) => {
-      const worst = await compareEngines(folder, runtime().model, PROMPTS);
+      const worst = await compareEngines(folder, runtime().model, shared, PROMPTS);
       t.diagnostic(`largest difference ${worst.toFixed(5)}`);
     });
 
@@ -100,7 +107,7 @@ function suites(folder: string): void {
         const model = await mkdtemp(join(tmpdir(), `apprentice-${family}-`));
         try {
           await writeTinyFamily(family, model);
-          const worst = await compareEngines(folder, model, PROMPTS.slice(0, 2));
+          const worst = await compareEngines(folder, model, model, PROMPTS.slice(0, 2));
           t.diagnostic(`largest difference ${worst.toFixed(5)}`);
         } finally {
           await rm(model, { recursive: true });
@@ -112,7 +119,7 @@ function suites(folder: string): void {
     let started: Awaited<ReturnType<typeof startLlamaCpp>>;
     let scratch: string;
     before(async () => {
-      started = await startLlamaCpp({ folder, model: runtime().model });
+      started = await startLlamaCpp({ folder, model: runtime().model, home: shared });
       scratch = await mkdtemp(join(tmpdir(), 'apprentice-llama-'));
     });
     after(async () => {
@@ -191,8 +198,9 @@ function suites(folder: string): void {
       const main = join(repositoryRoot, 'gpu-worker', 'engine', 'llama-cpp', 'main.ts');
       const flags = ['--model', runtime().model, '--addon', llamaCppAddon(folder), '--context', '1024'];
       // The file that the worker's engine made is there already.
-      const cache = join(started.home, 'gguf');
-      const child = spawn(process.execPath, [main, ...flags, '--cache', cache, '--max-running', '1'], {
+      const cache = join(shared, 'gguf');
+      flags.push('--cache', cache, '--max-running', '1', '--threads', '1');
+      const child = spawn(process.execPath, [main, ...flags], {
         stdio: ['pipe', 'pipe', 'inherit'],
         timeout: START_LIMIT_MS,
       });
