@@ -27,10 +27,8 @@ const TokenizerFile = z.looseObject({
 /** What the file holds, once it is known to fit. Throws `setup_failed` that says what does not. */
 export async function checkGguf(file: string, folder: string, shape: ModelShape): Promise<GgufHeader> {
   const header = await readGgufHeader(file);
-  for (const [key, wanted] of expected(shape)) {
-    const found = header.metadata.get(`${shape.architecture}.${key}`);
-    // Converters leave out what is llama.cpp's own default.
-    if (found === undefined && OPTIONAL.has(key)) continue;
+  for (const [key, wanted, byDefault] of expected(shape)) {
+    const found = header.metadata.get(`${shape.architecture}.${key}`) ?? byDefault;
     if (typeof found !== 'number' || Math.abs(found - wanted) > SIZE_TOLERANCE * Math.abs(wanted))
       throw misfit(file, folder, `${key} is ${String(found)} there and ${wanted} here`);
   }
@@ -45,18 +43,17 @@ export async function checkGguf(file: string, folder: string, shape: ModelShape)
   return header;
 }
 
-const OPTIONAL: ReadonlySet<string> = new Set(['attention.key_length', 'rope.freq_base']);
-
-function expected(shape: ModelShape): [string, number][] {
+/** Third is what llama.cpp takes where a file says nothing. */
+function expected(shape: ModelShape): [key: string, wanted: number, byDefault?: number][] {
   return [
     ['embedding_length', shape.hidden],
     ['block_count', shape.layers],
     ['feed_forward_length', shape.intermediate],
     ['attention.head_count', shape.heads],
     ['attention.head_count_kv', shape.kvHeads],
-    ['attention.key_length', shape.headSize],
+    ['attention.key_length', shape.headSize, shape.hidden / shape.heads],
     ['attention.layer_norm_rms_epsilon', shape.epsilon],
-    ['rope.freq_base', shape.ropeTheta],
+    ['rope.freq_base', shape.ropeTheta, 10_000],
   ];
 }
 
