@@ -27,14 +27,14 @@ const TokenizerFile = z.looseObject({
 /** What the file holds, once it is known to fit. Throws `setup_failed` that says what does not. */
 export async function checkGguf(file: string, folder: string, shape: ModelShape): Promise<GgufHeader> {
   const header = await readGgufHeader(file);
+  const family = header.metadata.get('general.architecture');
+  if (family !== shape.architecture)
+    throw misfit(file, folder, `it is of the family ${String(family)}, not ${shape.architecture}`);
   for (const [key, wanted, byDefault] of expected(shape)) {
     const found = header.metadata.get(`${shape.architecture}.${key}`) ?? byDefault;
     if (typeof found !== 'number' || Math.abs(found - wanted) > SIZE_TOLERANCE * Math.abs(wanted))
       throw misfit(file, folder, `${key} is ${String(found)} there and ${wanted} here`);
   }
-  const family = header.metadata.get('general.architecture');
-  if (family !== shape.architecture)
-    throw misfit(file, folder, `it is of the family ${String(family)}, not ${shape.architecture}`);
   const [rows, width] = header.tensors.get('token_embd.weight')?.shape ?? [];
   if (rows !== shape.vocabulary || width !== shape.hidden)
     throw misfit(file, folder, `its vocabulary is of ${String(rows)} tokens, not ${shape.vocabulary}`);
@@ -68,7 +68,7 @@ async function compareTokens(file: string, folder: string, { metadata }: GgufHea
   const pieces: [string, number][] = Array.isArray(model.vocab)
     ? model.vocab.map(([piece], id) => [piece, id])
     : Object.entries(model.vocab);
-  const own = new Map([...pieces.map(([text, id]) => [id, text] as const)]);
+  const own = new Map(pieces.map(([text, id]) => [id, text]));
   for (const { id, content } of added_tokens) own.set(id, content);
   let others = 0;
   for (const [id, text] of own) if (theirs[id] !== text) others += 1;

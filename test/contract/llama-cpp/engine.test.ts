@@ -5,11 +5,13 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { checkGguf } from '../../../gpu-worker/engine/llama-cpp/check-gguf.ts';
+import { readModelShape } from '../../../gpu-worker/engine/llama-cpp/model-shape.ts';
 import { pythonFolder } from '../../../gpu-worker/python-process.ts';
 import { llamaCppAddon } from '../../../gpu-worker/setup/llama-cpp.mjs';
 import { type Flaw, modelSizes, writeAdapter, writeFullAdapter } from '../../fixtures/adapter.ts';
@@ -103,6 +105,18 @@ function suites(folder: string): void {
       } finally {
         await quantised.close();
       }
+    });
+
+    test('LLAMA-4: a file that means other words by its ids is refused', async () => {
+      const { model } = runtime();
+      const other = join(scratch, 'other');
+      await mkdir(other);
+      for (const name of ['config.json', 'model.safetensors'])
+        await symlink(join(model, name), join(other, name));
+      const vocabulary = { vocab: { one: 0, other: 1, tokenizer: 2 } };
+      await writeFile(join(other, 'tokenizer.json'), JSON.stringify({ model: vocabulary }));
+      const checked = async () => checkGguf(await defaultGguf(), other, await readModelShape(other));
+      await assert.rejects(checked, { code: 'setup_failed', message: /3 of 3 tokens are others/ });
     });
 
     test('LLAMA-8: other weights are refused with a code, and the old ones go on serving', async () => {

@@ -113,6 +113,10 @@ describe('a model folder as a GGUF file', () => {
     await refusedBy(/output_norm.*another training/);
     await writeModel({ num_hidden_layers: 2 });
     await refusedBy(/block_count is 1 there and 2/);
+    await writeModel({ model_type: 'qwen2' });
+    await refusedBy(/family llama, not qwen2/);
+    await writeModel({ rope_theta: 500_000 });
+    await refusedBy(/freq_base is 10000 there and 500000/);
     await writeModel({ vocab_size: 5 });
     await refusedBy(/3 tokens, not 5/);
     await writeFile(file, 'no such thing');
