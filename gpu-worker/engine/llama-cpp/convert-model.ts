@@ -1,10 +1,11 @@
 /**
- * A Hugging Face folder as the GGUF file that llama.cpp serves: the same weights in the same type, vectors in float32, as
- * llama.cpp wants them. Without a tokenizer: ids come from the model folder's own, so that nothing is carried over that
+ * A Hugging Face folder as the GGUF file that llama.cpp serves: the same weights in the same type, but for vectors, which
+ * it wants in float32, and bfloat16, which becomes float16 (halves.ts). Without a tokenizer: ids come from the model folder's own, so that nothing is carried over that
  * could differ.
  */
 import { basename } from 'node:path';
 import { type GgufTensor, type MetadataValue, writeGguf } from './gguf.ts';
+import { toHalves } from './halves.ts';
 import { linears, type ModelShape, NORMS, refused, turnRows } from './model-shape.ts';
 import { readChunks, readFloats, readWhole, type StoredTensor, tensorsIn } from './safetensors.ts';
 
@@ -56,11 +57,19 @@ function carried(name: string, tensor: StoredTensor, turnedHeads: number | null)
     };
     return { name, shape, type: 'F32', chunks: read };
   }
-  if (turnedHeads === null) return { name, shape, type: dtype, chunks: () => readChunks(tensor) };
-  const turned = async function* () {
-    yield turnRows(await readWhole(tensor), tensor.sizeBytes / (shape[0] ?? 1), turnedHeads);
+  const own = async function* () {
+    if (turnedHeads === null) yield* readChunks(tensor);
+    else yield turnRows(await readWhole(tensor), tensor.sizeBytes / (shape[0] ?? 1), turnedHeads);
   };
-  return { name, shape, type: dtype, chunks: turned };
+  if (dtype !== 'BF16') return { name, shape, type: dtype, chunks: own };
+  const halves = async function* () {
+    for await (const chunk of own()) {
+      if (!toHalves(chunk))
+        throw refused(`${tensor.file}: ${name} holds numbers that float16 does not reach`);
+      yield chunk;
+    }
+  };
+  return { name, shape, type: 'F16', chunks: halves };
 }
 
 function vector(name: string, values: Float32Array): GgufTensor {

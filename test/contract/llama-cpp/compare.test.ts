@@ -19,8 +19,9 @@ import { assertClose, logprobsOf, outputLogprobs } from '../engine-assertions.ts
 import { EngineClient } from '../engine-client.ts';
 
 const START_LIMIT_MS = 240_000;
-/** Of a logprob, in nats, where both compute in float32. */
+/** Of a logprob, in nats, where both compute in float32; and where llama.cpp's weights and cache are float16. */
 const TOLERANCE = 1e-3;
+const HALF_TOLERANCE = 0.02;
 const PROMPTS = [
   'The capital of France is',
   'def fibonacci(n):\n    """The n-th number."""\n',
@@ -34,16 +35,17 @@ const folder = found.kind === 'here' ? found.path : '';
 
 describe('llama.cpp beside the embedded engine', { timeout: 480_000, skip: missing }, () => {
   test('LLAMA-7: it answers as the embedded engine does, and its logprobs are the same within 0.001', async (t) => {
-    const worst = await compareEngines(runtime().model, PROMPTS);
+    const worst = await compareEngines(runtime().model, PROMPTS, TOLERANCE);
     t.diagnostic(`largest difference ${worst.toFixed(5)}`);
   });
 
   for (const family of ['llama', 'qwen2', 'qwen3'] as const)
-    test(`LLAMA-7: so it does for ${family}`, async (t) => {
+    test(`LLAMA-7: so it does for ${family}${family === 'qwen2' ? ' in float16, within 0.02' : ''}`, async (t) => {
       const model = await mkdtemp(join(tmpdir(), `apprentice-${family}-`));
       try {
         await writeTinyFamily(family, model);
-        const worst = await compareEngines(model, PROMPTS.slice(0, 2));
+        const tolerance = family === 'qwen2' ? HALF_TOLERANCE : TOLERANCE;
+        const worst = await compareEngines(model, PROMPTS.slice(0, 2), tolerance);
         t.diagnostic(`largest difference ${worst.toFixed(5)}`);
       } finally {
         await rm(model, { recursive: true });
@@ -65,7 +67,7 @@ async function startEmbedded(model: string): Promise<{ url: string; close: () =>
 }
 
 /** Greedy answers of both, and how both score them, with an adapter on every layer and without. */
-async function compareEngines(model: string, prompts: readonly string[]): Promise<number> {
+async function compareEngines(model: string, prompts: readonly string[], tolerance: number): Promise<number> {
   const scratch = await mkdtemp(join(tmpdir(), 'apprentice-compare-'));
   const adapter = join(scratch, 'adapter');
   await writeFullAdapter(adapter, model, 11);
@@ -82,11 +84,11 @@ async function compareEngines(model: string, prompts: readonly string[]): Promis
         const ask = { text, sampling_params, lora_path, return_logprob: true, logprob_start_len: 0 };
         const [a, b] = [await embedded.generate(ask), await llamaCpp.generate(ask)];
         assert.deepEqual(b.output_ids, a.output_ids, `${lora_path}: ${text}`);
-        assertClose(outputLogprobs(b), outputLogprobs(a), TOLERANCE);
+        assertClose(outputLogprobs(b), outputLogprobs(a), tolerance);
         const [scoresA, scoresB] = [a, b].map((one) =>
           logprobsOf((one.meta_info.input_token_logprobs ?? []).slice(1)),
         );
-        assertClose(scoresB ?? [], scoresA ?? [], TOLERANCE);
+        assertClose(scoresB ?? [], scoresA ?? [], tolerance);
         for (const [index, value] of (scoresB ?? []).entries())
           worst = Math.max(worst, Math.abs((value ?? 0) - (scoresA?.[index] ?? 0)));
       }

@@ -8,6 +8,7 @@ import { checkGguf } from '../../../gpu-worker/engine/llama-cpp/check-gguf.ts';
 import { convertModel, llama3Factors } from '../../../gpu-worker/engine/llama-cpp/convert-model.ts';
 import { type MetadataValue, writeGguf } from '../../../gpu-worker/engine/llama-cpp/gguf.ts';
 import { readF32, readGgufHeader } from '../../../gpu-worker/engine/llama-cpp/gguf-header.ts';
+import { toHalves } from '../../../gpu-worker/engine/llama-cpp/halves.ts';
 import { choose, uniforms } from '../../../gpu-worker/engine/llama-cpp/logits.ts';
 import { readModelShape, turnRows } from '../../../gpu-worker/engine/llama-cpp/model-shape.ts';
 import { toFloats } from '../../../gpu-worker/engine/llama-cpp/safetensors.ts';
@@ -141,6 +142,22 @@ test('LLAMA-2: rows of two heads are turned within each; numbers of 16 bits keep
   assert.deepEqual([one, minusTwo, smallest, infinite], [1, -2, 2 ** -24, Number.POSITIVE_INFINITY]);
   assert.ok(Math.abs((third ?? 0) - 1 / 3) < 1e-3);
   assert.deepEqual([...toFloats(Buffer.from(Uint16Array.from([0x3f80, 0xc040]).buffer), 'BF16')], [1, -3]);
+});
+
+test('LLAMA-2: bfloat16 becomes float16 of the same value, and what that does not reach is told', () => {
+  const bits = (...values: number[]) =>
+    Buffer.from(
+      Uint16Array.from(values, (value) => (new Uint32Array(Float32Array.of(value).buffer)[0] ?? 0) >> 16)
+        .buffer,
+    );
+  const values = [0, 1, -3.015625, 0.15625, 65_280, 2 ** -14, -(2 ** -15), 3 * 2 ** -24];
+  const bytes = bits(...values);
+  assert.ok(toHalves(bytes));
+  assert.deepEqual([...toFloats(bytes, 'F16')], values);
+  const tiny = bits(2 ** -30, 2 ** -24 * 1.25);
+  assert.ok(toHalves(tiny));
+  assert.deepEqual([...toFloats(tiny, 'F16')], [0, 2 ** -24]);
+  for (const beyond of [2 ** 16, Number.POSITIVE_INFINITY, Number.NaN]) assert.ok(!toHalves(bits(1, beyond)));
 });
 
 test('LLAMA-2: llama3 leaves quick frequencies as they are and slows slow ones by the factor', () => {
