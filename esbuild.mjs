@@ -145,6 +145,13 @@ const bundles = {
     format: 'esm',
     banner: { js: `#!/usr/bin/env node\n${requireBanner.js}` },
   },
+  'llama-cpp': {
+    entryPoints: ['gpu-worker/engine/llama-cpp/main.ts'],
+    outfile: 'llama-cpp.mjs',
+    ...node,
+    format: 'esm',
+    banner: requireBanner,
+  },
   setup: {
     entryPoints: ['gpu-worker/setup/main.mjs'],
     outfile: 'setup.mjs',

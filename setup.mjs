@@ -9,6 +9,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SetupError } from './gpu-worker/setup/errors.mjs';
+import { llamaCppStep } from './gpu-worker/setup/llama-cpp.mjs';
 import { modulesMatchLock, nodePath, nodeStep, npm } from './gpu-worker/setup/npm.mjs';
 import { runProcess } from './gpu-worker/setup/run-process.mjs';
 import { checkGit, runtimeOf } from './gpu-worker/setup/runtime.mjs';
@@ -117,6 +118,8 @@ const packageStep = distStep('Extension package (dist/apprentice.vsix)', 'appren
 });
 
 const runtime = runtimeOf(state, join(root, 'gpu-worker', 'python'));
+const llamaCpp = join(state, 'llama-cpp');
+if (process.env['APPRENTICE_ENGINE'] === 'llama-cpp') runtime.steps.push(llamaCppStep(llamaCpp));
 const scripts = [nodeStep(nodeFolder), modulesStep];
 const vscode = vscodeStep(join(state, 'vscode'));
 
@@ -169,6 +172,7 @@ function handOver(args) {
       ...process.env,
       APPRENTICE_PYTHON: runtime.python,
       APPRENTICE_MODEL: runtime.model,
+      APPRENTICE_LLAMA_CPP: process.env['APPRENTICE_LLAMA_CPP'] ?? llamaCpp,
       PATH: `${dirname(node)}${delimiter}${process.env['PATH'] ?? ''}`,
     },
   });

@@ -78,8 +78,9 @@ export class RuntimeSetup implements Disposable {
 
   #setUp(signal: AbortSignal, report: (line: string) => void): Promise<void> {
     const script = join(this.#extensionPath, 'dist', 'setup.mjs');
-    const { home, trainer } = this.#settings();
+    const { home, trainer, engine } = this.#settings();
     const extra = trainer === 'megatron' ? ['--trainer', trainer] : [];
+    if (engine?.kind === 'llama-cpp') extra.push('--engine', engine.kind);
     const child = spawn(process.execPath, [script, '--home', home, ...extra], {
       env: { ...process.env, ELECTRON_RUN_AS_NODE: '1', NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],

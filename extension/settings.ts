@@ -14,7 +14,11 @@ export interface Settings {
   python: string | null;
   model: string | null;
   /** What answers on this machine; null: as the environment or config.json says. */
-  engine: { kind: 'sglang' } | { kind: 'url'; url: string } | null;
+  engine:
+    | { kind: 'llama-cpp'; gguf: string | null }
+    | { kind: 'sglang' }
+    | { kind: 'url'; url: string }
+    | null;
   /** What trains on this machine; null: as config.json says. */
   trainer: TrainerName | null;
 }
@@ -27,13 +31,14 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     home: text('home') ?? homeFolder(env),
     python: text('python') ?? env['APPRENTICE_PYTHON'] ?? null,
     model: text('model') ?? env['APPRENTICE_MODEL'] ?? null,
-    engine: engineSetting(text('worker.engine'), text('worker.engineUrl')),
+    engine: engineSetting(text('worker.engine'), text('worker.engineUrl'), text('worker.gguf')),
     trainer: trainerSetting(),
   };
 }
 
 /** `url` without one is none yet: the server in `config.json` may have it. */
-function engineSetting(kind: string | null, url: string | null): Settings['engine'] {
+function engineSetting(kind: string | null, url: string | null, gguf: string | null): Settings['engine'] {
+  if (kind === 'llama-cpp') return { kind, gguf };
   if (kind === 'sglang') return { kind };
   return kind === 'url' ? { kind, url: url ?? '' } : null;
 }
@@ -76,6 +81,9 @@ export function serverEnvironment(settings: Settings, worker: string | null): Re
     ...(settings.model === null ? {} : { APPRENTICE_MODEL: settings.model }),
     ...(settings.engine === null ? {} : { APPRENTICE_ENGINE: settings.engine.kind }),
     ...(settings.engine?.kind === 'url' ? { APPRENTICE_ENGINE_URL: settings.engine.url } : {}),
+    ...(settings.engine?.kind === 'llama-cpp' && settings.engine.gguf !== null
+      ? { APPRENTICE_GGUF: settings.engine.gguf }
+      : {}),
     ...(settings.trainer === null ? {} : { APPRENTICE_TRAINER: settings.trainer }),
   };
 }

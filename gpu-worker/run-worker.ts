@@ -61,12 +61,25 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   const { home, logs, model, python, threads, maxRunning, device, trainer, key, tls, hosts } = settings;
   const log = logFile(join(logs, 'gpu-worker.log'));
   const baseModel = await baseModelName(model);
-  const tokenizer = await loadTokenizer(model);
+  const tokenizer = await loadTokenizer(
+    model,
+    settings.engine.kind === 'llama-cpp' ? settings.engine.context : undefined,
+  );
   const engineLog = logFile(join(logs, 'engine.log'));
   const { engine, ownRoutes } = await createWorkerEngine({
-    ...{ choice: settings.engine, tokenizer, python, model, threads, maxRunning, device, log: engineLog },
+    ...{
+      choice: settings.engine,
+      tokenizer,
+      home,
+      python,
+      model,
+      threads,
+      maxRunning,
+      device,
+      log: engineLog,
+    },
   });
-  const judging = { python, threads, maxRunning, device, log: engineLog };
+  const judging = { home, python, threads, maxRunning, device, log: engineLog };
   const judge = settings.judge === null ? null : await createJudgeEngine(settings.judge, judging);
   const trainerLog = logFile(join(logs, 'trainer.log'));
   const training = { python, model, threads, device, log: trainerLog };

@@ -18,6 +18,16 @@ export const EngineConfig = z.preprocess(
   z.discriminatedUnion('kind', [
     /** Our own, small models, with or without a GPU. */
     z.strictObject({ kind: z.literal('embedded') }),
+    /** llama.cpp on the processor: models of some billion parameters, without a GPU. */
+    z.strictObject({
+      kind: z.literal('llama-cpp'),
+      /** What is served, of the very model in the model folder; null: it is made from that folder. */
+      gguf: z.string().min(1).nullable().default(null),
+      /** Where the set-up put llama.cpp; null: APPRENTICE_LLAMA_CPP, else `<home>/runtime/llama-cpp`. */
+      folder: z.string().min(1).nullable().default(null),
+      /** Tokens of a request and its answer, at most. */
+      context: z.number().int().min(256).max(1_048_576).default(8192),
+    }),
     /** `sglang.launch_server`, started, restarted and ended by the worker. */
     z.strictObject({
       kind: z.literal('sglang'),
@@ -48,15 +58,21 @@ export const EngineConfig = z.preprocess(
 export type EngineConfig = z.infer<typeof EngineConfig>;
 
 /**
- * The engine by the environment (APPRENTICE_ENGINE, APPRENTICE_ENGINE_URL), which VS Code's settings fill; where the
- * file names the same kind, the rest of it holds. Throws `invalid_request` for a kind or a URL that is none.
+ * The engine by the environment (APPRENTICE_ENGINE, APPRENTICE_ENGINE_URL, APPRENTICE_GGUF), which VS Code's settings
+ * fill; where the file names the same kind, the rest of it holds. Throws `invalid_request` for a kind or a URL that is
+ * none.
  */
 export function chosenEngine(config: EngineConfig, env: NodeJS.ProcessEnv): EngineConfig {
   const kind = env['APPRENTICE_ENGINE'];
   const url = env['APPRENTICE_ENGINE_URL'];
+  const gguf = env['APPRENTICE_GGUF'];
   if (!kind) return config;
   const base = config.kind === kind ? config : { kind };
-  const parsed = EngineConfig.safeParse(kind === 'url' && url ? { ...base, urls: [url] } : base);
+  const parsed = EngineConfig.safeParse({
+    ...base,
+    ...(kind === 'url' && url ? { urls: [url] } : {}),
+    ...(kind === 'llama-cpp' && gguf ? { gguf } : {}),
+  });
   if (parsed.success) return parsed.data;
   throw new ApprenticeError(
     'invalid_request',
@@ -67,14 +83,20 @@ export function chosenEngine(config: EngineConfig, env: NodeJS.ProcessEnv): Engi
 
 /**
  * What the gpu-worker is started with for it: flags (gpu-worker/engine/choice.ts), and keys, which are no arguments.
- * `judgeModel`: the folder of a second model, for votes.
+ * `judgeModel`: the folder of a second model, for votes. `llamaCpp`: where the set-up puts that engine.
  */
 export function engineArguments(
   engine: EngineConfig,
   judgeModel: string | null,
+  llamaCpp: string,
 ): { flags: string[]; env: Record<string, string> } {
   const judge = judgeModel === null ? [] : ['--judge-model', judgeModel];
   if (engine.kind === 'embedded') return { flags: judge, env: {} };
+  if (engine.kind === 'llama-cpp') {
+    const gguf = engine.gguf === null ? [] : ['--gguf', engine.gguf];
+    const place = ['--llama-cpp', engine.folder ?? llamaCpp, '--context', String(engine.context)];
+    return { flags: [...judge, '--engine', engine.kind, ...place, ...gguf], env: {} };
+  }
   const flags = [...judge, '--engine', engine.kind, '--max-adapters', String(engine.maxAdapters)];
   if (engine.routerPython !== null) flags.push('--router-python', engine.routerPython);
   if (engine.kind === 'url') {

@@ -34,6 +34,7 @@ export function configuredWorker(
     engine: engineArguments(
       chosenEngine(engine, env),
       config.judge.kind === 'worker' ? config.judge.model : null,
+      env['APPRENTICE_LLAMA_CPP'] ?? join(home, 'runtime', 'llama-cpp'),
     ),
     metrics: config.telemetry.metrics,
     log: log.info,

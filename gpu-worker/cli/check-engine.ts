@@ -1,10 +1,15 @@
 /** What `--check` says of an engine that is not our own: the package that is started, the servers that run already. */
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { toApprenticeError } from '../../agent-server/protocol/errors.ts';
-import type { SglangChoice, UrlChoice } from '../engine/choice.ts';
+import type { LlamaCppChoice, SglangChoice, UrlChoice } from '../engine/choice.ts';
+import { loadAddon } from '../engine/llama-cpp/addon.ts';
+import { checkGguf } from '../engine/llama-cpp/check-gguf.ts';
+import { readModelShape } from '../engine/llama-cpp/model-shape.ts';
 import { ModelList } from '../engine/sglang/attached-server.ts';
 import { callJson } from '../engine/sglang/client.ts';
+import { llamaCppAddon } from '../setup/llama-cpp.mjs';
 import type { Finding } from './check.ts';
 import type { Options } from './options.ts';
 
@@ -20,10 +25,14 @@ const PROGRAM = 'import importlib.metadata, sys; print(importlib.metadata.versio
 export async function engineFindings({
   engine,
   python,
-}: Pick<Options, 'engine' | 'python'>): Promise<Finding[]> {
+  home,
+  model,
+}: Pick<Options, 'engine' | 'python' | 'home' | 'model'>): Promise<Finding[]> {
   switch (engine.kind) {
     case 'embedded':
       return [];
+    case 'llama-cpp':
+      return await llamaCppFindings(engine, model, engine.folder ?? join(home, 'runtime', 'llama-cpp'));
     case 'sglang': {
       const own = engine.python ?? python;
       const found = await packageFinding('sglang', own, SGLANG_VERSION, '--engine-python');
@@ -32,6 +41,25 @@ export async function engineFindings({
     case 'url':
       return [...(await serverFindings(engine)), ...(await routerFindings(engine, engine.urls.length))];
   }
+}
+
+async function llamaCppFindings({ gguf }: LlamaCppChoice, model: string, folder: string): Promise<Finding[]> {
+  const looked = async (what: string, found: string, look: () => Promise<unknown>): Promise<Finding> => {
+    try {
+      await look();
+      return { kind: 'ok', what, found, remedy: '' };
+    } catch (thrown) {
+      const { message, remedy } = toApprenticeError(thrown);
+      return { kind: 'fault', what, found: message, remedy };
+    }
+  };
+  return [
+    await looked('llama.cpp', folder, () => loadAddon(llamaCppAddon(folder), () => {})),
+    await looked('GGUF', gguf ?? `made of ${model} at the first start`, async () => {
+      const shape = await readModelShape(model);
+      if (gguf !== null) await checkGguf(gguf, model, shape);
+    }),
+  ];
 }
 
 async function packageFinding(name: string, python: string, wanted: string, flag: string): Promise<Finding> {

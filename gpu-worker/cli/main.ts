@@ -8,6 +8,7 @@ import { ApprenticeError, toApprenticeError } from '../../agent-server/protocol/
 import { formatPairing } from '../../agent-server/protocol/pairing.ts';
 import { pythonFolder } from '../python-process.ts';
 import { runWorker } from '../run-worker.ts';
+import { llamaCppStep } from '../setup/llama-cpp.mjs';
 import { runtimeOf } from '../setup/runtime.mjs';
 import { setUp } from '../setup/set-up.mjs';
 import { certificateFor } from './certificate.ts';
@@ -44,13 +45,15 @@ async function main(): Promise<number | 'running'> {
   }
 }
 
-async function setUpRuntime({ home, trainer }: Options): Promise<number> {
+async function setUpRuntime({ home, trainer, engine }: Options): Promise<number> {
   const folder = join(home, 'runtime');
   process.stdout.write(
     `Python packages and the default model go into ${folder}: 1.8 GB, several more with an NVIDIA GPU.\n`,
   );
   const { steps, megatronSteps } = runtimeOf(folder, pythonFolder());
-  await setUp([...steps, ...(trainer.kind === 'megatron' ? megatronSteps : [])], folder);
+  const wanted = [...steps, ...(trainer.kind === 'megatron' ? megatronSteps : [])];
+  if (engine.kind === 'llama-cpp') wanted.push(llamaCppStep(engine.folder ?? join(folder, 'llama-cpp')));
+  await setUp(wanted, folder);
   process.stdout.write('Set up. Look with apprentice-worker --check, start with apprentice-worker.\n');
   return 0;
 }

@@ -1,10 +1,20 @@
-/** Which engine a worker runs, read from flags: its own, SGLang as its children, or servers that run already. */
+/** Which engine a worker runs, read from flags: its own, llama.cpp, SGLang as its children, or servers that run already. */
 import { z } from 'zod';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 
 const MAX_ENGINES = 64;
 
-export type EngineChoice = { kind: 'embedded' } | SglangChoice | UrlChoice;
+export type EngineChoice = { kind: 'embedded' } | LlamaCppChoice | SglangChoice | UrlChoice;
+
+export interface LlamaCppChoice {
+  kind: 'llama-cpp';
+  /** What is served, of the model in the model folder; null: it is made from that folder. */
+  gguf: string | null;
+  /** Where the set-up put llama.cpp; null: `runtime/llama-cpp` of the worker's home folder. */
+  folder: string | null;
+  /** Tokens of a request and its answer, at most: memory is taken for them at the start. */
+  context: number;
+}
 
 interface Shared {
   /** Interpreter with sglang-router, which stands before several; null: requests go to them by turns. */
@@ -39,7 +49,11 @@ export interface UrlChoice extends Shared {
 const text = { type: 'string' } as const;
 
 /** Of ENGINE_FLAGS, in `--help`. */
-export const ENGINE_USAGE = `  --engine KIND            embedded; sglang: started and restarted here; url: servers of SGLang that run already (embedded)
+export const ENGINE_USAGE = `  --engine KIND            embedded; llama-cpp; sglang: started and restarted here; url: servers of SGLang that
+                           run already (embedded)
+  --gguf FILE              with llama-cpp: what it serves, of the very model in --model (made from that folder)
+  --context N              with llama-cpp: tokens of a request and its answer, at most (8192)
+  --llama-cpp DIR          where --setup put it (HOME/runtime/llama-cpp)
   --engine-python FILE     with sglang (the same as --python)
   --engines N              servers of SGLang, each on GPUs of its own (1)
   --gpus-per-engine N      (1)
@@ -58,6 +72,9 @@ export const ENGINE_USAGE = `  --engine KIND            embedded; sglang: starte
 /** For `parseArgs`. */
 export const ENGINE_FLAGS = {
   engine: text,
+  gguf: text,
+  context: text,
+  'llama-cpp': text,
   engines: text,
   'gpus-per-engine': text,
   'engine-python': text,
@@ -74,7 +91,10 @@ export const ENGINE_FLAGS = {
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const Flags = z.object({
-  engine: z.enum(['embedded', 'sglang', 'url']).default('embedded'),
+  engine: z.enum(['embedded', 'llama-cpp', 'sglang', 'url']).default('embedded'),
+  gguf: z.string().min(1).nullable().default(null),
+  context: count(256, 1_048_576).default(8192),
+  'llama-cpp': z.string().min(1).nullable().default(null),
   engines: count(1, MAX_ENGINES).default(1),
   'gpus-per-engine': count(1, 64).default(1),
   'engine-python': z.string().min(1).nullable().default(null),
@@ -103,9 +123,12 @@ export function readEngineChoice(values: Record<string, unknown>, env: NodeJS.Pr
   const shared: Shared = { routerPython: flags['router-python'], maxAdapters: flags['max-adapters'] };
   if (flags.engine !== 'url' && flags['engine-url'].length > 0)
     throw wrong('--engine-url goes with --engine url');
+  if (flags.engine !== 'llama-cpp' && flags.gguf !== null) throw wrong('--gguf goes with --engine llama-cpp');
   switch (flags.engine) {
     case 'embedded':
       return { kind: 'embedded' };
+    case 'llama-cpp':
+      return { kind: flags.engine, gguf: flags.gguf, folder: flags['llama-cpp'], context: flags.context };
     case 'url':
       if (flags['engine-url'].length === 0) throw wrong('--engine url needs an --engine-url');
       return {
@@ -134,7 +157,7 @@ export function readEngineChoice(values: Record<string, unknown>, env: NodeJS.Pr
 /** A second engine, for the votes of a judge: one server, no adapters. */
 export interface JudgeChoice {
   model: string;
-  engine: Exclude<EngineChoice, UrlChoice>;
+  engine: { kind: 'embedded' } | SglangChoice;
 }
 
 /**

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import type { EngineChoice } from './choice.ts';
 import { createEngine, type EngineOptions } from './embedded-engine.ts';
+import { createLlamaCppEngine } from './llama-cpp/create.ts';
 import { AttachedServer } from './sglang/attached-server.ts';
 import { SGLANG_ENVIRONMENT, sglangFlags } from './sglang/flags.ts';
 import { Fleet } from './sglang/fleet.ts';
@@ -22,6 +23,8 @@ const SGLANG_READY_LIMIT_MS = 30 * 60_000;
 export interface CreateOptions extends EngineOptions {
   choice: EngineChoice;
   tokenizer: ModelTokenizer;
+  /** The worker's: what an engine makes for itself is kept there. */
+  home: string;
   /** Beside the process's own, for servers that are started. */
   env?: Readonly<Record<string, string>>;
 }
@@ -38,6 +41,8 @@ export interface CreatedEngine {
 export async function createWorkerEngine(options: CreateOptions): Promise<CreatedEngine> {
   const { choice, tokenizer, model, log } = options;
   if (choice.kind === 'embedded') return { engine: createEngine(options), ownRoutes: new Hono() };
+  if (choice.kind === 'llama-cpp')
+    return { engine: createLlamaCppEngine(choice, options), ownRoutes: new Hono() };
   const several = (choice.kind === 'url' ? choice.urls.length : choice.count) > 1;
   const env = options.env ?? {};
   // One for all that are asked: a router hands on the one that it was given.

@@ -1,11 +1,12 @@
 /**
- * The Python engine as the worker sees it: requests as event streams, commands as promises, crashes as errors.
- * Tokens only; text lives in `tokenizer.ts` and HTTP in `routes.ts`.
+ * An engine of ours as the worker sees it, our Python or llama.cpp in a process of its own: requests as event streams,
+ * commands as promises, crashes as errors. Tokens only; text lives in `tokenizer.ts` and HTTP in `routes.ts`.
  */
 import { randomUUID } from 'node:crypto';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import type { ProcessState } from '../../agent-server/protocol/link.ts';
-import { PythonProcess } from '../python-process.ts';
+import { LineProcess, type Program } from '../line-process.ts';
+import { pythonProgram } from '../python-process.ts';
 import { type Command, EngineEvent, type EngineReady, type RequestEvent, type Submit } from './messages.ts';
 import type { WorkerEngine } from './token-engine.ts';
 
@@ -27,6 +28,16 @@ export interface EngineOptions {
   log: (line: string) => void;
 }
 
+/** The program that speaks messages.ts. */
+export interface EngineProcess {
+  /** A Hugging Face model folder. */
+  model: string;
+  program: Program;
+  /** Without it, five minutes. */
+  readyTimeoutMs?: number;
+  log: (line: string) => void;
+}
+
 interface Stream {
   /** Its first event has come. */
   started: boolean;
@@ -40,7 +51,7 @@ type Ask<C = Command> = C extends { id: string } ? Omit<C, 'id'> : never;
 
 export class EmbeddedEngine implements WorkerEngine {
   readonly model: string;
-  readonly #process: PythonProcess<EngineEvent>;
+  readonly #process: LineProcess<EngineEvent>;
   readonly #streams = new Map<string, Stream>();
   readonly #replies = new Map<
     string,
@@ -50,19 +61,16 @@ export class EmbeddedEngine implements WorkerEngine {
   #epoch = randomUUID();
   #info: EngineReady | null = null;
 
-  constructor(options: EngineOptions) {
-    this.model = options.model;
-    const threads = options.threads === null ? [] : ['--threads', String(options.threads)];
-    const device = ['--device', options.device ?? 'cpu'];
-    this.#process = new PythonProcess({
+  constructor({ model, program, readyTimeoutMs, log }: EngineProcess) {
+    this.model = model;
+    this.#process = new LineProcess({
       name: 'engine',
-      python: options.python,
-      module: 'apprentice_worker.engine',
-      args: ['--model', options.model, '--max-running', String(options.maxRunning), ...threads, ...device],
+      ...program,
+      ...(readyTimeoutMs !== undefined && { readyTimeoutMs }),
       event: EngineEvent,
       unavailable: 'engine_unavailable',
       niceness: 0,
-      log: options.log,
+      log,
       onEvent: (event) => this.#onEvent(event),
       onExit: (error) => this.#onExit(error),
     });
@@ -95,7 +103,7 @@ export class EmbeddedEngine implements WorkerEngine {
     return this.#process.state();
   }
 
-  /** The Python process while it lives. */
+  /** The process while it lives. */
   pid(): number | null {
     return this.#process.pid();
   }
@@ -191,7 +199,7 @@ export class EmbeddedEngine implements WorkerEngine {
 
   async unloadAdapter(name: string, signal: AbortSignal): Promise<void> {
     const gone = this.#ask({ type: 'unload_adapter', name }, signal);
-    // From here on Python refuses new requests for it, however long the running ones take.
+    // From here on the process refuses new requests for it, however long the running ones take.
     this.#adapters.delete(name);
     await gone;
   }
@@ -268,5 +276,9 @@ function refusal(event: Extract<EngineEvent, { type: 'finish' }>): ApprenticeErr
 }
 
 export function createEngine(options: EngineOptions): EmbeddedEngine {
-  return new EmbeddedEngine(options);
+  const { python, model, maxRunning, log } = options;
+  const threads = options.threads === null ? [] : ['--threads', String(options.threads)];
+  const device = ['--device', options.device ?? 'cpu'];
+  const args = ['--model', model, '--max-running', String(maxRunning), ...threads, ...device];
+  return new EmbeddedEngine({ model, log, program: pythonProgram(python, 'apprentice_worker.engine', args) });
 }

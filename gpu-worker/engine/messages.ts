@@ -1,4 +1,4 @@
-/** What crosses the pipe between the gpu-worker and `python -m apprentice_worker.engine`, one JSON object a line. */
+/** What crosses the pipe between the gpu-worker and an engine of ours (`apprentice_worker.engine`, llama-cpp/main.ts), one JSON object a line. */
 import { z } from 'zod';
 
 /** Tokens in: everything about one request that the model needs. Text and stop strings stay in TypeScript. */

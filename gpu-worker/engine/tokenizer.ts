@@ -53,8 +53,14 @@ export class ModelTokenizer {
   }
 }
 
-/** Reads a Hugging Face model folder. Throws setup_failed naming the file that is missing or malformed. */
-export async function loadTokenizer(folder: string): Promise<ModelTokenizer> {
+/**
+ * Reads a Hugging Face model folder. `contextLimit`: tokens that the engine takes, where that is less than the model
+ * does. Throws setup_failed naming the file that is missing or malformed.
+ */
+export async function loadTokenizer(
+  folder: string,
+  contextLimit: number = Number.POSITIVE_INFINITY,
+): Promise<ModelTokenizer> {
   const tokenizer = await readJson(join(folder, 'tokenizer.json'), z.record(z.string(), z.unknown()));
   const config = await readJson(join(folder, 'tokenizer_config.json'), z.record(z.string(), z.unknown()));
   const model = await readJson(join(folder, 'config.json'), ModelConfig);
@@ -77,7 +83,7 @@ export async function loadTokenizer(folder: string): Promise<ModelTokenizer> {
     config,
     chatTemplate,
     eosTokenIds: eos === null || eos === undefined ? [] : [eos].flat(),
-    contextLength: model.max_position_embeddings,
+    contextLength: Math.min(model.max_position_embeddings, contextLimit),
   });
 }
 

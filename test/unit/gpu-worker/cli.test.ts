@@ -147,6 +147,11 @@ test('CLI-7: --check looks for SGLang and its router, and asks servers that run 
   assert.equal(refused?.kind, 'fault');
   assert.match(refused?.remedy ?? '', /APPRENTICE_ENGINE_KEY/);
   assert.deepEqual(await engineFindings(readOptions([], {})), []);
+  const [binary, gguf] = await engineFindings(
+    readOptions(['--engine', 'llama-cpp', '--llama-cpp', '/none', '--model', '/no-model'], {}),
+  );
+  assert.deepEqual([binary?.kind, gguf?.kind], ['fault', 'fault']);
+  assert.match(binary?.remedy ?? '', /--setup --engine llama-cpp/);
   for (const flag of Object.keys(ENGINE_FLAGS)) assert.ok(USAGE.includes(`--${flag}`), flag);
 });
 

@@ -19,7 +19,7 @@ function arrives(engine: unknown, env: NodeJS.ProcessEnv = {}): EngineChoice {
     worker.kind === 'local' ? worker.engine : { kind: 'embedded' },
     env,
   );
-  const told = engineArguments(chosen, null);
+  const told = engineArguments(chosen, null, '/home/runtime/llama-cpp');
   const { values } = parseArgs({ args: told.flags, options: ENGINE_FLAGS });
   return readEngineChoice(values, { ...told.env, ...env });
 }
@@ -51,6 +51,18 @@ test('SGLANG-13: what config.json says of the engine is what the worker runs, to
   });
 });
 
+test('LLAMA-1: what config.json and the settings say of llama.cpp arrives, and without them what the set-up made', () => {
+  const kind = 'llama-cpp';
+  const plain = { kind, gguf: null, folder: '/home/runtime/llama-cpp', context: 8192 };
+  assert.deepEqual(arrives(kind), plain);
+  const whole = { kind, gguf: '/m/model-q4_k_m.gguf', folder: '/opt/llama-cpp', context: 4096 };
+  assert.deepEqual(arrives(whole), whole);
+  const set = { APPRENTICE_ENGINE: kind, APPRENTICE_GGUF: '/n/model.gguf' };
+  assert.deepEqual(arrives(undefined, set), { ...plain, gguf: '/n/model.gguf' });
+  assert.deepEqual(arrives(whole, set), { ...whole, gguf: '/n/model.gguf' });
+  assert.throws(() => readEngineChoice({ gguf: '/m.gguf' }, {}), { message: /--engine llama-cpp/ });
+});
+
 test('SGLANG-13: the environment, which the settings fill, wins, and the file completes it', () => {
   const attached = arrives(undefined, {
     APPRENTICE_ENGINE: 'url',
@@ -77,7 +89,7 @@ test('SGLANG-13: flags that contradict one another are refused by name', () => {
 
 test('JUDGE-16: a second model has an engine of its own, on GPUs behind those of the first', () => {
   assert.equal(readJudgeChoice({}, {}), null);
-  const { flags } = engineArguments({ kind: 'embedded' }, '/models/judge');
+  const { flags } = engineArguments({ kind: 'embedded' }, '/models/judge', '/none');
   const { values } = parseArgs({ args: flags, options: ENGINE_FLAGS });
   assert.deepEqual(readJudgeChoice(values, {}), { model: '/models/judge', engine: { kind: 'embedded' } });
   const judge = readJudgeChoice(
