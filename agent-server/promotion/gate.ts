@@ -55,11 +55,11 @@ export class Gate {
         return found;
       };
       const its = await means(candidate.version);
-      const serving = await means(lease.version);
-      const differences = its.map((mean, index) => mean - (serving[index] ?? mean));
+      const drift = await this.#drift(work, candidate.version);
+      const before = await means(lease.version);
+      const differences = its.map((mean, index) => mean - (before[index] ?? mean));
       this.#keepOnly([candidate.version, lease.version]);
       const interval = bootstrapMean(differences, config.confidence, versionNumber(candidate.version));
-      const drift = await this.#drift(work, candidate.version);
       const drifted = drift !== null && drift > config.maxDriftNats;
       return {
         turns: slice.length,

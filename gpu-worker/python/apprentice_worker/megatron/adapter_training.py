@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from .. import adapter_io
 from ..batch import Hyperparameters
-from ..job import Job
+from ..job import Job, Progress
 from ..optimizer import begin, step
 from . import shards
 from .gradients import Gradient
@@ -62,7 +62,8 @@ class AdapterTraining:
     def step(self) -> None:
         step(self._optimizer)
 
-    def save(self, job: Job, settings: Hyperparameters) -> None:
+    def save(self, job: Job, settings: Hyperparameters, progress: Progress) -> None:
+        progress("saving", 0.0)
         if self._optimizer is None:
             raise RuntimeError("there is nothing to save before a run has begun")
         weights = shards.adapter_weights(self._shards(), self._group)

@@ -12,9 +12,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.distributed import checkpoint
-from torch.distributed.checkpoint import DefaultLoadPlanner, DefaultSavePlanner, StorageWriter
+from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
 from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner, DefaultSavePlanner
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.metadata import (
     ChunkStorageMetadata,
     Metadata,
@@ -24,6 +25,7 @@ from torch.distributed.checkpoint.metadata import (
 )
 from torch.distributed.checkpoint.planner import LoadPlan, SavePlan, TensorWriteData, WriteItem, WriteItemType
 from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
+from torch.distributed.checkpoint.storage import StorageWriter
 
 from ..adapter_io import AdapterMismatch
 
@@ -44,7 +46,7 @@ class Part:
 def save(parts: list[Part], writer: StorageWriter) -> None:
     """All ranks at once, each with its own parts. Raises OSError on all where one fails."""
     try:
-        checkpoint.save({}, storage_writer=writer, planner=SaveParts(parts))
+        state_dict_saver.save({}, storage_writer=writer, planner=SaveParts(parts))
     except CheckpointException as failure:
         raise OSError(first_failure(failure)) from failure
 
@@ -52,8 +54,8 @@ def save(parts: list[Part], writer: StorageWriter) -> None:
 def load(parts: list[Part], folder: Path) -> None:
     """Each rank by itself. Raises AdapterMismatch for tensors that are not there or have another shape, OSError."""
     try:
-        reader = checkpoint.FileSystemReader(folder)
-        checkpoint.load({}, storage_reader=reader, planner=LoadParts(parts, folder.name), no_dist=True)
+        reader, planner = FileSystemReader(folder), LoadParts(parts, folder.name)
+        state_dict_loader.load({}, storage_reader=reader, planner=planner, no_dist=True)
     except CheckpointException as failure:
         for cause, _ in failure.failures.values():
             if isinstance(cause, AdapterMismatch):

@@ -7,11 +7,13 @@ state is under the folder's names too, so that a run over another layout goes on
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.distributed.checkpoint import FileSystemWriter, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.filesystem import FileSystemWriter
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
 
 from . import distributed_files
 from .distributed_files import Part
@@ -86,7 +88,7 @@ def read_state(optimizer: ShardedAdamW, placed: list[Placed], source: Path) -> N
     steps = torch.zeros(1)
     parts = state_parts(optimizer, placed)
     targets = {one.name: torch.empty(one.sizes, dtype=one.dtype) for one in parts}
-    wanted = [Part(**{**vars(one), "tensor": lambda one=one: targets[one.name]}) for one in parts]
+    wanted = [replace(one, tensor=lambda one=one: targets[one.name]) for one in parts]
     distributed_files.load([*wanted, counted(steps)], source)
     for number, kind, tensor in optimizer.state():
         for piece in placed[number].pieces:

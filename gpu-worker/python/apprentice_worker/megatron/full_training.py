@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 
 from ..adapter_io import AdapterMismatch
 from ..batch import Hyperparameters
-from ..job import Job
+from ..job import Job, Progress
 from . import full_folder
 from .families import UnsupportedModel
 from .gradients import Gradient
@@ -64,8 +64,11 @@ class FullTraining:
     def step(self) -> None:
         self._optimizer.step()
 
-    def save(self, job: Job, settings: Hyperparameters) -> None:  # noqa: ARG002
+    def save(self, job: Job, settings: Hyperparameters, progress: Progress) -> None:  # noqa: ARG002
+        progress("saving", 0.0)
         full_folder.write_weights(self._placed, self._stage.folder, job.out, self._making, self._group)
+        # A word in between: who hears nothing for minutes takes a run for dead.
+        progress("saving", 0.5)
         full_folder.write_state(self._optimizer, self._placed, job.optimizer_out)
         self._in_memory = self._making
 

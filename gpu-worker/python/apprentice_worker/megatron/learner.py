@@ -62,8 +62,7 @@ class MegatronLearner:
         progress("loading", 0.0)
         batch = self._group.together(lambda: self._load(job))
         metrics = run_steps(batch, self, progress)
-        progress("saving", 0.0)
-        self._trained.save(job, batch.hyperparameters)
+        self._trained.save(job, batch.hyperparameters, progress)
         return {**metrics, "tokens": batch.token_count, "seconds": time.monotonic() - started}
 
     def _load(self, job: Job) -> Batch:

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from ..batch import Hyperparameters
-from ..job import Job
+from ..job import Job, Progress
 from .gradients import Gradient
 
 
@@ -25,9 +25,9 @@ class Trained(Protocol):
         """One optimizer step; the gradients are gone after it."""
         ...
 
-    def save(self, job: Job, settings: Hyperparameters) -> None:
+    def save(self, job: Job, settings: Hyperparameters, progress: Progress) -> None:
         """Writes `out` and `optimizer_out`; what memory holds is from then on what `out` holds. All ranks at once.
-        Raises OSError on all."""
+        Raises OSError, and what `progress` raises, on all."""
         ...
 
     def base(self) -> AbstractContextManager[None] | None:

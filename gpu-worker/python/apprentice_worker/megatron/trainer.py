@@ -22,6 +22,7 @@ from ..json_lines import JsonLines, Message
 from ..memory import require_memory
 from .families import TrainedWeights, layout_of
 from .group import Group, Layout, join
+from .launch import LAUNCHER
 from .learner import MegatronLearner
 
 log = logging.getLogger("trainer")
@@ -104,7 +105,7 @@ def bytes_a_parameter(layout: Layout, dtype: torch.dtype, weights: TrainedWeight
 
 def end_with_parent() -> None:
     """Ends this rank when what started the group is gone, killed without a chance to end its ranks."""
-    parent = os.getppid()
+    parent = int(os.environ.get(LAUNCHER, os.getppid()))
 
     def look() -> None:
         while os.getppid() == parent:
