@@ -123,6 +123,7 @@ async function start(
     owner: store.storeId(),
     adapters: adaptersFolder,
     known: () => adapters.known(),
+    serving: () => serving.version,
     log: log.warn,
   });
   undo.push(() => link.close());

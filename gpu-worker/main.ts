@@ -1,7 +1,8 @@
 /**
  * The gpu-worker as the agent-server's child: one loopback port of the system's choice, ends with its parent.
  * `--home DIR --logs DIR --model DIR --python FILE [--device NAME] [--threads N] [--max-running N] [--metrics]
- * [--trainer torch|megatron] [--tensor-parallel N] [--pipeline-parallel N] [--data-parallel N]`, the key in APPRENTICE_WORKER_KEY.
+ * [--trainer torch|megatron] [--tensor-parallel N] [--pipeline-parallel N] [--data-parallel N]
+ * [--trained-weights adapter|full]`, the key in APPRENTICE_WORKER_KEY.
  * The engine's flags are read in engine/choice.ts. On a machine of its own it is started by cli.ts.
  */
 import { parseArgs } from 'node:util';
@@ -50,6 +51,7 @@ function readSettings(): Settings & { engine: EngineChoice; judge: JudgeChoice |
       'tensor-parallel': text,
       'pipeline-parallel': text,
       'data-parallel': text,
+      'trained-weights': text,
     },
   });
   const parsed = Settings.safeParse({ ...values, key: process.env['APPRENTICE_WORKER_KEY'] });
@@ -70,8 +72,8 @@ async function main(): Promise<void> {
   if (trainer === null)
     throw new ApprenticeError(
       'invalid_request',
-      'The torch trainer is one process.',
-      'Start the gpu-worker with --trainer megatron for --tensor-parallel, --pipeline-parallel and --data-parallel.',
+      'The torch trainer is one process, and trains adapters.',
+      'Start the gpu-worker with --trainer megatron for --tensor-parallel, --pipeline-parallel, --data-parallel and --trained-weights.',
     );
   const worker = await runWorker({
     ...settings,

@@ -5,6 +5,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { ProcessState } from '../agent-server/protocol/link.ts';
 import { EngineMetrics, type MeasuredEngine } from './engine/metrics.ts';
+import type { WeightPauses } from './engine/weight-pauses.ts';
 import { LinkMetrics } from './link/metrics.ts';
 import { TrainerMetrics } from './trainer/metrics.ts';
 
@@ -17,8 +18,10 @@ export class WorkerMetrics {
   readonly trainer: TrainerMetrics;
   readonly link: LinkMetrics;
 
-  constructor(engine: MeasuredEngine & Process, trainer: Process) {
+  /** `pauses`: of an engine whose versions are all weights, else null. */
+  constructor(engine: MeasuredEngine & Process, trainer: Process, pauses: WeightPauses | null) {
     const registry = new Registry();
+    if (pauses !== null) tellPauses(pauses, registry);
     this.engine = new EngineMetrics(engine, registry);
     this.trainer = new TrainerMetrics(registry);
     this.link = new LinkMetrics(registry);
@@ -44,4 +47,29 @@ export class WorkerMetrics {
       },
     });
   }
+}
+
+/** Read off at each scrape. */
+function tellPauses(pauses: WeightPauses, registry: Registry): void {
+  const registers = [registry];
+  const name = (what: string) => `apprentice_engine_weight_${what}`;
+  const counter = (what: string, help: string, read: () => number): void => {
+    const made: Counter = new Counter({
+      name: name(what),
+      help,
+      registers,
+      collect: () => {
+        made.reset();
+        made.inc(read());
+      },
+    });
+  };
+  counter('changes_total', 'How often the engine took other weights.', () => pauses.count);
+  counter('pause_seconds_total', 'How long requests waited for it, in all.', () => pauses.seconds);
+  const last: Gauge = new Gauge({
+    name: name('pause_seconds'),
+    help: 'How long requests waited for it the last time.',
+    registers,
+    collect: () => last.set(pauses.lastSeconds ?? Number.NaN),
+  });
 }

@@ -4,10 +4,11 @@
  */
 import type { Server } from 'node:http';
 import { join } from 'node:path';
-import { toApprenticeError } from '../agent-server/protocol/errors.ts';
+import { ApprenticeError, toApprenticeError } from '../agent-server/protocol/errors.ts';
 import type { TrainerChoice } from '../agent-server/protocol/trainer-choice.ts';
 import type { EngineChoice, JudgeChoice } from './engine/choice.ts';
 import { createWorkerEngine } from './engine/create.ts';
+import { FullWeightEngine } from './engine/full-weights.ts';
 import { createJudgeEngine } from './engine/judge-engine.ts';
 import { loadTokenizer } from './engine/tokenizer.ts';
 import { logFile } from './log-file.ts';
@@ -60,25 +61,25 @@ export interface RunningWorker {
 export async function runWorker(settings: WorkerSettings): Promise<RunningWorker> {
   const { home, logs, model, python, threads, maxRunning, device, trainer, key, tls, hosts } = settings;
   const log = logFile(join(logs, 'gpu-worker.log'));
-  const baseModel = await baseModelName(model);
-  const tokenizer = await loadTokenizer(
-    model,
-    settings.engine.kind === 'llama-cpp' ? settings.engine.context : undefined,
-  );
+  const weights = trainer.kind === 'megatron' ? trainer.weights : 'adapter';
+  const { engine: choice } = settings;
+  if (weights === 'full' && choice.kind === 'llama-cpp')
+    throw new ApprenticeError(
+      'invalid_request',
+      'The llama.cpp engine takes other weights at its start alone, so it cannot serve versions with all of them.',
+      'Train adapters, or choose another engine.',
+    );
+  // Adapters and whole models cannot go on from one another: for the agent-server they are of two bases.
+  const baseModel = `${await baseModelName(model)}${weights === 'full' ? '+full' : ''}`;
+  const context = choice.kind === 'llama-cpp' ? choice.context : undefined;
+  const tokenizer = await loadTokenizer(model, context);
   const engineLog = logFile(join(logs, 'engine.log'));
-  const { engine, ownRoutes } = await createWorkerEngine({
-    ...{
-      choice: settings.engine,
-      tokenizer,
-      home,
-      python,
-      model,
-      threads,
-      maxRunning,
-      device,
-      log: engineLog,
-    },
+  const created = await createWorkerEngine({
+    choice: weights === 'full' ? withoutAdapters(choice) : choice,
+    ...{ tokenizer, home, python, model, threads, maxRunning, device, log: engineLog },
   });
+  const full = weights === 'full' ? new FullWeightEngine(created.engine, engineLog) : null;
+  const engine = full ?? created.engine;
   const judging = { home, python, threads, maxRunning, device, log: engineLog };
   const judge = settings.judge === null ? null : await createJudgeEngine(settings.judge, judging);
   const trainerLog = logFile(join(logs, 'trainer.log'));
@@ -86,7 +87,23 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   const backend = trainer.kind === 'torch' ? torchBackend(training) : megatronBackend(training, trainer);
   const queue = new TrainingQueue();
   const measure = settings.metrics === 'on' ? (await import('./users/measure.ts')).measure : null;
-  const shared = { engine, ownRoutes, backend, queue, tokenizer, baseModel, engineLog, measure, judge };
+  const { ownRoutes } = created;
+  const pauses = full?.pauses ?? null;
+  const shared = {
+    ...{
+      engine,
+      ownRoutes,
+      backend,
+      weights,
+      pauses,
+      queue,
+      tokenizer,
+      baseModel,
+      engineLog,
+      measure,
+      judge,
+    },
+  };
   const users = new Users({ home, key, shared, log });
   await users.open();
   engine.onStateChange(() => users.statusChanged());
@@ -124,6 +141,11 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
       await Promise.allSettled([closed, engine.stop(), judge?.engine.stop(), backend.stop()]);
     },
   };
+}
+
+/** Room for adapters that never come is left to the cache. */
+function withoutAdapters(choice: EngineChoice): EngineChoice {
+  return choice.kind === 'sglang' ? { ...choice, maxAdapters: 0 } : choice;
 }
 
 /** Returns the port that it listens on. Throws what the system says: taken, not allowed, no such address. */

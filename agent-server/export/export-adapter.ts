@@ -53,6 +53,12 @@ export async function exportAdapter(
   try {
     await mkdir(unfinished, { mode: 0o700 });
     const lineage = Lineage.parse(JSON.parse(await readFile(join(source, 'lineage.json'), 'utf8')));
+    if (lineage.weights === 'full')
+      throw new ApprenticeError(
+        'invalid_request',
+        `${version} is all weights of the model, and stays with the gpu-worker that trained it.`,
+        'Copy its folder there: it is a Hugging Face model.',
+      );
     const base = await parts.baseModel(lineage);
     const digest = await copied(join(source, WEIGHTS), join(unfinished, WEIGHTS), signal);
     if (digest !== made.adapterSha256)

@@ -17,8 +17,9 @@ import type { TrainedAnswer } from './link-connection.ts';
 import { syncFolder } from './sync-folder.ts';
 
 const BATCH_FILES = ['manifest.json', 'batch.safetensors'] as const;
-const VERSION_FILES = ['adapter_config.json', 'lineage.json', 'adapter_model.safetensors'] as const;
+const LINEAGE = 'lineage.json';
 const WEIGHTS = 'adapter_model.safetensors';
+const ADAPTER_FILES = ['adapter_config.json', LINEAGE, WEIGHTS] as const;
 
 const OwnParent = z.object({ parent: WeightVersion });
 
@@ -43,8 +44,8 @@ export async function describeVersion(
 ): Promise<{ folder: string; files: ParcelFile[]; adapterSha256: string }> {
   const folder = join(adapters, version);
   try {
-    const files = await describeFiles(folder, VERSION_FILES);
-    const lineage = Lineage.parse(JSON.parse(await readFile(join(folder, 'lineage.json'), 'utf8')));
+    const lineage = Lineage.parse(JSON.parse(await readFile(join(folder, LINEAGE), 'utf8')));
+    const files = await describeFiles(folder, lineage.weights === 'full' ? [LINEAGE] : ADAPTER_FILES);
     return { folder, files, adapterSha256: lineage.adapterSha256 };
   } catch (error) {
     throw unreadable(`The adapter in ${folder}`, 'adapter_invalid', error);
@@ -88,13 +89,17 @@ export async function fetchVersion({
 }): Promise<string> {
   const folder = join(adapters, version);
   if (await isVersion(folder, adapterSha256)) return folder;
-  if (files.find(({ name }) => name === WEIGHTS)?.sha256 !== adapterSha256) throw notIt(version);
+  const weights = files.find(({ name }) => name === WEIGHTS);
+  // Without an adapter it can only be all weights, which stay with the worker: its lineage says whether it is.
+  if (weights !== undefined && weights.sha256 !== adapterSha256) throw notIt(version);
   const root = join(adapters, INCOMING);
   await mkdir(root, { recursive: true, mode: 0o700 });
   const parcel = { kind: 'version' as const, version };
   const whole = await pull({ root, parcel, files, read, signal, onProgress });
   // The weights' own hash was looked at by `pull`.
-  if ((await lineageIn(whole))?.adapterSha256 !== adapterSha256) {
+  const lineage = await lineageIn(whole);
+  const isWhole = lineage?.weights === 'full' || weights !== undefined;
+  if (lineage?.adapterSha256 !== adapterSha256 || !isWhole) {
     await rm(whole, { recursive: true, force: true });
     throw notIt(version);
   }
@@ -108,7 +113,9 @@ export async function fetchVersion({
 /** Is a version complete there, with these weights? Anything that keeps it from being read says no. */
 async function isVersion(folder: string, adapterSha256: string): Promise<boolean> {
   try {
-    if ((await lineageIn(folder))?.adapterSha256 !== adapterSha256) return false;
+    const lineage = await lineageIn(folder);
+    if (lineage?.adapterSha256 !== adapterSha256) return false;
+    if (lineage.weights === 'full') return true;
     await readFile(join(folder, 'adapter_config.json'));
     const weights = await readFile(join(folder, WEIGHTS));
     return createHash('sha256').update(weights).digest('hex') === adapterSha256;
@@ -119,7 +126,7 @@ async function isVersion(folder: string, adapterSha256: string): Promise<boolean
 
 async function lineageIn(folder: string): Promise<Lineage | null> {
   try {
-    return Lineage.parse(JSON.parse(await readFile(join(folder, 'lineage.json'), 'utf8')));
+    return Lineage.parse(JSON.parse(await readFile(join(folder, LINEAGE), 'utf8')));
   } catch {
     // Missing or broken, it is no version's.
     return null;

@@ -52,12 +52,17 @@ export interface WorkerLinkOptions {
   adapters: string;
   /** Versions that the worker may still have, newest last; the others it deletes. */
   known: () => readonly WeightVersion[];
+  /** Which of them the worker keeps whatever comes. */
+  serving: () => WeightVersion;
   log: (line: string) => void;
   heartbeatMs?: number;
 }
 
 const HEARTBEAT_MS = 5_000;
-/** What the worker keeps of the versions there are: the newest, and those it was given last. The rest it gets again. */
+/**
+ * What the worker keeps of the versions there are: the newest, those it was given last, and the one that serves. The rest
+ * it gets again, but for all weights, which are nowhere else.
+ */
 const KEPT_BY_WORKER = 4;
 /** Another try of what was refused: somebody has to do something first. */
 const REFUSED_PAUSE_MS = 15_000;
@@ -162,7 +167,7 @@ export class WorkerLink implements Trainer {
   tellKnown(): void {
     if (!this.#status.connected) return;
     const known = this.#options.known();
-    const recent = new Set([...known.slice(-KEPT_BY_WORKER), ...this.#supplied]);
+    const recent = new Set([...known.slice(-KEPT_BY_WORKER), ...this.#supplied, this.#options.serving()]);
     this.#connection?.send({ type: 'keep', versions: known.filter((version) => recent.has(version)) });
   }
 

@@ -162,7 +162,7 @@ async function requireSpace(root: string, bytes: number): Promise<void> {
   );
 }
 
-async function sha256OfFile(path: string): Promise<string> {
+export async function sha256OfFile(path: string): Promise<string> {
   const digest = createHash('sha256');
   await pipeline(createReadStream(path), digest);
   return digest.digest('hex');

@@ -32,6 +32,8 @@ export const INCOMING = '.incoming';
 /** Of the worker on this machine; `optimizer` alone is where homes had it once. */
 const COPIES = join('worker', ADAPTERS);
 const OPTIMIZERS = [join('worker', 'optimizer'), 'optimizer'];
+/** Endings of the moments of an adapter, and of all weights. */
+const MOMENTS = ['safetensors', 'checkpoint'];
 const RECEIVED = [join('worker', 'incoming'), join('worker', 'received')];
 /** A worker's run in the making; it removes these itself. */
 const UNFINISHED = '.unfinished-';
@@ -59,7 +61,8 @@ export function adapterFolders(
         const version = WeightVersion.safeParse(name).data;
         if (version === undefined || !orphaned(version)) continue;
         await remove(folder, version);
-        for (const optimizers of OPTIMIZERS) await remove(optimizers, `${version}.safetensors`);
+        for (const optimizers of OPTIMIZERS)
+          for (const ending of MOMENTS) await remove(optimizers, `${version}.${ending}`);
       }
     }
     for (const name of await names(join(home, ADAPTERS, INCOMING))) {
@@ -75,7 +78,8 @@ export function adapterFolders(
         const bytes = await readFile(join(home, ADAPTERS, version, WEIGHTS));
         return createHash('sha256').update(bytes).digest('hex') === made;
       } catch {
-        // Whatever keeps it from being read keeps it from being trained from.
+        // Whatever keeps it from being read keeps it from being trained from. All weights are not here: they are lost
+        // when the worker says so.
         return false;
       }
     },

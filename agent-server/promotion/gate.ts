@@ -48,14 +48,18 @@ export class Gate {
     try {
       const work = new Scoring(this.#parts.engine, signal);
       const slice = await this.#slice(candidate, signal);
-      const differences: number[] = [];
-      for (const one of slice)
-        differences.push(
-          (await this.#mean(work, candidate.version, one)) - (await this.#mean(work, lease.version, one)),
-        );
+      // One version after the other: an engine may have room for the weights of one.
+      const means = async (version: WeightVersion): Promise<number[]> => {
+        const found: number[] = [];
+        for (const one of slice) found.push(await this.#mean(work, version, one));
+        return found;
+      };
+      const its = await means(candidate.version);
+      const drift = await this.#drift(work, candidate.version);
+      const before = await means(lease.version);
+      const differences = its.map((mean, index) => mean - (before[index] ?? mean));
       this.#keepOnly([candidate.version, lease.version]);
       const interval = bootstrapMean(differences, config.confidence, versionNumber(candidate.version));
-      const drift = await this.#drift(work, candidate.version);
       const drifted = drift !== null && drift > config.maxDriftNats;
       return {
         turns: slice.length,

@@ -1,5 +1,6 @@
-/** Which trainer a worker runs, and over how many ranks. */
+/** Which trainer a worker runs, over how many ranks, and what it trains. */
 import { z } from 'zod';
+import { TrainedWeights } from './training.ts';
 
 /** Ranks of one group: what a node has, or a few. */
 const parallel = z.coerce.number().int().min(1).max(64);
@@ -16,6 +17,8 @@ export const TrainerChoice = z.discriminatedUnion('kind', [
     tensorParallel: parallel.default(1),
     pipelineParallel: parallel.default(1),
     dataParallel: parallel.default(1),
+    /** An adapter for the engine to put on its base, or all weights for it to change to. */
+    weights: TrainedWeights.default('adapter'),
   }),
 ]);
 export type TrainerChoice = z.infer<typeof TrainerChoice>;
@@ -29,35 +32,39 @@ export const TrainerFlags = {
   'tensor-parallel': parallel.default(1),
   'pipeline-parallel': parallel.default(1),
   'data-parallel': parallel.default(1),
+  'trained-weights': TrainedWeights.default('adapter'),
 };
 
-/** What the flags say, or null where they ask the torch trainer, which is one process, for several ranks. */
+/** What the flags say, or null where they ask the torch trainer, one process for adapters, for ranks or all weights. */
 export function fromFlags(flags: {
   trainer: TrainerName;
   'tensor-parallel': number;
   'pipeline-parallel': number;
   'data-parallel': number;
+  'trained-weights': TrainedWeights;
 }): TrainerChoice | null {
   const choice = {
     tensorParallel: flags['tensor-parallel'],
     pipelineParallel: flags['pipeline-parallel'],
     dataParallel: flags['data-parallel'],
+    weights: flags['trained-weights'],
   };
   if (flags.trainer === 'megatron') return { kind: 'megatron', ...choice };
-  return ranksOf({ kind: 'megatron', ...choice }) === 1 ? TORCH : null;
+  return ranksOf({ kind: 'megatron', ...choice }) === 1 && choice.weights === 'adapter' ? TORCH : null;
 }
 
 /** The flags for a worker that is started; the torch trainer is the one without. */
 export function toFlags(choice: TrainerChoice): string[] {
-  return choice.kind === 'torch' ? [] : ['--trainer', 'megatron', ...toParallelFlags(choice)];
+  return choice.kind === 'torch' ? [] : ['--trainer', 'megatron', ...toMegatronFlags(choice)];
 }
 
-/** How a model is cut up, as worker and Megatron trainer alike are told it. */
-export function toParallelFlags(choice: Megatron): string[] {
+/** How a model is cut up and what of it is trained, as worker and Megatron trainer alike are told it. */
+export function toMegatronFlags(choice: Megatron): string[] {
   return [
     ...['--tensor-parallel', String(choice.tensorParallel)],
     ...['--pipeline-parallel', String(choice.pipelineParallel)],
     ...['--data-parallel', String(choice.dataParallel)],
+    ...(choice.weights === 'adapter' ? [] : ['--trained-weights', choice.weights]),
   ];
 }
 

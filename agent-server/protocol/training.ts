@@ -75,6 +75,10 @@ export const TrainMetrics = z.object({
 });
 export type TrainMetrics = z.infer<typeof TrainMetrics>;
 
+/** What a run changes: an adapter on the base, or every weight. */
+export const TrainedWeights = z.enum(['adapter', 'full']);
+export type TrainedWeights = z.infer<typeof TrainedWeights>;
+
 /** lineage.json of an immutable `policy@vN/` folder. */
 export const Lineage = z.object({
   format: z.literal(BATCH_FORMAT),
@@ -84,7 +88,8 @@ export const Lineage = z.object({
   sampleIds: z.array(SampleId),
   hyperparameters: Hyperparameters,
   baseModel: z.string(),
-  /** Hex sha256 of adapter_model.safetensors. */
+  weights: TrainedWeights.default('adapter'),
+  /** Hex sha256 of adapter_model.safetensors; of a version with all weights, of the list of its files (gpu-worker/weights/forms.ts). */
   adapterSha256: z.string().regex(/^[0-9a-f]{64}$/),
   createdAt: z.iso.datetime(),
   metrics: TrainMetrics,

@@ -38,6 +38,7 @@ export const USAGE = `apprentice-worker [flags]         engine and trainer of Ap
   --trainer NAME           torch; or megatron, which cuts one model over several GPUs (Linux) (torch)
   --tensor-parallel N --pipeline-parallel N --data-parallel N
                            of megatron: ranks that each layer is cut over, groups of layers, copies of it all (1, 1, 1)
+  --trained-weights KIND   of megatron: adapter; or full, every weight, for which the engine stands still at a change (adapter)
   --threads N              math threads of engine and trainer each (all cores)
   --max-running N          requests decoded together (8)
   --metrics                GET /metrics, for Prometheus, with the key as bearer token; nothing personal in it
@@ -106,7 +107,9 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
   const { host, port, device, threads } = flags.data;
   const trainer = fromFlags(flags.data);
   if (trainer === null)
-    throw bad('--tensor-parallel, --pipeline-parallel and --data-parallel belong to --trainer megatron');
+    throw bad(
+      '--tensor-parallel, --pipeline-parallel, --data-parallel and --trained-weights full belong to --trainer megatron',
+    );
   const home = resolve(flags.data.home ?? defaultHome(env));
   const tls = tlsChoice(values);
   if (tls.kind === 'none' && !LOOPBACK.test(host) && values['insecure-network'] !== true)
@@ -187,6 +190,7 @@ function parsed(args: readonly string[]) {
         'tensor-parallel': text,
         'pipeline-parallel': text,
         'data-parallel': text,
+        'trained-weights': text,
         threads: text,
         'max-running': text,
         metrics: flag,

@@ -7,7 +7,7 @@ import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import type { EngineChoice } from './choice.ts';
 import { createEngine, type EngineOptions } from './embedded-engine.ts';
 import { createLlamaCppEngine } from './llama-cpp/create.ts';
-import { AttachedServer } from './sglang/attached-server.ts';
+import { AttachedServer, type Given } from './sglang/attached-server.ts';
 import { SGLANG_ENVIRONMENT, sglangFlags } from './sglang/flags.ts';
 import { Fleet } from './sglang/fleet.ts';
 import { type EngineServer, ForeignServer, newKey } from './sglang/foreign-server.ts';
@@ -52,7 +52,7 @@ export async function createWorkerEngine(options: CreateOptions): Promise<Create
       ? new Router({ python: choice.routerPython, key, env, log })
       : null;
   // Servers that run already ask what they were given of the fleet that they are in.
-  const given = (): Iterable<string> => fleet.adapters.keys();
+  const given: Given = { adapters: () => fleet.adapters.keys(), label: () => fleet.label };
   const servers: EngineServer[] =
     choice.kind === 'url'
       ? choice.urls.map((url) => {

@@ -11,7 +11,7 @@ import { CLOSE_UNPARSED, type FromWorker, ToWorker } from '../../agent-server/pr
 import type { TrainingRuns } from '../trainer/runs.ts';
 import type { Trained } from '../trainer/trainer.ts';
 import { remove } from '../weights/durable.ts';
-import { VERSION_FILES, type Weights } from '../weights/weights.ts';
+import type { Weights } from '../weights/weights.ts';
 import type { Deliveries } from './deliveries.ts';
 
 /** Bytes that may wait for a client that does not read, before it is cut off; it will ask again. */
@@ -129,7 +129,7 @@ export class LinkSession {
 
   async #trained(batchId: Of<'train'>['batchId'], { folder, lineage }: Trained): Promise<void> {
     const { version, adapterSha256, metrics } = lineage;
-    const files = await describeFiles(folder, VERSION_FILES);
+    const files = await describeFiles(folder, this.#options.weights.travels);
     this.#channel.offer({ kind: 'version', version }, folder);
     this.send({ type: 'trained', batchId, version, files, adapterSha256, metrics });
   }

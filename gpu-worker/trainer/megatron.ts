@@ -3,7 +3,7 @@
  * when one dies, and so itself; then the group is started anew like any other child.
  */
 import { availableParallelism } from 'node:os';
-import { type Megatron, ranksOf, toParallelFlags } from '../../agent-server/protocol/trainer-choice.ts';
+import { type Megatron, ranksOf, toMegatronFlags } from '../../agent-server/protocol/trainer-choice.ts';
 import { PythonBackend } from './python-backend.ts';
 import type { TorchOptions } from './torch.ts';
 
@@ -15,7 +15,7 @@ export function megatronBackend(options: TorchOptions, choice: Megatron): Python
   const ranks = ranksOf(choice);
   // The cores are shared out: ranks compute all at once, and wait for one another.
   const each = Math.max(1, Math.floor((threads ?? availableParallelism()) / ranks));
-  const args = ['--model', model, ...toParallelFlags(choice), '--threads', String(each), '--device', device];
+  const args = ['--model', model, ...toMegatronFlags(choice), '--threads', String(each), '--device', device];
   if (ranks === 1) return new PythonBackend({ python, module: TRAINER, args, log });
   return new PythonBackend({ python, module: LAUNCHER, args: [String(ranks), ...args], log });
 }

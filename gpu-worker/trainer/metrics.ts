@@ -131,11 +131,12 @@ class PhaseClock {
 
 async function countMade({ out, optimizerOut }: TrainJob, metrics: TrainerMetrics): Promise<void> {
   metrics.moved('adapter', await bytesIn(out));
-  metrics.moved('optimizer', await bytesOf(optimizerOut));
+  const moments = await bytesIn(optimizerOut);
+  metrics.moved('optimizer', moments === 0 ? await bytesOf(optimizerOut) : moments);
 }
 
 async function bytesIn(folder: string): Promise<number> {
-  // A folder that cannot be listed is the backend's to complain of.
+  // What is no folder holds none, and one that cannot be listed is the backend's to complain of.
   const names = await readdir(folder).catch(() => []);
   const sizes = await Promise.all(names.map((name) => bytesOf(join(folder, name))));
   return sizes.reduce((sum, size) => sum + size, 0);

@@ -5,16 +5,19 @@
 import type { Duplex } from 'node:stream';
 import { Hono } from 'hono';
 import type { ProcessState } from '../../agent-server/protocol/link.ts';
+import type { TrainedWeights } from '../../agent-server/protocol/training.ts';
 import type { JudgeEngine } from '../engine/judge-engine.ts';
 import { engineRoutes } from '../engine/routes.ts';
 import type { TokenEngine } from '../engine/token-engine.ts';
 import type { ModelTokenizer } from '../engine/tokenizer.ts';
+import type { WeightPauses } from '../engine/weight-pauses.ts';
 import { LinkServer } from '../link/link-server.ts';
 import type { WorkerMetrics } from '../metrics.ts';
 import { userApp } from '../server.ts';
 import { TrainingRuns } from '../trainer/runs.ts';
 import type { TrainBackend } from '../trainer/trainer.ts';
 import type { TrainingQueue } from '../trainer/training-queue.ts';
+import { ADAPTER_FORM, fullForm } from '../weights/forms.ts';
 import { Weights } from '../weights/weights.ts';
 import { UserEngine } from './user-engine.ts';
 
@@ -23,6 +26,7 @@ export type Measure = (
   engine: UserEngine,
   trainer: { state(): ProcessState },
   backend: TrainBackend,
+  pauses: WeightPauses | null,
 ) => { metrics: WorkerMetrics; backend: TrainBackend };
 
 /** What users of a worker share. */
@@ -31,6 +35,10 @@ export interface Shared {
   /** What an engine answers beside its contract; before the routes that every engine has. */
   ownRoutes: Hono;
   backend: TrainBackend;
+  /** What the backend trains. */
+  weights: TrainedWeights;
+  /** Of an engine that changes its weights; null: versions are adapters. */
+  pauses: WeightPauses | null;
   /** Null: metrics are off. */
   measure: Measure | null;
   queue: TrainingQueue;
@@ -63,13 +71,14 @@ export class UserSpace {
   readonly #metrics: WorkerMetrics | null;
   #told = '';
 
-  private constructor(options: UserSpaceOptions, weights: Weights) {
+  private constructor(options: UserSpaceOptions, weights: Weights, own: UserEngine) {
     const { shared, id, home, alone, log } = options;
     const { engine, backend, measure, queue, tokenizer, baseModel, engineLog, ownRoutes, judge } = shared;
     this.#options = options;
-    this.#engine = new UserEngine({ engine, id, alone });
+    this.#engine = own;
     this.#judge = judge && new UserEngine({ engine: judge.engine, id, alone });
-    const measured = measure?.(this.#engine, { state: () => this.#trainer() }, backend) ?? null;
+    const trainer = { state: () => this.#trainer() };
+    const measured = measure?.(own, trainer, backend, shared.pauses) ?? null;
     this.#metrics = measured?.metrics ?? null;
     this.#runs = new TrainingRuns(weights, measured?.backend ?? backend, log, queue.of(id));
     this.link = new LinkServer({
@@ -95,9 +104,12 @@ export class UserSpace {
 
   /** Makes the folders and clears away what an earlier run left. */
   static async open(options: UserSpaceOptions): Promise<UserSpace> {
-    const weights = new Weights(options.home, options.shared.baseModel);
+    const { home, id, alone, shared } = options;
+    const engine = new UserEngine({ engine: shared.engine, id, alone });
+    const form = shared.weights === 'adapter' ? ADAPTER_FORM : fullForm();
+    const weights = new Weights(home, shared.baseModel, form, () => engine.adapters.keys());
     await weights.open();
-    const space = new UserSpace(options, weights);
+    const space = new UserSpace(options, weights, engine);
     await space.link.open();
     return space;
   }

@@ -1,6 +1,6 @@
 /** Files that are either whole on the disk or not there: flushing, and removing what may be gone. */
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 /** Flushes a file's bytes to the disk. */
 export async function flushFile(path: string): Promise<void> {
@@ -10,6 +10,13 @@ export async function flushFile(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** Flushes a file, or a folder with all that is in it. */
+export async function flushAll(path: string): Promise<void> {
+  if (!(await stat(path)).isDirectory()) return await flushFile(path);
+  for (const name of await readdir(path)) await flushAll(join(path, name));
+  await flushFolder(path);
 }
 
 /** Flushes a folder's list of names. Windows has no such call, and orders its own metadata. */

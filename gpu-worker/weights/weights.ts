@@ -1,23 +1,19 @@
 /**
- * Adapters on disk: `adapters/policy@vN/` is complete and immutable from the moment it has its name, and
- * `optimizer/policy@vN.safetensors` goes with it. Making the tensors is the trainer's, loading them the engine's.
+ * Versions on disk: `adapters/policy@vN/` is complete and immutable from the moment it has its name, and the moments in
+ * `optimizer/` go with it. Making the tensors is the trainer's, loading them the engine's; what their files are is forms.ts.
  */
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { type BatchId, versionNumber, WeightVersion } from '../../agent-server/protocol/ids.ts';
 import { Lineage } from '../../agent-server/protocol/training.ts';
-import { flushFile, flushFolder, publish, remove } from './durable.ts';
+import { flushAll, flushFolder, publish, remove } from './durable.ts';
+import { ADAPTER_FORM, type Form, invalid, LINEAGE_FILE, readPart } from './forms.ts';
 
-const WEIGHTS_FILE = 'adapter_model.safetensors';
-const CONFIG_FILE = 'adapter_config.json';
-const LINEAGE_FILE = 'lineage.json';
-/** What a version's folder holds. */
-export const VERSION_FILES = [CONFIG_FILE, LINEAGE_FILE, WEIGHTS_FILE] as const;
 /** Marks what a crash may leave behind; no version begins so. */
 const UNFINISHED = '.unfinished-';
-/** Moments are twice an adapter's size and only good for training on; one to go on from, one to go back to. */
+/** Moments are twice the weights' size and only good for training on; one to go on from, one to go back to. */
 const KEPT_OPTIMIZERS = 2;
 
 /** Where one training run writes, before any of it counts. */
@@ -27,18 +23,35 @@ export interface Unfinished {
 }
 
 /** What the trainer knows of a version that only its files are still missing from. */
-export type LineageDraft = Omit<Lineage, 'adapterSha256' | 'baseModel'>;
+export type LineageDraft = Omit<Lineage, 'adapterSha256' | 'baseModel' | 'weights'>;
 
 export class Weights {
   readonly #adapters: string;
   readonly #optimizers: string;
   readonly #baseModel: string;
+  readonly #form: Form;
+  readonly #inUse: () => Iterable<string>;
 
-  /** `baseModel`: the name that adapters must have been trained on (base-model.ts). */
-  constructor(home: string, baseModel: string) {
+  /**
+   * `baseModel`: the name that versions must have been trained on (base-model.ts). `inUse`: those that the engine has,
+   * which stay when there are too many.
+   */
+  constructor(
+    home: string,
+    baseModel: string,
+    form: Form = ADAPTER_FORM,
+    inUse: () => Iterable<string> = () => [],
+  ) {
     this.#adapters = resolve(home, 'adapters');
     this.#optimizers = resolve(home, 'optimizer');
     this.#baseModel = baseModel;
+    this.#form = form;
+    this.#inUse = inUse;
+  }
+
+  /** Files of a version that an agent-server keeps too. */
+  get travels(): Form['travels'] {
+    return this.#form.travels;
   }
 
   /** Makes the folders and clears away what runs that never finished left. Call before the first run. */
@@ -106,7 +119,7 @@ export class Weights {
     const lineage = await this.#check(folder, version);
     await flushFolder(folder);
     // Moments that are here may be those of other weights; from zero is right for any.
-    await remove(join(this.#optimizers, `${version}.safetensors`));
+    await remove(join(this.#optimizers, this.#form.optimizerName(version)));
     await remove(this.folder(version));
     await publish(folder, this.folder(version));
     return lineage;
@@ -128,8 +141,7 @@ export class Weights {
         'Set the model back, or start over from the base with an empty home folder.',
       );
     }
-    await readPart(path, CONFIG_FILE);
-    if (sha256(await readPart(path, WEIGHTS_FILE)) !== lineage.adapterSha256) {
+    if (lineage.weights !== this.#form.kind || (await this.#form.digest(path)) !== lineage.adapterSha256) {
       throw invalid(path, 'its weights are not those that its lineage names');
     }
     return lineage;
@@ -137,7 +149,7 @@ export class Weights {
 
   /** The optimizer's moments that go with a version, or null when they have been pruned. */
   async optimizerFile(version: WeightVersion): Promise<string | null> {
-    const name = `${version}.safetensors`;
+    const name = this.#form.optimizerName(version);
     return (await readdir(this.#optimizers)).includes(name) ? join(this.#optimizers, name) : null;
   }
 
@@ -146,7 +158,7 @@ export class Weights {
     const name = `${UNFINISHED}${randomUUID()}`;
     const adapterFolder = join(this.#adapters, name);
     await mkdir(adapterFolder, { mode: 0o700 });
-    return { adapterFolder, optimizerFile: join(this.#optimizers, `${name}.safetensors`) };
+    return { adapterFolder, optimizerFile: join(this.#optimizers, this.#form.optimizerName(name)) };
   }
 
   /**
@@ -155,14 +167,18 @@ export class Weights {
    */
   async publish(unfinished: Unfinished, draft: LineageDraft): Promise<Lineage> {
     const { adapterFolder, optimizerFile } = unfinished;
-    const adapterSha256 = sha256(await readPart(adapterFolder, WEIGHTS_FILE));
-    const lineage: Lineage = { ...draft, adapterSha256, baseModel: this.#baseModel };
+    const adapterSha256 = await this.#form.digest(adapterFolder);
+    const { kind } = this.#form;
+    const lineage: Lineage = { ...draft, adapterSha256, baseModel: this.#baseModel, weights: kind };
     await writeFile(join(adapterFolder, LINEAGE_FILE), `${JSON.stringify(lineage, null, 2)}\n`);
-    for (const name of [WEIGHTS_FILE, CONFIG_FILE, LINEAGE_FILE]) await flushFile(join(adapterFolder, name));
-    await flushFolder(adapterFolder);
-    await flushFile(optimizerFile);
-    await publish(optimizerFile, join(this.#optimizers, `${draft.version}.safetensors`));
+    await flushAll(adapterFolder);
+    await flushAll(optimizerFile);
+    const optimizer = join(this.#optimizers, this.#form.optimizerName(draft.version));
+    // A folder does not take another's place as a file does.
+    await remove(optimizer);
+    await publish(optimizerFile, optimizer);
     await publish(adapterFolder, this.folder(draft.version));
+    await this.#pruneVersions([draft.version, draft.parent, ...this.#inUse()]);
     await this.#pruneOptimizers();
     return lineage;
   }
@@ -173,8 +189,19 @@ export class Weights {
     await remove(unfinished.optimizerFile);
   }
 
+  /** The oldest go, but for those that are needed, where there are more than the form allows. */
+  async #pruneVersions(needed: readonly string[]): Promise<void> {
+    const { maxVersions } = this.#form;
+    const versions = await this.versions();
+    if (maxVersions === null) return;
+    const old = versions.filter((version) => !needed.includes(version));
+    for (const version of old.slice(0, Math.max(0, versions.length - maxVersions)))
+      await remove(this.folder(version));
+  }
+
   async #pruneOptimizers(): Promise<void> {
-    const kept = new Set((await this.versions()).slice(-KEPT_OPTIMIZERS).map((v) => `${v}.safetensors`));
+    const newest = (await this.versions()).slice(-KEPT_OPTIMIZERS);
+    const kept = new Set(newest.map((version) => this.#form.optimizerName(version)));
     for (const name of await readdir(this.#optimizers)) {
       if (!kept.has(name) && !name.startsWith(UNFINISHED)) await remove(join(this.#optimizers, name));
     }
@@ -188,25 +215,4 @@ export class Weights {
       throw invalid(folder, `its ${LINEAGE_FILE} cannot be read`, error);
     }
   }
-}
-
-async function readPart(folder: string, name: string): Promise<Buffer> {
-  try {
-    return await readFile(join(folder, name));
-  } catch (error) {
-    throw invalid(folder, `it has no readable ${name}`, error);
-  }
-}
-
-function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-function invalid(folder: string, why: string, cause?: unknown): ApprenticeError {
-  return new ApprenticeError(
-    'adapter_invalid',
-    `The adapter in ${folder} is not usable: ${why}.`,
-    'Serve another version; delete the folder to be rid of it.',
-    { cause },
-  );
 }

@@ -66,6 +66,7 @@ export async function startRig(): Promise<Rig> {
     owner: randomUUID(),
     adapters: join(home, 'adapters'),
     known: () => Array.from({ length: 64 }, (_, index) => weightVersion(index + 1)),
+    serving: () => serving.version,
     log,
   });
   const engine = suppliedEngine(new HttpEngine(worker.endpoint), (version, signal) =>

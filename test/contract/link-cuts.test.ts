@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
 import type { Trained } from '../../agent-server/loops/worker-link.ts';
 import type { BatchManifest } from '../../agent-server/protocol/training.ts';
-import { VERSION_FILES } from '../../gpu-worker/weights/weights.ts';
+import { ADAPTER_FORM } from '../../gpu-worker/weights/forms.ts';
 import { padBatch, writeBatch } from '../fixtures/batches.ts';
 import { cuttingProxy } from '../fixtures/cutting-proxy.ts';
 import { KEY, linkTo, openWorker } from '../fixtures/gpu-worker.ts';
@@ -86,7 +86,7 @@ suite('a network cut', { timeout: 300_000 }, () => {
           assert.equal(trained.adapterSha256, expected.adapterSha256, seen);
           assert.deepEqual(weights, whole.weights, seen);
           assert.deepEqual(left, [], seen);
-          assert.deepEqual(files, [...VERSION_FILES].sort(), seen);
+          assert.deepEqual(files, [...ADAPTER_FORM.travels].sort(), seen);
         }
       }
     });

@@ -7,17 +7,38 @@ import { after, before, suite, test } from 'node:test';
 import { ApprenticeError, type ErrorCode } from '../../agent-server/protocol/errors.ts';
 import { TrainingRuns } from '../../gpu-worker/trainer/runs.ts';
 import type { OnProgress, TrainBackend } from '../../gpu-worker/trainer/trainer.ts';
+import type { Form } from '../../gpu-worker/weights/forms.ts';
 import { Weights } from '../../gpu-worker/weights/weights.ts';
 import { writeBatch } from '../fixtures/batches.ts';
 
 /** A backend under test, with the means to end its process as `kill -9` would. */
 export interface Subject {
   backend: TrainBackend;
+  /** What it writes. */
+  form: Form;
   kill(): void;
   dispose(): Promise<void>;
 }
 
 const silent: OnProgress = () => {};
+
+/** The place of the configuration among the files, which are in the order of their names. */
+const WRITTEN: Record<Form['kind'], [number, string[]]> = {
+  adapter: [0, ['adapter_config.json', 'adapter_model.safetensors', 'lineage.json']],
+  full: [
+    1,
+    [
+      'chat_template.jinja',
+      'config.json',
+      'generation_config.json',
+      'lineage.json',
+      'model-00001-of-00001.safetensors',
+      'model.safetensors.index.json',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ],
+  ],
+};
 
 export function trainerContract(name: string, make: () => Promise<Subject>): void {
   suite(`trainer contract: ${name}`, { timeout: 300_000 }, () => {
@@ -35,23 +56,24 @@ export function trainerContract(name: string, make: () => Promise<Subject>): voi
     const open = async () => {
       const home = await mkdtemp(join(tmpdir(), 'apprentice-trainer-'));
       homes.push(home);
-      const weights = new Weights(home, 'base@test');
+      const weights = new Weights(home, 'base@test', subject.form);
       await weights.open();
       return { home, weights, trainer: new TrainingRuns(weights, subject.backend, () => {}) };
     };
 
-    test('TRAIN-1: a batch becomes a verified PEFT folder with its lineage, and the next one goes on from it', async () => {
+    test('TRAIN-1: a batch becomes a verified folder with its lineage, and the next one goes on from it', async () => {
       const { home, weights, trainer } = await open();
       const first = await writeBatch(home);
       const phases: string[] = [];
       const made = await trainer.train(first.manifest.batchId, first.folder, (phase) => phases.push(phase));
       assert.deepEqual([...new Set(phases)], ['loading', 'training', 'saving']);
-      assert.deepEqual((await readdir(made.folder)).sort(), [
-        'adapter_config.json',
-        'adapter_model.safetensors',
-        'lineage.json',
-      ]);
-      assert.equal(JSON.parse(await readFile(join(made.folder, 'adapter_config.json'), 'utf8')).r, 4);
+      const [configuration, files] = WRITTEN[subject.form.kind];
+      assert.deepEqual((await readdir(made.folder)).sort(), files);
+      const configured: unknown = JSON.parse(
+        await readFile(join(made.folder, files[configuration] ?? ''), 'utf8'),
+      );
+      if (subject.form.kind === 'adapter') assert.equal(Object(configured).r, 4);
+      else assert.equal(Object(configured).dtype, 'float32');
       const lineage = await weights.verify(made.folder);
       assert.deepEqual(lineage, made.lineage);
       assert.equal(lineage.version, 'policy@v1');
@@ -98,7 +120,9 @@ export function trainerContract(name: string, make: () => Promise<Subject>): voi
       assert.equal(kills, 1);
       assert.equal(made.lineage.adapterSha256, expected.lineage.adapterSha256);
       assert.deepEqual(await readdir(join(disturbed.home, 'adapters')), ['policy@v1']);
-      assert.deepEqual(await readdir(join(disturbed.home, 'optimizer')), ['policy@v1.safetensors']);
+      assert.deepEqual(await readdir(join(disturbed.home, 'optimizer')), [
+        subject.form.optimizerName('policy@v1'),
+      ]);
     });
 
     test('TRAIN-5: a step that is not finite is rejected and leaves nothing; the next batch is trained', async () => {

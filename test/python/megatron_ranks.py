@@ -21,7 +21,9 @@ from test_learner import job, silent
 
 from apprentice_worker import head, steps
 from apprentice_worker.batch import Sample
+from apprentice_worker.megatron import full_folder
 from apprentice_worker.megatron import learner as megatron_learner
+from apprentice_worker.megatron.full_training import FullTraining
 from apprentice_worker.megatron.group import Layout, cut, meet
 from apprentice_worker.megatron.learner import MegatronLearner
 from apprentice_worker.megatron.vocabulary_head import VocabularyHead
@@ -73,9 +75,26 @@ def train(learner: MegatronLearner, task: dict[str, Any]) -> None:
         with counted_logits() as rows:
             metrics.append(learner.train(job(root, Path(batch), name, parent), silent))
         metrics[-1]["logitRows"] = rows
+        metrics[-1]["shares"] = learner._group.everyones(share(learner))
         parent = name
     if learner._group.rank == 0:
         Path(task["out"]).write_text(json.dumps(metrics), encoding="utf-8")
+
+
+def export(learner: MegatronLearner, task: dict[str, Any]) -> None:
+    """The weights as they were read, into the folder `out`."""
+    trained = learner._trained
+    assert isinstance(trained, FullTraining)
+    full_folder.write_weights(trained._placed, Path(task["model"]), Path(task["out"]), "as read", learner._group)
+
+
+def share(learner: MegatronLearner) -> float:
+    """What this rank keeps of AdamW's moments, a share of the elements of its own parameters."""
+    trained = learner._trained
+    if not isinstance(trained, FullTraining):
+        return 1.0
+    kept = sum(tensor.numel() for _, kind, tensor in trained._optimizer.state() if kind == "exp_avg")
+    return kept / sum(one.parameter.numel() for one in trained._placed)
 
 
 def rank(case: dict[str, Any]) -> None:
@@ -85,8 +104,9 @@ def rank(case: dict[str, Any]) -> None:
     head.LOGIT_ROWS = LOGIT_ROWS
     group = cut(Layout(**case["layout"]), meet(torch.device("cpu")))
     for task in case["tasks"]:
-        learner = MegatronLearner(Path(task["model"]), group, getattr(torch, case["dtype"]))
-        {"logprobs": logprobs, "train": train}[task["kind"]](learner, task)
+        weights = task.get("weights", "adapter")
+        learner = MegatronLearner(Path(task["model"]), group, getattr(torch, case["dtype"]), weights)
+        {"logprobs": logprobs, "train": train, "export": export}[task["kind"]](learner, task)
 
 
 def run(case: dict[str, Any]) -> bool:

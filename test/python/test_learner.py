@@ -27,6 +27,7 @@ def write_batch(
     steps: int = 1,
     role: str = "demonstration",
     samples: int = 1,
+    learning_rate: float = 0.01,
 ) -> Path:
     """Rows of three tokens, the last of them `token`; prompts differ in their first token."""
     rows = samples * (len(TOKENS) - RESPONSE_START)
@@ -50,7 +51,7 @@ def write_batch(
         folder / "batch.safetensors",
     )
     hyperparameters = {
-        "learningRate": 0.01,
+        "learningRate": learning_rate,
         "steps": steps,
         "loraRank": rank,
         "loraAlpha": 8,

@@ -24,7 +24,7 @@ from apprentice_worker.learner import Learner
 
 pytest.importorskip("megatron.core", reason="megatron-core has wheels for Linux only")
 
-LIMIT_S = 240
+LIMIT_S = 600
 SIZES: dict[str, Any] = {
     "vocab_size": 64,
     "hidden_size": 48,

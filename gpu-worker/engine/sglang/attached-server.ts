@@ -1,6 +1,6 @@
 /**
- * A server that runs already, started by somebody else: looked at every few seconds. One that has lost an adapter which
- * it was given was started again in between, and is told of as such.
+ * A server that runs already, started by somebody else: looked at every few seconds. One that has lost an adapter or the
+ * weights which it was given was started again in between, and is told of as such.
  */
 import { z } from 'zod';
 import { ApprenticeError, toApprenticeError } from '../../../agent-server/protocol/errors.ts';
@@ -12,12 +12,20 @@ const LOOK_EVERY_MS = 2_000;
 /** SGLang's /health lets a token be made, and gives up after 20 s itself. */
 const LOOK_LIMIT_MS = 30_000;
 
+/** What it was given. */
+export interface Given {
+  /** Adapters. */
+  adapters(): Iterable<string>;
+  /** What it calls its weights; null: anything. */
+  label(): string | null;
+}
+
+const ModelInfo = z.object({ weight_version: z.string() });
 export const ModelList = z.object({ data: z.array(z.object({ id: z.string() })) });
 
 export class AttachedServer implements EngineServer {
   readonly #endpoint: ServerEndpoint;
-  /** Adapters that it has been given. */
-  readonly #given: () => Iterable<string>;
+  readonly #given: Given;
   readonly #log: (line: string) => void;
   readonly #lookEveryMs: number;
   readonly #listeners = new Set<(state: ProcessState) => void>();
@@ -27,7 +35,7 @@ export class AttachedServer implements EngineServer {
 
   constructor(options: {
     endpoint: ServerEndpoint;
-    given: () => Iterable<string>;
+    given: Given;
     log: (line: string) => void;
     lookEveryMs?: number;
   }) {
@@ -67,15 +75,22 @@ export class AttachedServer implements EngineServer {
     const signal = AbortSignal.any([this.#ending.signal, AbortSignal.timeout(LOOK_LIMIT_MS)]);
     try {
       const asked = { method: 'GET', path: '/v1/models', access: 'use' } as const;
-      const before = [...this.#given()];
+      const before = [...this.#given.adapters()];
+      const label = this.#given.label();
       // Its models are listed by a process that lives on when the one that computes has died.
       await call(this.#endpoint, { ...asked, path: '/health' }, signal);
       const { data } = await callJson(this.#endpoint, asked, ModelList, signal);
       const there = new Set(data.map(({ id }) => id));
       // Loads and unloads go on meanwhile: lost is what was there before and should be now.
-      const now = new Set(this.#given());
+      const now = new Set(this.#given.adapters());
       const lost = before.find((name) => now.has(name) && !there.has(name));
       if (lost !== undefined && this.#state.state === 'ready') this.#away(`has lost ${lost}`);
+      if (label !== null && this.#state.state === 'ready') {
+        const info = { ...asked, path: '/model_info' } as const;
+        const { weight_version } = await callJson(this.#endpoint, info, ModelInfo, signal);
+        if (weight_version !== label && this.#given.label() === label)
+          this.#away(`has weights ${weight_version} in the place of ${label}`);
+      }
       if (this.#state.state !== 'ready') this.#change({ ...this.#state, state: 'ready', detail: null });
     } catch (thrown) {
       if (this.#ending.signal.aborted) return;

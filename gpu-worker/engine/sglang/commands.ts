@@ -60,18 +60,24 @@ export async function dropVersions(server: ServerEndpoint): Promise<void> {
   for (const { id } of data) if (WeightVersion.safeParse(id).success) await unloadFrom(server, id);
 }
 
+/** Weights of a folder, and what a server that has them says in every answer: no other weights are called so. */
+export interface GivenWeights {
+  folder: string;
+  label: string;
+}
+
 /**
  * A folder's weights in place of the server's, while nothing is generated. Throws `invalid_request` with the server's
  * reason where it keeps its old ones.
  */
 export async function updateIn(
   server: ServerEndpoint,
-  folder: string,
+  { folder, label }: GivenWeights,
   then: 'continue' | 'stay paused',
 ): Promise<void> {
   await post(server, '/pause_generation', { mode: 'in_place' });
   try {
-    const body = { model_path: folder };
+    const body = { model_path: folder, weight_version: label };
     const asked = { method: 'POST', path: '/update_weights_from_disk', body, access: 'admin' } as const;
     await callJson(server, asked, Success, AbortSignal.timeout(WEIGHTS_LIMIT_MS));
   } finally {

@@ -5,9 +5,10 @@
  * *Invariant: a server that requests are sent to has every adapter that is loaded, and the weights that serve.*
  */
 import { randomUUID } from 'node:crypto';
+import { basename } from 'node:path';
 import { ApprenticeError, toApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import type { ProcessState } from '../../../agent-server/protocol/link.ts';
-import { dropVersions, loadInto, post, unloadFrom, updateIn } from './commands.ts';
+import { dropVersions, type GivenWeights, loadInto, post, unloadFrom, updateIn } from './commands.ts';
 import type { EngineServer, ServerEndpoint } from './foreign-server.ts';
 import type { Router } from './router.ts';
 
@@ -31,7 +32,8 @@ export class Fleet {
   #epoch = randomUUID();
   #paused = false;
   /** Weights in place of those that servers start with. */
-  #weights: string | null = null;
+  #weights: GivenWeights | null = null;
+  #changing = false;
   #turn = 0;
   #stopped = false;
 
@@ -54,6 +56,11 @@ export class Fleet {
   /** Loaded in every server that answers: name to folder. */
   get adapters(): ReadonlyMap<string, string> {
     return this.#adapters;
+  }
+
+  /** What a server must say in its answers; null: anything, as it has the weights that it started with. */
+  get label(): string | null {
+    return this.#changing ? null : (this.#weights?.label ?? null);
   }
 
   state(): ProcessState {
@@ -180,16 +187,20 @@ export class Fleet {
   async updateWeights(folder: string): Promise<void> {
     await this.#inOrder(async () => {
       const then = this.#paused ? 'stay paused' : 'continue';
+      const weights = { folder, label: `${basename(folder)} ${randomUUID()}` };
+      this.#changing = true;
       const outcomes = await Promise.all(
         this.#joined().map(async (server) => ({
           server,
-          error: await failure(updateIn(server, folder, then)),
+          error: await failure(updateIn(server, weights, then)),
         })),
-      );
+      ).finally(() => {
+        this.#changing = false;
+      });
       const failed = outcomes.filter(({ error }) => error !== null);
       const [first] = failed;
       if (first?.error && failed.length === outcomes.length) throw first.error;
-      this.#weights = folder;
+      this.#weights = weights;
       for (const { server, error } of failed) {
         this.#log(`The engine at ${server.url} has other weights and is left out: ${error?.message}`);
         for (const member of this.#members) if (member.joined === server) this.#leave(member);

@@ -147,7 +147,10 @@ export class SglangEngine implements WorkerEngine {
         );
       release = this.#adapterUse.take(request.adapter);
       const body = generateBody(request, own.serverRid, eosTokenIds);
+      const { label } = this.#fleet;
       for await (const chunk of this.#overServers(body, own, signal)) {
+        const said = chunk.meta_info.weight_version;
+        if (label !== null && said !== label) throw otherWeights(said, label);
         own.started = true;
         yield* reader.take(chunk);
         if (reader.finished) return;
@@ -280,4 +283,13 @@ export class SglangEngine implements WorkerEngine {
         this.#options.log(`A request was not aborted: ${toApprenticeError(thrown).message}`),
       );
   }
+}
+
+/** A server that was started again, and of which nobody has noticed it yet. */
+function otherWeights(said: string, label: string): ApprenticeError {
+  return new ApprenticeError(
+    'engine_unavailable',
+    `The engine answered with weights ${said} and not with ${label}, which it was given.`,
+    'It is given them again; try again in a moment.',
+  );
 }

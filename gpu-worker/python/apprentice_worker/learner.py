@@ -32,7 +32,7 @@ class Learner:
 
     def __init__(self, model_folder: Path, device: torch.device) -> None:
         self._device = device
-        require_memory(model_folder, device, torch.float32)
+        require_memory(model_folder, device, torch.float32.itemsize)
         self._base: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             model_folder, dtype=torch.float32, attn_implementation=packed_attention.NAME
         )

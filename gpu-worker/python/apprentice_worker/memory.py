@@ -17,10 +17,10 @@ class NotEnoughMemory(Exception):
     """Says how much is wanted, how much is free, and what to do."""
 
 
-def require_memory(folder: Path, device: torch.device, dtype: torch.dtype, ranks: int = 1) -> None:
-    """Raises NotEnoughMemory when the weights of a Hugging Face folder in `dtype` do not fit, cut over `ranks`
-    processes of this machine. A folder that cannot be read is for whoever loads it to complain of."""
-    weights = parameter_count(folder) * dtype.itemsize
+def require_memory(folder: Path, device: torch.device, bytes_each: float, ranks: int = 1) -> None:
+    """Raises NotEnoughMemory when the model of a Hugging Face folder, of `bytes_each` a parameter, does not fit, cut
+    over `ranks` processes of this machine. A folder that cannot be read is for whoever loads it to complain of."""
+    weights = parameter_count(folder) * bytes_each
     free = free_bytes(device)
     # On a GPU Python's own memory is elsewhere, and each rank has one to itself.
     wanted = weights + ranks * RUNTIME_BYTES if device.type == "cpu" else weights / ranks

@@ -103,7 +103,7 @@ class RaggedModel:
         """Raises ModelError, NotEnoughMemory."""
         AttentionInterface.register(ATTENTION, ragged_attention)
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-        require_memory(folder, device, dtype)
+        require_memory(folder, device, dtype.itemsize)
         try:
             loaded = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtype, attn_implementation="eager", local_files_only=True

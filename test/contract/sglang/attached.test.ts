@@ -114,4 +114,25 @@ describe('SGLang that runs already', { timeout: 60_000 }, () => {
     assert.notEqual(engine.epoch, epoch);
     assert.deepEqual([...engine.adapters.keys()], []);
   });
+
+  test('SGLANG-9: one that has other weights than it was given does not answer with them, and is given them again', async () => {
+    const { engine } = started;
+    const url = `http://127.0.0.1:${port}`;
+    const next = join(folder, 'next-model');
+    await writeFakeModel(next);
+    await engine.updateWeights(next, never);
+    const client = new EngineClient(started.url);
+    const asked = { input_ids: [5], sampling_params: { max_new_tokens: 1 } };
+    await client.generate(asked);
+    const body = JSON.stringify({ model_path: model, weight_version: 'another' });
+    await fetch(`${url}/update_weights_from_disk`, { method: 'POST', headers: adminHeaders, body });
+    assert.equal((await client.refused('/generate', asked)).code, 'engine_unavailable');
+    const deadlineMs = performance.now() + 20_000;
+    while ((await client.post('/generate', asked)).status !== 200) {
+      assert.ok(performance.now() < deadlineMs, 'it is given them again');
+      await delay(50);
+    }
+    const info = await fetch(`${url}/model_info`, { headers: { authorization: 'Bearer use' } });
+    assert.match(Object(await info.json()).weight_version, /^next-model /);
+  });
 });

@@ -50,6 +50,8 @@ const users = new Users({
   shared: {
     engine: Object.assign(engine, { epoch: randomUUID() }),
     backend,
+    weights: 'adapter',
+    pauses: null,
     queue: new TrainingQueue(),
     tokenizer,
     baseModel: 'fake@0',

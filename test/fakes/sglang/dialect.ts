@@ -51,6 +51,7 @@ export function sglangDialect(serving: Serving, flags: ReadonlyMap<Flag, readonl
   const remembered = new Map<string, string>();
   const running = new Set<string>();
   const modelPath = one('--model-path');
+  let weightVersion = one('--weight-version') ?? 'default';
 
   app.use(async (c, next) => {
     // The first of several headers, as Starlette reads them: a router adds its own behind.
@@ -72,7 +73,7 @@ export function sglangDialect(serving: Serving, flags: ReadonlyMap<Flag, readonl
       served_model_name: one('--served-model-name') ?? modelPath,
       tokenizer_path: modelPath,
       is_generation: true,
-      weight_version: one('--weight-version') ?? 'default',
+      weight_version: weightVersion,
       tool_call_parser: one('--tool-call-parser'),
     }),
   );
@@ -149,7 +150,7 @@ export function sglangDialect(serving: Serving, flags: ReadonlyMap<Flag, readonl
       for await (const said of generate(serving, request, signal)) {
         const whole = {
           ...said,
-          meta_info: { ...said.meta_info, weight_version: one('--weight-version') ?? 'default' },
+          meta_info: { ...said.meta_info, weight_version: weightVersion },
         };
         yield asked.stream && flags.has('--incremental-streaming-output') ? piece(whole, told) : whole;
         told = said.output_ids.length;
@@ -196,10 +197,13 @@ export function sglangDialect(serving: Serving, flags: ReadonlyMap<Flag, readonl
     return c.json({ message: 'Generation continued successfully.', status: 'ok' });
   });
   app.post('/update_weights_from_disk', async (c) => {
-    const { model_path } = z.object({ model_path: z.string() }).parse(await c.req.json());
+    const { model_path, weight_version } = z
+      .object({ model_path: z.string(), weight_version: z.string().nullish() })
+      .parse(await c.req.json());
     try {
       await readFile(join(model_path, 'config.json'));
       await engine.updateWeights(model_path, c.req.raw.signal);
+      weightVersion = weight_version ?? weightVersion;
       return c.json({ success: true, message: 'Succeeded to update model weights.', num_paused_requests: 0 });
     } catch (thrown) {
       const { message } = toApprenticeError(thrown);

@@ -11,7 +11,14 @@ const options = (...flags: string[]) => readOptions(['--home', '/w', ...flags], 
 test('TRAIN-9: the trainer is the one that APPRENTICE_TRAINER, config.json or a flag names', () => {
   const plain = Config.parse({});
   const cut = Config.parse({ worker: { trainer: { kind: 'megatron', tensorParallel: 3 } } });
-  const megatron = { kind: 'megatron', tensorParallel: 3, pipelineParallel: 1, dataParallel: 1 };
+  const full = Config.parse({ worker: { trainer: { kind: 'megatron', weights: 'full' } } });
+  const megatron = {
+    kind: 'megatron',
+    tensorParallel: 3,
+    pipelineParallel: 1,
+    dataParallel: 1,
+    weights: 'adapter',
+  };
   assert.deepEqual(trainerChoice(plain, {}), { kind: 'torch' });
   assert.deepEqual(trainerChoice(cut, {}), megatron);
   assert.deepEqual(trainerChoice(cut, { APPRENTICE_TRAINER: 'torch' }), { kind: 'torch' });
@@ -21,15 +28,16 @@ test('TRAIN-9: the trainer is the one that APPRENTICE_TRAINER, config.json or a 
     tensorParallel: 1,
   });
   assert.throws(() => trainerChoice(plain, { APPRENTICE_TRAINER: 'jax' }), { code: 'invalid_request' });
-  for (const choice of [trainerChoice(plain, {}), trainerChoice(cut, {})])
+  for (const choice of [trainerChoice(plain, {}), trainerChoice(cut, {}), trainerChoice(full, {})])
     assert.deepEqual(options(...toFlags(choice)).trainer, choice);
 });
 
-test('TRAIN-9: the torch trainer is one process, and no number of ranks is none', () => {
+test('TRAIN-9: the torch trainer is one process for adapters, and no number of ranks is none', () => {
   for (const wrong of [
     ['--tensor-parallel', '2'],
     ['--trainer', 'torch', '--pipeline-parallel', '2'],
     ['--data-parallel', '2'],
+    ['--trained-weights', 'full'],
     ['--trainer', 'megatron', '--tensor-parallel', '0'],
     ['--trainer', 'jax'],
   ])

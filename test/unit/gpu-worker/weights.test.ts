@@ -1,5 +1,7 @@
 /** Adapters on disk: published whole, verified before use, leftovers cleared. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { appendFile, cp, mkdir, mkdtemp, readdir, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +10,8 @@ import { LearningConfig } from '../../../agent-server/learning/config.ts';
 import { ApprenticeError, type ErrorCode } from '../../../agent-server/protocol/errors.ts';
 import { BatchId, weightVersion } from '../../../agent-server/protocol/ids.ts';
 import { BATCH_FORMAT } from '../../../agent-server/protocol/training.ts';
-import { Weights } from '../../../gpu-worker/weights/weights.ts';
+import { fullForm } from '../../../gpu-worker/weights/forms.ts';
+import { type Unfinished, Weights } from '../../../gpu-worker/weights/weights.ts';
 
 const batchOf = (n: number) => BatchId.parse(`00000000-0000-4000-8000-${String(n).padStart(12, '0')}`);
 
@@ -28,6 +31,18 @@ suite('weights', () => {
     await writeFile(join(unfinished.adapterFolder, 'adapter_model.safetensors'), `weights ${n}`);
     await writeFile(join(unfinished.adapterFolder, 'adapter_config.json'), '{}');
     await writeFile(unfinished.optimizerFile, `moments ${n}`);
+    return await publish(n, unfinished);
+  };
+  /** As `make`, with all weights; moments are a folder. */
+  const makeFull = async (n: number) => {
+    const unfinished = await weights.begin();
+    for (const name of ['config.json', 'model.safetensors.index.json', 'model-00001-of-00001.safetensors'])
+      await writeFile(join(unfinished.adapterFolder, name), `${name} ${n}`);
+    await mkdir(unfinished.optimizerFile);
+    await writeFile(join(unfinished.optimizerFile, '__0_0.distcp'), `moments ${n}`);
+    return await publish(n, unfinished);
+  };
+  const publish = async (n: number, unfinished: Unfinished) => {
     return await weights.publish(unfinished, {
       format: BATCH_FORMAT,
       version: weightVersion(n),
@@ -99,6 +114,40 @@ suite('weights', () => {
     await make(1);
     weights = new Weights(home, 'base@2');
     await refused(weights.folder(weightVersion(1)), 'base_model_mismatch');
+  });
+
+  test('WEIGHTS-6: of versions with all weights four stay, those in the engine and the newest one’s parent among them', async () => {
+    const inUse = [weightVersion(2)];
+    weights = new Weights(home, 'base@1', fullForm(), () => inUse);
+    for (let n = 1; n <= 7; n += 1) await makeFull(n);
+    assert.deepEqual(await weights.versions(), ['policy@v2', 'policy@v5', 'policy@v6', 'policy@v7']);
+    assert.deepEqual((await readdir(join(home, 'optimizer'))).sort(), [
+      'policy@v6.checkpoint',
+      'policy@v7.checkpoint',
+    ]);
+  });
+
+  test('WEIGHTS-6: every file of a version with all weights is vouched for', async () => {
+    weights = new Weights(home, 'base@1', fullForm());
+    const { adapterSha256 } = await makeFull(1);
+    const folder = weights.folder(weightVersion(1));
+    const sha256 = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
+    const sums = ['config.json', 'model-00001-of-00001.safetensors', 'model.safetensors.index.json'].map(
+      (name) => `${sha256(readFileSync(join(folder, name)))}  ${name}\n`,
+    );
+    assert.equal(sha256(sums.join('')), adapterSha256, 'as sha256sum prints it');
+    assert.equal((await weights.verify(folder)).weights, 'full');
+    await appendFile(join(folder, 'model-00001-of-00001.safetensors'), '!');
+    await refused(folder, 'adapter_invalid');
+    await makeFull(2);
+    await writeFile(join(weights.folder(weightVersion(2)), 'one-more.safetensors'), '');
+    await refused(weights.folder(weightVersion(2)), 'adapter_invalid');
+    await makeFull(3);
+    await unlink(join(weights.folder(weightVersion(3)), 'config.json'));
+    await refused(weights.folder(weightVersion(3)), 'adapter_invalid');
+    await makeFull(4);
+    weights = new Weights(home, 'base@1');
+    await refused(weights.folder(weightVersion(4)), 'adapter_invalid');
   });
 
   test('WEIGHTS-5: one broken folder does not hide the others from a search by batch', async () => {

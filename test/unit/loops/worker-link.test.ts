@@ -12,7 +12,8 @@ import { describeFiles } from '../../../agent-server/parcels/pull.ts';
 import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import { type FromWorker, LINK_PROTOCOL, ToWorker } from '../../../agent-server/protocol/link.ts';
 import type { BatchManifest } from '../../../agent-server/protocol/training.ts';
-import { VERSION_FILES, Weights } from '../../../gpu-worker/weights/weights.ts';
+import { ADAPTER_FORM } from '../../../gpu-worker/weights/forms.ts';
+import { Weights } from '../../../gpu-worker/weights/weights.ts';
 import { writeBatch } from '../../fixtures/batches.ts';
 import { linkTo, OWNER, READY } from '../../fixtures/gpu-worker.ts';
 import { temporaryFolder } from '../../fixtures/home.ts';
@@ -115,7 +116,7 @@ async function made({ batchId, version, parent, hyperparameters }: BatchManifest
     type: 'trained',
     batchId,
     version,
-    files: await describeFiles(folder, VERSION_FILES),
+    files: await describeFiles(folder, ADAPTER_FORM.travels),
     adapterSha256,
     metrics: METRICS,
   };
@@ -157,7 +158,7 @@ test('UPLINK-1: a batch handed over before a drop is submitted again after it, a
   second.say(its.trained);
   const trained = await training;
   assert.deepEqual([trained.version, trained.folder], [version, join(home, 'adapters', version)]);
-  for (const name of VERSION_FILES)
+  for (const name of ADAPTER_FORM.travels)
     assert.deepEqual(await readFile(join(trained.folder, name)), await readFile(join(its.folder, name)));
 });
 

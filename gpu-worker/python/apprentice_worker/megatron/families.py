@@ -4,13 +4,16 @@
 # pyright: reportMissingImports=false, reportUntypedBaseClass=false
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from megatron.core.transformer import TransformerConfig
 from torch.nn.functional import silu
 
 from .group import Layout
+
+TrainedWeights = Literal["adapter", "full"]
+"""What a run changes: an adapter on the base, or every weight."""
 
 
 class UnsupportedModel(ValueError):

@@ -57,6 +57,8 @@ class Group:
         self.tensor_group = cast(dist.ProcessGroup, parallel_state.get_tensor_model_parallel_group())
         self.data_group = cast(dist.ProcessGroup, parallel_state.get_data_parallel_group())
         self.pipeline_group = cast(dist.ProcessGroup, parallel_state.get_pipeline_model_parallel_group())
+        # None in the middle of a pipeline.
+        self.ends_group = parallel_state.get_embedding_group(check_initialized=False)
 
     @property
     def is_first_stage(self) -> bool:
@@ -99,9 +101,7 @@ class Group:
             result.append(work())
         except Exception as caught:  # noqa: BLE001 (raised below, on every rank)
             failure = caught
-        failures: list[Exception | None] = [None] * self.layout.world
-        dist.all_gather_object(failures, failure)
-        for found in (failure, *failures):
+        for found in (failure, *self.everyones(failure)):
             if found is not None:
                 raise found
         return result[0]
@@ -110,6 +110,20 @@ class Group:
         """In place."""
         if self.layout.data > 1:
             dist.all_reduce(tensor, group=self.data_group)
+
+    def sum_over_ends(self, tensor: Tensor) -> None:
+        """In place, over the first and the last stage."""
+        dist.all_reduce(tensor, group=self.ends_group)
+
+    def share_from_copy(self, tensor: Tensor, copy: int) -> None:
+        """That copy's value, in place on the others."""
+        dist.broadcast(tensor, src=dist.get_global_rank(self.data_group, copy), group=self.data_group)
+
+    def everyones(self, value: T) -> list[T]:
+        """Every rank's value, on every rank."""
+        boxes: list[Any] = [None] * self.layout.world
+        dist.all_gather_object(boxes, value)
+        return boxes
 
     def gather(self, value: Any) -> list[Any] | None:
         """Every rank's value, at rank 0; None elsewhere."""

@@ -16,6 +16,8 @@ from types import FrameType
 
 STORE = "APPRENTICE_RANKS"
 """Names the file in which ranks of one group meet (group.py)."""
+LAUNCHER = "APPRENTICE_LAUNCHER"
+"""This process's number: ranks end when it is gone (trainer.py), also where it went while they were being imported."""
 END_LIMIT_S = 5.0
 TRAINER = "apprentice_worker.megatron.trainer"
 
@@ -36,7 +38,7 @@ def main() -> int:
 
 def start(rank: int, count: int, folder: Path, arguments: list[str]) -> "subprocess.Popen[bytes]":
     """One rank, told who it is in torchrun's own variables."""
-    local = {"GLOO_SOCKET_IFNAME": "lo", STORE: str(folder / "store")}
+    local = {"GLOO_SOCKET_IFNAME": "lo", STORE: str(folder / "store"), LAUNCHER: str(os.getpid())}
     numbers = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count)}
     return subprocess.Popen(
         [sys.executable, "-m", TRAINER, *arguments],

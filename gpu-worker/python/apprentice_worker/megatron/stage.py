@@ -29,7 +29,7 @@ from ..packing import Pack, Span
 from ..span_attention import span_attention
 from .families import UnsupportedModel, head_size, megatron_config, padded_vocabulary
 from .group import Group
-from .weights import load_weights
+from .weights import load_weights, placed_parameters
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class SpanCoreAttention(nn.Module):
         return attended.transpose(0, 1).flatten(start_dim=2)
 
 
-class FrozenRmsNorm(nn.RMSNorm):
-    """torch's, which Megatron refuses under sequence parallelism: its weight's gradient would have to be summed up
-    over the ranks. This weight is not trained."""
+class PlainRmsNorm(nn.RMSNorm):
+    """torch's, which Megatron refuses under sequence parallelism: its weight's gradient has to be summed up over the
+    ranks. Where it is trained, full_training.py sees to that."""
 
     def __init__(self, config: TransformerConfig, hidden_size: int, eps: float = 1e-5, **_: Any) -> None:
         super().__init__(hidden_size, eps=eps, dtype=config.params_dtype)
@@ -86,7 +86,8 @@ class RecomputableLayer(TransformerLayer):
 
 
 class Stage:
-    """The frozen base. Adapters are put into `model` by lora.py."""
+    """The model as the base's folder has it, frozen. Adapters are put into `model` by lora.py; full_training.py thaws
+    it and fills it from other folders."""
 
     def __init__(self, folder: Path, group: Group, dtype: torch.dtype = torch.float32) -> None:
         self.hf: Any = AutoConfig.from_pretrained(folder)
@@ -94,15 +95,15 @@ class Stage:
         self.dtype = dtype
         config = megatron_config(self.hf, group.layout, dtype)
         spec: Any = get_gpt_decoder_block_spec(config, use_transformer_engine=False, normalization="RMSNorm")
-        spec.layer_norm = FrozenRmsNorm
+        spec.layer_norm = PlainRmsNorm
         for layer in spec.layer_specs or []:
             layer.module = RecomputableLayer
             parts: Any = layer.submodules
-            parts.input_layernorm = parts.pre_mlp_layernorm = FrozenRmsNorm
+            parts.input_layernorm = parts.pre_mlp_layernorm = PlainRmsNorm
             attention: Any = parts.self_attention.submodules
             attention.core_attention = SpanCoreAttention
             if config.qk_layernorm:
-                attention.q_layernorm = attention.k_layernorm = FrozenRmsNorm
+                attention.q_layernorm = attention.k_layernorm = PlainRmsNorm
         model = GPTModel(
             config,
             spec,
@@ -112,12 +113,12 @@ class Stage:
             post_process=group.is_last_stage,
             position_embedding_type="none",
         )
-        tied = self.hf.tie_word_embeddings and group.is_first_stage and group.is_last_stage
-        if tied:
+        if self.hf.tie_word_embeddings and group.is_first_stage and group.is_last_stage:
             model.output_layer.weight = model.embedding.word_embeddings.weight
         self.layers = [cast(RecomputableLayer, layer) for layer in model.decoder.layers]
         self.first_layer = self.layers[0].layer_number - 1
-        load_weights(model, folder, self.hf, group, self.first_layer)
+        self.folder = folder
+        load_weights(placed_parameters(model, self.hf, group, self.first_layer), folder)
         # eval: what is in training mode would want dropout and losses that balance experts.
         self.model = model.requires_grad_(False).eval().to(group.device)
         self._inverse_frequencies_D = rotary_frequencies(self.hf).to(group.device)

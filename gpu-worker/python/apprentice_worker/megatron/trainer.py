@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import get_args
 
 import torch
 from transformers import AutoConfig
@@ -19,8 +20,9 @@ from ..device import device_named
 from ..job import Cancelled
 from ..json_lines import JsonLines, Message
 from ..memory import require_memory
-from .families import layout_of
-from .group import Group, join
+from .families import TrainedWeights, layout_of
+from .group import Group, Layout, join
+from .launch import LAUNCHER
 from .learner import MegatronLearner
 
 log = logging.getLogger("trainer")
@@ -39,6 +41,7 @@ def main() -> None:
     parser.add_argument("--tensor-parallel", type=int, default=1)
     parser.add_argument("--pipeline-parallel", type=int, default=1)
     parser.add_argument("--data-parallel", type=int, default=1)
+    parser.add_argument("--trained-weights", choices=get_args(TrainedWeights), default="adapter")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     if "RANK" in os.environ:
@@ -53,8 +56,10 @@ def main() -> None:
     device = device_named(arguments.device)
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     group = join(layout, device)
-    group.together(lambda: require_memory(arguments.model, group.device, dtype, layout.world))
-    learner = group.together(lambda: MegatronLearner(arguments.model, group, dtype))
+    weights: TrainedWeights = arguments.trained_weights
+    each = bytes_a_parameter(layout, dtype, weights)
+    group.together(lambda: require_memory(arguments.model, group.device, each, layout.world))
+    learner = group.together(lambda: MegatronLearner(arguments.model, group, dtype, weights))
     if lines is not None:
         lines.send({"type": "ready"})
     while True:
@@ -89,9 +94,18 @@ class Watch:
             self._lines.send({"type": "progress", "id": self._id, "phase": phase, "fraction": fraction})
 
 
+def bytes_a_parameter(layout: Layout, dtype: torch.dtype, weights: TrainedWeights) -> float:
+    """Of all ranks together: each copy has its weights, trained ones with float32 gradients; AdamW's two moments, and
+    float32 masters where weights are not, are shared out over the copies."""
+    if weights == "adapter":
+        return dtype.itemsize
+    moments = 8 if dtype == torch.float32 else 12
+    return layout.data * (dtype.itemsize + 4) + moments
+
+
 def end_with_parent() -> None:
     """Ends this rank when what started the group is gone, killed without a chance to end its ranks."""
-    parent = os.getppid()
+    parent = int(os.environ.get(LAUNCHER, os.getppid()))
 
     def look() -> None:
         while os.getppid() == parent:

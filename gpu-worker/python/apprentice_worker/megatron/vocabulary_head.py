@@ -53,8 +53,9 @@ class VocabularyHead:
 
     def __init__(self, weight_LD: Tensor, vocabulary: int, group: Group) -> None:
         self._start = group.tensor_rank * weight_LD.shape[0]
+        self._weight_LD = weight_LD
         # Without the rows that pad the vocabulary: they stand for no token.
-        self._weight_LD = weight_LD[: vocabulary - self._start]
+        self._rows = vocabulary - self._start
         self._group = group.tensor_group
 
     def logprobs(self, hidden_CD: Tensor, tokens_C: Tensor, support_ids_CK: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,7 +70,7 @@ class VocabularyHead:
         return total.item()
 
     def _logits(self, hidden_CD: Tensor) -> Tensor:
-        return linear(hidden_CD, self._weight_LD).float()
+        return linear(hidden_CD, self._weight_LD[: self._rows]).float()
 
     def _log_softmax(self, hidden_CD: Tensor) -> Tensor:
         shifted_CL, log_total_C1 = normalised(self._logits(hidden_CD), self._group)

@@ -1,12 +1,15 @@
-"""A Hugging Face folder into this rank's part of a Megatron model.
+"""Where a rank's part of a Megatron model lies among the tensors of a Hugging Face folder.
 
-One table says where each of Megatron's parameters lies in the folder. Each rank reads its own part of each tensor;
-what one side has and the other has not is an error, so that no weight is left out or left undrawn.
+One table says which of the folder's tensors make up each of Megatron's parameters, and where in it. Reading a folder,
+writing one (export.py) and keeping an optimizer's moments under the folder's names (checkpoint.py) all go by it. What
+one side has and the other has not is an error, so that no weight is left out or left undrawn.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,134 +20,202 @@ from torch import Tensor, nn
 from .families import UnsupportedModel, head_size
 from .group import Group
 
+INDEX = "model.safetensors.index.json"
+View = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a parameter has of one of the folder's tensors: `sizes` of it from `offsets` on, of `whole` in all."""
+
+    name: str
+    sizes: torch.Size
+    offsets: torch.Size
+    whole: torch.Size
+    view: View
+    """Where it lies in the parameter, or in anything of the parameter's shape; dimensions may be split there."""
+    is_everywhere: bool
+    """Do all tensor ranks have this same piece?"""
+
+    def of(self, like_parameter: Tensor) -> Tensor:
+        """The piece as the folder has it."""
+        return self.view(like_parameter).reshape(self.sizes)
+
+    def put(self, like_parameter: Tensor, value: Tensor) -> None:
+        """Overwrites the piece with a value as the folder has it."""
+        place = self.view(like_parameter)
+        place.copy_(value.reshape(place.shape))
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One of this rank's parameters and what it is made of; what pads a vocabulary is in no piece."""
+
+    name: str
+    """Megatron's, its layer counted over all stages."""
+    parameter: nn.Parameter
+    pieces: list[Piece]
+
 
 class Folder:
     """The folder's tensors by name, read in parts. Remembers which were asked for."""
 
     def __init__(self, folder: Path) -> None:
-        index = folder / "model.safetensors.index.json"
+        index = folder / INDEX
         if index.is_file():
             files: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         else:
             with safe_open(folder / "model.safetensors", "pt") as only:
                 files = dict.fromkeys(only.keys(), "model.safetensors")
         self._folder = folder
-        self._files = files
+        self.files = files
         self._open: dict[str, Any] = {}
         self.asked: set[str] = set()
 
-    @property
-    def names(self) -> set[str]:
-        """Every tensor of the folder."""
-        return set(self._files)
-
-    def read(self, name: str, dim: int | None = None, part: int = 0, parts: int = 1) -> Tensor:
-        """The tensor, or its part along `dim`. Raises UnsupportedModel when the folder has none of that name."""
-        file = self._files.get(name)
+    def read(self, piece: Piece) -> Tensor:
+        """Raises UnsupportedModel when the folder has no tensor of that name, or one of another shape."""
+        file = self.files.get(piece.name)
         if file is None:
-            raise UnsupportedModel(f"{self._folder} has no tensor {name}")
+            raise UnsupportedModel(f"{self._folder} has no tensor {piece.name}")
         if file not in self._open:
             self._open[file] = safe_open(self._folder / file, "pt").__enter__()
-        self.asked.add(name)
-        if dim is None:
-            return self._open[file].get_tensor(name)
-        stored = self._open[file].get_slice(name)
-        size = stored.get_shape()[dim] // parts
-        return stored[(slice(None),) * dim + (slice(part * size, (part + 1) * size),)]
+        self.asked.add(piece.name)
+        stored = self._open[file].get_slice(piece.name)
+        shape: list[int] = stored.get_shape()
+        if shape != list(piece.whole):
+            raise UnsupportedModel(f"{piece.name} of {self._folder} is {shape} and not {list(piece.whole)}")
+        ends = (offset + size for offset, size in zip(piece.offsets, piece.sizes, strict=True))
+        return stored[tuple(slice(start, end) for start, end in zip(piece.offsets, ends, strict=True))]
 
 
-class Reader:
-    """Reads what one row of the table names, for one rank."""
+class Cut:
+    """One parameter in one rank: which pieces it is made of. `{}` in a name stands for each of what is fused in it."""
 
-    def __init__(self, folder: Folder, hf: Any, group: Group) -> None:
-        self.folder = folder
+    def __init__(self, parameter: Tensor, hf: Any, group: Group) -> None:
+        self._parameter = parameter
         self.hf = hf
-        self.layout = group.layout
-        self.tensor_rank = group.tensor_rank
+        self._layout = group.layout
+        self._tensor_rank = group.tensor_rank
 
-    def whole(self, name: str) -> Tensor:
+    def whole(self, name: str) -> list[Piece]:
         """Every rank has all of it."""
-        return self.folder.read(name)
+        sizes = self._parameter.shape
+        return [Piece(name, sizes, torch.Size([0] * len(sizes)), sizes, itself, is_everywhere=True)]
 
-    def rows(self, name: str) -> Tensor:
+    def rows(self, name: str) -> list[Piece]:
         """This rank's rows."""
-        return self.folder.read(name, 0, self.tensor_rank, self.layout.tensor)
+        return [self._part(name, 0, self._tensor_rank, self._layout.tensor)]
 
-    def columns(self, name: str) -> Tensor:
+    def columns(self, name: str) -> list[Piece]:
         """This rank's columns."""
-        return self.folder.read(name, 1, self.tensor_rank, self.layout.tensor)
+        return [self._part(name, 1, self._tensor_rank, self._layout.tensor)]
 
-    def qkv(self, name: str) -> Tensor:
-        """Megatron keeps each group's queries, its key and its value together; `{}` stands for q, k and v."""
-        q, k, v = (self.rows(name.format(side)) for side in "qkv")
-        return interleave(q, k, v, head_size(self.hf))
+    def qkv(self, name: str) -> list[Piece]:
+        """Megatron keeps each group's queries, its key and its value together."""
+        head = head_size(self.hf)
+        groups = self.hf.num_key_value_heads // self._layout.tensor
+        queries = self.hf.num_attention_heads // self.hf.num_key_value_heads * head
+        places = {"q": (0, queries), "k": (queries, head), "v": (queries + head, head)}
+        return [
+            self._part(name.format(side), 0, self._tensor_rank, self._layout.tensor, in_groups(groups, *place))
+            for side, place in places.items()
+        ]
 
-    def gate_up(self, name: str) -> Tensor:
-        """Gate above up; `{}` stands for both."""
-        return torch.cat([self.rows(name.format(side)) for side in ("gate", "up")])
+    def gate_up(self, name: str) -> list[Piece]:
+        """Gate above up."""
+        return self._gate_up(name, self._tensor_rank, self._layout.tensor)
 
-    def vocabulary(self, name: str) -> Tensor:
+    def vocabulary(self, name: str) -> list[Piece]:
         """This rank's rows of a matrix that is padded to an equal number for each."""
-        size = -(-self.hf.vocab_size // self.layout.tensor)
-        start = self.tensor_rank * size
-        whole = self.folder.read(name)[start : start + size]
-        return nn.functional.pad(whole, (0, 0, 0, size - whole.shape[0]))
+        padded, width = self._parameter.shape
+        start = self._tensor_rank * padded
+        held = min(padded, self.hf.vocab_size - start)
+        sizes, whole = torch.Size([held, width]), torch.Size([self.hf.vocab_size, width])
+        return [Piece(name, sizes, torch.Size([start, 0]), whole, in_rows(0, held), is_everywhere=False)]
 
-    def expert(self, local: str) -> tuple[str, int, int]:
-        """Name in the folder of this rank's expert number `local`, and which part of how many of it is ours."""
-        ranks_an_expert = self.layout.tensor // self.layout.expert
-        first = self.tensor_rank // ranks_an_expert * (self.hf.num_experts // self.layout.expert)
-        return str(first + int(local)), self.tensor_rank % ranks_an_expert, ranks_an_expert
-
-    def expert_gate_up(self, prefix: str, local: str) -> Tensor:
+    def expert_gate_up(self, prefix: str, local: str) -> list[Piece]:
         """As gate_up, of one expert."""
-        expert, part, parts = self.expert(local)
-        return torch.cat(
-            [self.folder.read(f"{prefix}.{expert}.{side}_proj.weight", 0, part, parts) for side in ("gate", "up")]
-        )
+        expert, part, parts = self._expert(local)
+        return self._gate_up(f"{prefix}.{expert}.{{}}_proj.weight", part, parts)
 
-    def expert_down(self, prefix: str, local: str) -> Tensor:
+    def expert_down(self, prefix: str, local: str) -> list[Piece]:
         """As columns, of one expert."""
-        expert, part, parts = self.expert(local)
-        return self.folder.read(f"{prefix}.{expert}.down_proj.weight", 1, part, parts)
+        expert, part, parts = self._expert(local)
+        return [self._part(f"{prefix}.{expert}.down_proj.weight", 1, part, parts)]
+
+    def _expert(self, local: str) -> tuple[int, int, int]:
+        """Number in the folder of this rank's expert number `local`, and which part of how many of it is ours."""
+        ranks_an_expert = self._layout.tensor // self._layout.expert
+        first = self._tensor_rank // ranks_an_expert * (self.hf.num_experts // self._layout.expert)
+        return first + int(local), self._tensor_rank % ranks_an_expert, ranks_an_expert
+
+    def _gate_up(self, name: str, part: int, parts: int) -> list[Piece]:
+        half = self._parameter.shape[0] // 2
+        return [
+            self._part(name.format(side), 0, part, parts, in_rows(start, half))
+            for side, start in (("gate", 0), ("up", half))
+        ]
+
+    def _part(self, name: str, dim: int, part: int, parts: int, view: View | None = None) -> Piece:
+        """Part number `part` of `parts` equal ones along `dim`."""
+        view = itself if view is None else view
+        sizes = list(view(self._parameter).reshape(-1, *self._parameter.shape[1:]).shape)
+        offsets, whole = [0] * len(sizes), sizes.copy()
+        offsets[dim], whole[dim] = part * sizes[dim], parts * sizes[dim]
+        return Piece(name, torch.Size(sizes), torch.Size(offsets), torch.Size(whole), view, is_everywhere=False)
+
+
+def itself(tensor: Tensor) -> Tensor:
+    """All of it."""
+    return tensor
+
+
+def in_rows(start: int, count: int) -> View:
+    """Some of its rows."""
+    return lambda tensor: tensor[start : start + count]
+
+
+def in_groups(groups: int, start: int, count: int) -> View:
+    """Some rows of each of its groups: [groups, count, ...]."""
+    return lambda tensor: tensor.view(groups, -1, *tensor.shape[1:]).narrow(1, start, count)
 
 
 LAYER = r"decoder\.layers\.(\d+)\."
 HF = "model.layers.{}."
 
-Row = tuple[str, Callable[..., Tensor]]
+Row = tuple[str, Callable[..., list[Piece]]]
 
 TABLE: list[Row] = [
-    (r"embedding\.word_embeddings\.weight", lambda r: r.vocabulary("model.embed_tokens.weight")),
-    (r"decoder\.final_layernorm\.weight", lambda r: r.whole("model.norm.weight")),
-    (r"output_layer\.weight", lambda r: r.vocabulary(head_name(r.hf))),
-    (LAYER + r"input_layernorm\.weight", lambda r, i: r.whole(f"{HF.format(i)}input_layernorm.weight")),
-    (LAYER + r"pre_mlp_layernorm\.weight", lambda r, i: r.whole(f"{HF.format(i)}post_attention_layernorm.weight")),
+    (r"embedding\.word_embeddings\.weight", lambda c: c.vocabulary("model.embed_tokens.weight")),
+    (r"decoder\.final_layernorm\.weight", lambda c: c.whole("model.norm.weight")),
+    (r"output_layer\.weight", lambda c: c.vocabulary(head_name(c.hf))),
+    (LAYER + r"input_layernorm\.weight", lambda c, i: c.whole(f"{HF.format(i)}input_layernorm.weight")),
+    (LAYER + r"pre_mlp_layernorm\.weight", lambda c, i: c.whole(f"{HF.format(i)}post_attention_layernorm.weight")),
     (
         LAYER + r"self_attention\.linear_qkv\.(weight|bias)",
-        lambda r, i, kind: r.qkv(f"{HF.format(i)}self_attn.{{}}_proj.{kind}"),
+        lambda c, i, kind: c.qkv(f"{HF.format(i)}self_attn.{{}}_proj.{kind}"),
     ),
     (
         LAYER + r"self_attention\.([qk])_layernorm\.weight",
-        lambda r, i, side: r.whole(f"{HF.format(i)}self_attn.{side}_norm.weight"),
+        lambda c, i, side: c.whole(f"{HF.format(i)}self_attn.{side}_norm.weight"),
     ),
     (
         LAYER + r"self_attention\.linear_proj\.weight",
-        lambda r, i: r.columns(f"{HF.format(i)}self_attn.o_proj.weight"),
+        lambda c, i: c.columns(f"{HF.format(i)}self_attn.o_proj.weight"),
     ),
-    (LAYER + r"mlp\.linear_fc1\.weight", lambda r, i: r.gate_up(f"{HF.format(i)}mlp.{{}}_proj.weight")),
-    (LAYER + r"mlp\.linear_fc2\.weight", lambda r, i: r.columns(f"{HF.format(i)}mlp.down_proj.weight")),
-    (LAYER + r"mlp\.router\.weight", lambda r, i: r.whole(f"{HF.format(i)}mlp.gate.weight")),
+    (LAYER + r"mlp\.linear_fc1\.weight", lambda c, i: c.gate_up(f"{HF.format(i)}mlp.{{}}_proj.weight")),
+    (LAYER + r"mlp\.linear_fc2\.weight", lambda c, i: c.columns(f"{HF.format(i)}mlp.down_proj.weight")),
+    (LAYER + r"mlp\.router\.weight", lambda c, i: c.whole(f"{HF.format(i)}mlp.gate.weight")),
     (
         LAYER + r"mlp\.experts\.local_experts\.(\d+)\.linear_fc1\.weight",
-        lambda r, i, local: r.expert_gate_up(f"{HF.format(i)}mlp.experts", local),
+        lambda c, i, local: c.expert_gate_up(f"{HF.format(i)}mlp.experts", local),
     ),
     (
         LAYER + r"mlp\.experts\.local_experts\.(\d+)\.linear_fc2\.weight",
-        lambda r, i, local: r.expert_down(f"{HF.format(i)}mlp.experts", local),
+        lambda c, i, local: c.expert_down(f"{HF.format(i)}mlp.experts", local),
     ),
 ]
-"""Megatron's parameter, its layer counted over all stages, and how it is read from the folder."""
+"""Megatron's parameter, its layer counted over all stages, and what it is made of."""
 
 
 def head_name(hf: Any) -> str:
@@ -152,36 +223,34 @@ def head_name(hf: Any) -> str:
     return "model.embed_tokens.weight" if hf.tie_word_embeddings else "lm_head.weight"
 
 
-def interleave(q: Tensor, k: Tensor, v: Tensor, head: int) -> Tensor:
-    """Rows of q [groups x queries x head, ...], k and v [groups x head, ...] in Megatron's order, group by group."""
-    groups = k.shape[0] // head
-    rest = k.shape[1:]
-    parts = [side.reshape(groups, -1, *rest) for side in (q, k, v)]
-    return torch.cat(parts, dim=1).reshape(-1, *rest)
-
-
-@torch.no_grad()
-def load_weights(model: nn.Module, folder: Path, hf: Any, group: Group, first_layer: int) -> None:
-    """Fills every parameter; `first_layer` is the number of the stage's first. Raises UnsupportedModel."""
-    reader = Reader(Folder(folder), hf, group)
-    layers: set[int] = set()
-    for name, parameter in model.named_parameters():
-        layer = re.match(LAYER, name)
-        if layer:
-            number = first_layer + int(layer[1])
-            layers.add(number)
-            name = re.sub(LAYER, f"decoder.layers.{number}.", name)
-        for pattern, read in TABLE:
+def placed_parameters(model: nn.Module, hf: Any, group: Group, first_layer: int) -> list[Placed]:
+    """Every parameter of this rank; `first_layer` is the number of the stage's first. Raises UnsupportedModel."""
+    placed: list[Placed] = []
+    for local_name, parameter in model.named_parameters():
+        layer = re.match(LAYER, local_name)
+        name = f"decoder.layers.{first_layer + int(layer[1])}.{local_name[layer.end() :]}" if layer else local_name
+        for pattern, pieces_of in TABLE:
             match = re.fullmatch(pattern, name)
             if match:
-                value = read(reader, *match.groups())
-                if value.shape != parameter.shape:
-                    raise UnsupportedModel(f"{name} is {tuple(value.shape)} and not {tuple(parameter.shape)}")
-                parameter.copy_(value)
+                pieces = pieces_of(Cut(parameter, hf, group), *match.groups())
+                placed.append(Placed(name, parameter, pieces))
                 break
         else:
             raise UnsupportedModel(f"nothing of a Hugging Face folder is known to go into {name}")
-    ours = re.compile(rf"model\.layers\.({'|'.join(map(str, sorted(layers)))})\.(?!mlp\.experts\.)")
-    left = {name for name in reader.folder.names - reader.folder.asked if ours.match(name)}
+    return placed
+
+
+@torch.no_grad()
+def load_weights(placed: list[Placed], path: Path) -> None:
+    """Fills every parameter from a folder. Raises UnsupportedModel."""
+    folder = Folder(path)
+    for one in placed:
+        if sum(math.prod(piece.sizes) for piece in one.pieces) < one.parameter.numel():
+            one.parameter.zero_()
+        for piece in one.pieces:
+            piece.put(one.parameter, folder.read(piece))
+    layers = {match[1] for match in (re.match(LAYER, one.name) for one in placed) if match}
+    ours = re.compile(rf"model\.layers\.({'|'.join(sorted(layers))})\.(?!mlp\.experts\.)")
+    left = {name for name in folder.files.keys() - folder.asked if ours.match(name)}
     if left:
-        raise UnsupportedModel(f"{len(left)} tensors of {folder} go nowhere, as {min(left)}")
+        raise UnsupportedModel(f"{len(left)} tensors of {path} go nowhere, as {min(left)}")
