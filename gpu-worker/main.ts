@@ -1,7 +1,7 @@
 /**
  * The gpu-worker as the agent-server's child: one loopback port of the system's choice, ends with its parent.
  * `--home DIR --logs DIR --model DIR --python FILE [--device NAME] [--threads N] [--max-running N] [--metrics]
- * [--trainer torch|megatron] [--tensor-parallel N] [--pipeline-parallel N] [--data-parallel N]`, the key in APPRENTICE_WORKER_KEY.
+ * [--trainer torch|megatron] [--precision auto|float32] [--tensor-parallel N] [--pipeline-parallel N] [--data-parallel N]`, the key in APPRENTICE_WORKER_KEY.
  * The engine's flags are read in engine/choice.ts. On a machine of its own it is started by cli.ts.
  */
 import { parseArgs } from 'node:util';
@@ -47,6 +47,7 @@ function readSettings(): Settings & { engine: EngineChoice; judge: JudgeChoice |
       'max-running': text,
       metrics: { type: 'boolean' },
       trainer: text,
+      precision: text,
       'tensor-parallel': text,
       'pipeline-parallel': text,
       'data-parallel': text,
@@ -70,8 +71,8 @@ async function main(): Promise<void> {
   if (trainer === null)
     throw new ApprenticeError(
       'invalid_request',
-      'The torch trainer is one process.',
-      'Start the gpu-worker with --trainer megatron for --tensor-parallel, --pipeline-parallel and --data-parallel.',
+      'The torch trainer is one process, and only its precision is chosen.',
+      'Start the gpu-worker with --trainer megatron for --tensor-parallel, --pipeline-parallel and --data-parallel, and without it for --precision.',
     );
   const worker = await runWorker({
     ...settings,

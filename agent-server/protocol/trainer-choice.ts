@@ -7,9 +7,16 @@ const parallel = z.coerce.number().int().min(1).max(64);
 export const TrainerName = z.enum(['torch', 'megatron']);
 export type TrainerName = z.infer<typeof TrainerName>;
 
+/**
+ * Of the torch trainer's products with the base's linear layers. auto: bfloat16 on a processor that multiplies it
+ * natively, else float32.
+ */
+export const TrainerPrecision = z.enum(['auto', 'float32']);
+export type TrainerPrecision = z.infer<typeof TrainerPrecision>;
+
 export const TrainerChoice = z.discriminatedUnion('kind', [
   /** The whole model in one process. */
-  z.strictObject({ kind: z.literal('torch') }),
+  z.strictObject({ kind: z.literal('torch'), precision: TrainerPrecision.default('auto') }),
   /** One model over `tensorParallel` x `pipelineParallel` ranks of megatron-core, `dataParallel` times. */
   z.strictObject({
     kind: z.literal('megatron'),
@@ -21,19 +28,24 @@ export const TrainerChoice = z.discriminatedUnion('kind', [
 export type TrainerChoice = z.infer<typeof TrainerChoice>;
 export type Megatron = Extract<TrainerChoice, { kind: 'megatron' }>;
 
-export const TORCH: TrainerChoice = { kind: 'torch' };
+export const TORCH: TrainerChoice = { kind: 'torch', precision: 'auto' };
 
 /** The flags of a worker that say it. */
 export const TrainerFlags = {
   trainer: TrainerName.default('torch'),
+  precision: TrainerPrecision.default('auto'),
   'tensor-parallel': parallel.default(1),
   'pipeline-parallel': parallel.default(1),
   'data-parallel': parallel.default(1),
 };
 
-/** What the flags say, or null where they ask the torch trainer, which is one process, for several ranks. */
+/**
+ * What the flags say, or null where they ask the torch trainer, which is one process, for several ranks, or the other
+ * for a precision.
+ */
 export function fromFlags(flags: {
   trainer: TrainerName;
+  precision: TrainerPrecision;
   'tensor-parallel': number;
   'pipeline-parallel': number;
   'data-parallel': number;
@@ -43,13 +55,15 @@ export function fromFlags(flags: {
     pipelineParallel: flags['pipeline-parallel'],
     dataParallel: flags['data-parallel'],
   };
-  if (flags.trainer === 'megatron') return { kind: 'megatron', ...choice };
-  return ranksOf({ kind: 'megatron', ...choice }) === 1 ? TORCH : null;
+  const megatron = { kind: 'megatron', ...choice } as const;
+  if (flags.trainer === 'megatron') return flags.precision === 'auto' ? megatron : null;
+  return ranksOf(megatron) === 1 ? { kind: 'torch', precision: flags.precision } : null;
 }
 
 /** The flags for a worker that is started; the torch trainer is the one without. */
 export function toFlags(choice: TrainerChoice): string[] {
-  return choice.kind === 'torch' ? [] : ['--trainer', 'megatron', ...toParallelFlags(choice)];
+  if (choice.kind === 'megatron') return ['--trainer', 'megatron', ...toParallelFlags(choice)];
+  return choice.precision === 'auto' ? [] : ['--precision', choice.precision];
 }
 
 /** How a model is cut up, as worker and Megatron trainer alike are told it. */

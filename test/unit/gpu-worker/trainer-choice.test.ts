@@ -8,20 +8,22 @@ import { readOptions } from '../../../gpu-worker/cli/options.ts';
 
 const options = (...flags: string[]) => readOptions(['--home', '/w', ...flags], {});
 
-test('TRAIN-9: the trainer is the one that APPRENTICE_TRAINER, config.json or a flag names', () => {
+test('TRAIN-9, TRAIN-10: the trainer is the one that APPRENTICE_TRAINER, config.json or a flag names', () => {
   const plain = Config.parse({});
   const cut = Config.parse({ worker: { trainer: { kind: 'megatron', tensorParallel: 3 } } });
   const megatron = { kind: 'megatron', tensorParallel: 3, pipelineParallel: 1, dataParallel: 1 };
-  assert.deepEqual(trainerChoice(plain, {}), { kind: 'torch' });
+  const torch = { kind: 'torch', precision: 'auto' };
+  const exact = Config.parse({ worker: { trainer: { kind: 'torch', precision: 'float32' } } });
+  assert.deepEqual(trainerChoice(plain, {}), torch);
   assert.deepEqual(trainerChoice(cut, {}), megatron);
-  assert.deepEqual(trainerChoice(cut, { APPRENTICE_TRAINER: 'torch' }), { kind: 'torch' });
+  assert.deepEqual(trainerChoice(cut, { APPRENTICE_TRAINER: 'torch' }), torch);
   assert.deepEqual(trainerChoice(cut, { APPRENTICE_TRAINER: 'megatron' }), megatron, 'the ranks stay');
   assert.deepEqual(trainerChoice(plain, { APPRENTICE_TRAINER: 'megatron' }), {
     ...megatron,
     tensorParallel: 1,
   });
   assert.throws(() => trainerChoice(plain, { APPRENTICE_TRAINER: 'jax' }), { code: 'invalid_request' });
-  for (const choice of [trainerChoice(plain, {}), trainerChoice(cut, {})])
+  for (const choice of [trainerChoice(plain, {}), trainerChoice(exact, {}), trainerChoice(cut, {})])
     assert.deepEqual(options(...toFlags(choice)).trainer, choice);
 });
 
@@ -32,6 +34,8 @@ test('TRAIN-9: the torch trainer is one process, and no number of ranks is none'
     ['--data-parallel', '2'],
     ['--trainer', 'megatron', '--tensor-parallel', '0'],
     ['--trainer', 'jax'],
+    ['--trainer', 'megatron', '--precision', 'float32'],
+    ['--precision', 'float16'],
   ])
     assert.throws(() => options(...wrong), { code: 'invalid_request' }, wrong.join(' '));
 });
