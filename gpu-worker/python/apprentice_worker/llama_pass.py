@@ -1,13 +1,13 @@
-"""The pass of models that are built as Llama is, without transformers' forward: a third of the operations.
+"""The pass of models that are built as Llama is, without transformers' forward: 33 operations a layer instead of 87.
 
-A layer there is some 60 small operations, and with few rows in a pass calling them costs as much as the products. Here
-q, k and v are one product, gate and up another, the residual is added within the product before it, and keys and
-queries are turned together. Everything that a model's family may have beside this is looked for in `fits`; whoever
-makes a pass compares its logits with transformers' own.
+With few rows in a pass, calling small operations takes a good part of its time. Here q, k and v are one product, gate
+and up another, the residual is added within the product before it, and keys and queries are turned together. Everything
+that a model's family may have beside this is looked for in `fits`; whoever makes a pass compares its logits with
+transformers' own.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,16 +29,16 @@ LAYER = {
 
 def fits(model: PreTrainedModel) -> bool:
     """Whether a LlamaPass computes what this model does, as far as its modules tell."""
-    config = model.config
-    layers: Any = getattr(model.base_model, "layers", None)
+    config, backbone = model.config, cast(Any, model.base_model)
     return (
         config.model_type in FAMILIES
         and getattr(config, "sliding_window", None) is None
         and config.hidden_act == "silu"
-        and layers is not None
+        # All of a head is turned, and not a part of it.
+        and 2 * backbone.rotary_emb.inv_freq.numel() == backbone.layers[0].self_attn.head_dim
         and all(
             {name for name, _ in layer.get_submodule(part).named_children()} == parts
-            for layer in layers
+            for layer in backbone.layers
             for part, parts in LAYER.items()
         )
     )
