@@ -5,7 +5,6 @@ The step that they are documented with: the samples of a batch padded to one len
 """
 
 import json
-import resource
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -55,6 +54,15 @@ class Peer:
         self.optimizer.zero_grad()
 
 
+def refuse_what_does_not_fit() -> None:
+    """Lets an allocation that would eat up the machine's memory fail here; the system would end whatever it likes."""
+    if sys.platform == "linux":
+        import resource
+
+        limit = psutil.Process().memory_info().vms + psutil.virtual_memory().available - SPARED_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
 def say(answer: dict[str, Any]) -> None:
     """One line to whoever asked."""
     sys.stdout.write(f"{json.dumps(answer)}\n")
@@ -64,9 +72,7 @@ def say(answer: dict[str, Any]) -> None:
 def main() -> None:
     """Reads requests until standard input ends."""
     peer = Peer(Path(sys.argv[1]))
-    # What does not fit is refused here; the system would end whatever it likes.
-    limit = psutil.Process().memory_info().vms + psutil.virtual_memory().available - SPARED_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    refuse_what_does_not_fit()
     say({"ready": True})
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)

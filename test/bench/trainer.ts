@@ -17,6 +17,7 @@ import { sha256 } from '../../agent-server/loops/batch-folder.ts';
 import { BASE_VERSION, BatchId, SampleId, weightVersion } from '../../agent-server/protocol/ids.ts';
 import type { BatchManifest } from '../../agent-server/protocol/training.ts';
 import { torchBackend } from '../../gpu-worker/trainer/torch.ts';
+import type { TrainBackend } from '../../gpu-worker/trainer/trainer.ts';
 import { runtime } from '../fixtures/runtime.ts';
 import { startPeer } from './peer.ts';
 import { median, never, type Row, report } from './rig.ts';
@@ -82,6 +83,23 @@ async function peakBytes(pid: number): Promise<number | null> {
   return kilobytes === undefined ? null : Number(kilobytes) * 1024;
 }
 
+const READY_LIMIT_MS = 300_000;
+
+/** Waits until the model is loaded. */
+async function ready(backend: TrainBackend): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const limit = AbortSignal.timeout(READY_LIMIT_MS);
+  const look = () => {
+    if (backend.state().state === 'ready' || limit.aborted) resolve();
+  };
+  const unsubscribe = backend.onStateChange(look);
+  limit.addEventListener('abort', look, { once: true });
+  look();
+  await promise;
+  unsubscribe();
+  limit.throwIfAborted();
+}
+
 /** What loading the model took is not what a step takes. */
 async function forgetPeak(pid: number): Promise<void> {
   // 5 sets the peak to what is held now (proc(5)).
@@ -104,6 +122,7 @@ async function measure(shape: Shape, log: (line: string) => void): Promise<Measu
   const backend = torchBackend({ python, model, threads: null, log });
   backend.start();
   const peer = await startPeer(python, [join(import.meta.dirname, 'peft_peer.py'), model]);
+  await ready(backend);
   let steps = 0;
   const path = (step: number) => join(root, `v${step}`);
   const oneStep = async () => {
