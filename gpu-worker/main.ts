@@ -1,7 +1,7 @@
 /**
  * The gpu-worker as the agent-server's child: one loopback port of the system's choice, ends with its parent.
  * `--home DIR --logs DIR --model DIR --python FILE [--device NAME] [--threads N] [--max-running N] [--metrics]
- * [--trainer torch|megatron] [--tensor-parallel N] [--pipeline-parallel N] [--data-parallel N]
+ * [--trainer torch|megatron] [--precision auto|float32] [--tensor-parallel N] [--pipeline-parallel N] [--data-parallel N]
  * [--trained-weights adapter|full]`, the key in APPRENTICE_WORKER_KEY.
  * The engine's flags are read in engine/choice.ts. On a machine of its own it is started by cli.ts.
  */
@@ -48,6 +48,7 @@ function readSettings(): Settings & { engine: EngineChoice; judge: JudgeChoice |
       'max-running': text,
       metrics: { type: 'boolean' },
       trainer: text,
+      precision: text,
       'tensor-parallel': text,
       'pipeline-parallel': text,
       'data-parallel': text,
@@ -72,8 +73,8 @@ async function main(): Promise<void> {
   if (trainer === null)
     throw new ApprenticeError(
       'invalid_request',
-      'The torch trainer is one process, and trains adapters.',
-      'Start the gpu-worker with --trainer megatron for --tensor-parallel, --pipeline-parallel, --data-parallel and --trained-weights.',
+      'The torch trainer is one process that trains adapters, and only its precision is chosen.',
+      'Start the gpu-worker with --trainer megatron for --tensor-parallel, --pipeline-parallel, --data-parallel and --trained-weights, and without it for --precision.',
     );
   const worker = await runWorker({
     ...settings,

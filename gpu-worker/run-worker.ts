@@ -84,7 +84,10 @@ export async function runWorker(settings: WorkerSettings): Promise<RunningWorker
   const judge = settings.judge === null ? null : await createJudgeEngine(settings.judge, judging);
   const trainerLog = logFile(join(logs, 'trainer.log'));
   const training = { python, model, threads, device, log: trainerLog };
-  const backend = trainer.kind === 'torch' ? torchBackend(training) : megatronBackend(training, trainer);
+  const backend =
+    trainer.kind === 'torch'
+      ? torchBackend({ ...training, precision: trainer.precision })
+      : megatronBackend(training, trainer);
   const queue = new TrainingQueue();
   const measure = settings.metrics === 'on' ? (await import('./users/measure.ts')).measure : null;
   const { ownRoutes } = created;

@@ -36,6 +36,7 @@ export const USAGE = `apprentice-worker [flags]         engine and trainer of Ap
   --python FILE            with the packages (HOME/runtime/venv)
   --device NAME            cpu, cuda, cuda:1 (auto: cuda where torch has it)
   --trainer NAME           torch; or megatron, which cuts one model over several GPUs (Linux) (torch)
+  --precision NAME         of torch on a processor: float32, or bfloat16 where that is native (auto)
   --tensor-parallel N --pipeline-parallel N --data-parallel N
                            of megatron: ranks that each layer is cut over, groups of layers, copies of it all (1, 1, 1)
   --trained-weights KIND   of megatron: adapter; or full, every weight, for which the engine stands still at a change (adapter)
@@ -108,7 +109,8 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
   const trainer = fromFlags(flags.data);
   if (trainer === null)
     throw bad(
-      '--tensor-parallel, --pipeline-parallel, --data-parallel and --trained-weights full belong to --trainer megatron',
+      '--tensor-parallel, --pipeline-parallel, --data-parallel and --trained-weights full belong to --trainer megatron, ' +
+        '--precision to torch',
     );
   const home = resolve(flags.data.home ?? defaultHome(env));
   const tls = tlsChoice(values);
@@ -187,6 +189,7 @@ function parsed(args: readonly string[]) {
         'allow-host': { ...text, multiple: true },
         device: text,
         trainer: text,
+        precision: text,
         'tensor-parallel': text,
         'pipeline-parallel': text,
         'data-parallel': text,

@@ -1,180 +1,159 @@
 /**
- * The embedded engine beside `generate` of transformers, in one run, turn about: `node test/bench/engine.ts
- * --json FILE`. Numbers of the engine include HTTP. Medians over rounds, so that a busy moment spoils one round only.
+ * The embedded engine beside transformers and llama.cpp, in one run, turn about: `node test/bench/engine.ts
+ * --json FILE`. Numbers of the engine include HTTP. Medians of ratios within a round, so that a busy moment spoils one
+ * round only.
  */
-import { spawn } from 'node:child_process';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { z } from 'zod';
-import { createEngine } from '../../gpu-worker/engine/embedded-engine.ts';
-import { engineRoutes } from '../../gpu-worker/engine/routes.ts';
-import { loadTokenizer } from '../../gpu-worker/engine/tokenizer.ts';
-import { EngineClient } from '../contract/engine-client.ts';
-import { listen } from '../fakes/engine.ts';
 import { runtime } from '../fixtures/runtime.ts';
-import { median, report } from './rig.ts';
+import { type Contestant, startLlamaCpp, startOurs, startTransformers } from './engine-contest.ts';
+import { median, type Row, report } from './rig.ts';
 
+const STREAMS = [1, 4, 8];
 const PROMPT_TOKENS = 32;
 const NEW_TOKENS = 64;
 const LONG_PROMPT_TOKENS = 384;
+const MORE_TOKENS = 24;
+const SCORED_TOKENS = 128;
 const ROUNDS = 3;
-const START_TIMEOUT_MS = 300_000;
-
-interface Round {
-  transformersTokensPerSecond: number;
-  oneStreamTokensPerSecond: number;
-  fourStreamsTokensPerSecond: number;
-  coldFirstTokenMs: number;
-  secondTurnFirstTokenMs: number;
-}
+const ADAPTER = 'policy@v1';
 
 /** Ids that no two prompts share from the first on, so that nothing comes from the cache by chance. */
 function prompt(seed: number, length: number): number[] {
   return Array.from({ length }, (_, index) => 1_000 + ((seed * 7_919 + index * 131) % 40_000));
 }
 
-async function startTransformers(python: string, model: string) {
-  const child = spawn(python, [join(import.meta.dirname, 'transformers_generate.py'), model], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    // The same thread policy as the engine's, so that what is compared is the code.
-    env: {
-      ...process.env,
-      HF_HUB_OFFLINE: '1',
-      HF_HUB_DISABLE_PROGRESS_BARS: '1',
-      OMP_WAIT_POLICY: 'PASSIVE',
-    },
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const read = async () => {
-    const line = await lines.next();
-    if (line.done) throw new Error('transformers_generate.py ended.');
-    return JSON.parse(line.value);
-  };
-  await read();
-  return {
-    /** Seconds that one greedy generation took. */
-    async generate(ids: number[]): Promise<number> {
-      child.stdin.write(`${JSON.stringify({ ids, new_tokens: NEW_TOKENS })}\n`);
-      return z.object({ seconds: z.number() }).parse(await read()).seconds;
-    },
-    stop: () => child.stdin.end(),
-  };
-}
+/** What one contestant did in one round, by the name of the measurement. */
+type Measured = Record<string, number>;
 
-const sampling_params = { temperature: 0, max_new_tokens: NEW_TOKENS, ignore_eos: true };
-
-async function tokensPerSecond(client: EngineClient, prompts: number[][]): Promise<number> {
-  const started = performance.now();
-  await Promise.all(
-    prompts.map(async (input_ids) => {
-      for await (const chunk of client.stream({ input_ids, sampling_params })) void chunk;
-    }),
-  );
-  return (prompts.length * NEW_TOKENS * 1_000) / (performance.now() - started);
-}
-
-async function firstTokenMs(
-  client: EngineClient,
-  input_ids: number[],
-): Promise<{ ms: number; output: number[] }> {
-  const started = performance.now();
-  let ms = Number.NaN;
-  let output: number[] = [];
-  for await (const chunk of client.stream({
-    input_ids,
-    sampling_params: { ...sampling_params, max_new_tokens: 8 },
-  })) {
-    if (Number.isNaN(ms)) ms = performance.now() - started;
-    output = chunk.output_ids;
+async function measure(contestant: Contestant, seed: number): Promise<Measured> {
+  const measured: Measured = {};
+  for (const streams of STREAMS) {
+    const prompts = Array.from({ length: streams }, (_, index) => prompt(seed + index, PROMPT_TOKENS));
+    const seconds = await contestant.decode(prompts, NEW_TOKENS);
+    measured[`decode ${streams}`] = (streams * NEW_TOKENS) / seconds;
   }
-  return { ms, output };
+  if (contestant.turns) {
+    const { first, second } = await contestant.turns(
+      prompt(seed + 10, LONG_PROMPT_TOKENS),
+      prompt(seed + 11, MORE_TOKENS),
+    );
+    measured['prefill'] = LONG_PROMPT_TOKENS / first;
+    measured['second turn'] = second * 1_000;
+  }
+  if (contestant.score) {
+    const seconds = await contestant.score(prompt(seed + 12, LONG_PROMPT_TOKENS), SCORED_TOKENS);
+    measured['scoring'] = LONG_PROMPT_TOKENS / seconds;
+  }
+  return measured;
 }
 
 async function main(): Promise<void> {
-  const { python, model } = runtime();
+  const { model } = runtime();
   const log = (line: string) => process.stderr.write(`${line}\n`);
-  const engine = createEngine({ python, model, threads: null, maxRunning: 8, log });
-  const http = await listen(engineRoutes({ engine, tokenizer: await loadTokenizer(model), log }));
-  await engine.start(AbortSignal.timeout(START_TIMEOUT_MS));
-  const transformers = await startTransformers(python, model);
-  const client = new EngineClient(http.url);
+  const folder = await mkdtemp(join(tmpdir(), 'apprentice-bench-'));
+  const ours = await startOurs(log);
+  const transformers = await startTransformers();
+  const llama = await startLlamaCpp();
+  if (llama.contestants.length === 0) log(`without llama.cpp: ${llama.why}`);
+  const contestants = [ours, ...transformers.contestants, ...llama.contestants];
+  await transformers.peer.ask({ op: 'write_adapter', folder });
 
-  const measured: Round[] = [];
-  // The first round warms both sides up and is not counted.
+  const rounds: Record<string, Measured>[] = [];
+  // The first round warms everybody up and is not counted.
   for (let round = 0; round <= ROUNDS; round += 1) {
-    const seed = round * 10;
-    const seconds = await transformers.generate(prompt(seed, PROMPT_TOKENS));
-    const one = await tokensPerSecond(client, [prompt(seed, PROMPT_TOKENS)]);
-    const four = await tokensPerSecond(
-      client,
-      [1, 2, 3, 4].map((stream) => prompt(seed + stream, PROMPT_TOKENS)),
-    );
-    const conversation = prompt(seed + 5, LONG_PROMPT_TOKENS);
-    const cold = await firstTokenMs(client, conversation);
-    const second = await firstTokenMs(client, [...conversation, ...cold.output, ...prompt(seed + 6, 16)]);
-    if (round === 0) continue;
-    measured.push({
-      transformersTokensPerSecond: NEW_TOKENS / seconds,
-      oneStreamTokensPerSecond: one,
-      fourStreamsTokensPerSecond: four,
-      coldFirstTokenMs: cold.ms,
-      secondTurnFirstTokenMs: second.ms,
-    });
+    const measured: Record<string, Measured> = {};
+    for (const contestant of contestants)
+      measured[contestant.name] = await measure(contestant, 100 * round + 1);
+    const { bytesPerSecond } = await transformers.peer.ask({ op: 'bandwidth' });
+    const loadSeconds = await ours.loadAdapter(ADAPTER, folder);
+    const adapted = await ours.withAdapter(ADAPTER, [prompt(100 * round + 1, PROMPT_TOKENS)], NEW_TOKENS);
+    await ours.unloadAdapter(ADAPTER);
+    measured['memory'] = { bandwidth: Number(bytesPerSecond) / 1e9 };
+    measured['adapter'] = {
+      load: loadSeconds * 1_000,
+      'PEFT load': (await transformers.peer.ask({ op: 'adapter', folder })).seconds * 1_000,
+      'decode 1': NEW_TOKENS / adapted,
+    };
+    if (round > 0) rounds.push(measured);
+    log(`round ${round} of ${ROUNDS}: ${JSON.stringify(measured)}`);
   }
-  transformers.stop();
-  await engine.stop();
-  await http.close();
+  transformers.peer.stop();
+  for (const peer of llama.peers) peer.stop();
+  await ours.stop();
+  await rm(folder, { recursive: true, force: true });
 
-  const of = (value: (round: Round) => number) => median(measured.map(value));
-  const one = of((r) => r.oneStreamTokensPerSecond / r.transformersTokensPerSecond);
-  const four = of((r) => r.fourStreamsTokensPerSecond / r.transformersTokensPerSecond);
-  const turn = of((r) => r.secondTurnFirstTokenMs / r.coldFirstTokenMs);
-  const plain = (name: string, value: number, unit: string) => ({ name, value, unit, aim: null, met: null });
-  await report(
-    [
-      { name: 'one stream / transformers generate', value: one, unit: 'x', aim: 'at least 1', met: one >= 1 },
-      {
-        name: 'four streams / transformers generate',
-        value: four,
-        unit: 'x',
-        aim: 'at least 2.5',
-        met: four >= 2.5,
-      },
-      {
-        name: 'first token, second turn / cold',
-        value: turn,
-        unit: 'x',
-        aim: 'at most 0.2',
-        met: turn <= 0.2,
-      },
-      plain(
-        'transformers generate',
-        of((r) => r.transformersTokensPerSecond),
-        'tokens/s',
-      ),
-      plain(
-        'one stream',
-        of((r) => r.oneStreamTokensPerSecond),
-        'tokens/s',
-      ),
-      plain(
-        'four streams together',
-        of((r) => r.fourStreamsTokensPerSecond),
-        'tokens/s',
-      ),
-      plain(
-        `first token of ${LONG_PROMPT_TOKENS}, cold`,
-        of((r) => r.coldFirstTokenMs),
-        'ms',
-      ),
-      plain(
-        'first token, second turn',
-        of((r) => r.secondTurnFirstTokenMs),
-        'ms',
-      ),
-    ],
-    { promptTokens: PROMPT_TOKENS, newTokens: NEW_TOKENS, rounds: measured },
+  const weightBytes = (await stat(join(model, 'model.safetensors'))).size;
+  await report(rows(rounds, contestants.slice(1), weightBytes), {
+    promptTokens: PROMPT_TOKENS,
+    newTokens: NEW_TOKENS,
+    longPromptTokens: LONG_PROMPT_TOKENS,
+    moreTokens: MORE_TOKENS,
+    scoredTokens: SCORED_TOKENS,
+    weightBytes,
+    withoutLlamaCpp: llama.why,
+    rounds,
+  });
+}
+
+function rows(rounds: Record<string, Measured>[], others: readonly Contestant[], weightBytes: number): Row[] {
+  const value = (round: Record<string, Measured>, who: string, what: string) =>
+    round[who]?.[what] ?? Number.NaN;
+  const of = (ratio: (round: Record<string, Measured>) => number) => median(rounds.map(ratio));
+  const plain = (name: string, unit: string, who: string, what: string): Row => ({
+    name,
+    value: of((round) => value(round, who, what)),
+    unit,
+    aim: null,
+    met: null,
+  });
+  const against = (name: string, what: string, other: string, least: number | null): Row => {
+    const ratio = of((round) => value(round, 'ours', what) / value(round, other, what));
+    return {
+      name: `${name} / ${other}`,
+      value: ratio,
+      unit: 'x',
+      aim: least === null ? null : `at least ${least}`,
+      met: least === null ? null : ratio >= least,
+    };
+  };
+  const least = (what: string, other: string): number | null => {
+    if (what === 'decode 1' && other === 'transformers generate') return 1;
+    if (what === 'decode 4') return other === 'transformers generate' ? 2.5 : 1;
+    return null;
+  };
+  const speeds = [...STREAMS.map((streams) => `decode ${streams}`), 'prefill', 'scoring'];
+  const answers = (what: string) =>
+    others.filter(({ name }) => !Number.isNaN(of((r) => value(r, name, what))));
+  const bound = of(
+    (r) => (value(r, 'ours', 'decode 1') * weightBytes) / 1e9 / value(r, 'memory', 'bandwidth'),
   );
+  const turn = of(
+    (r) => value(r, 'ours', 'second turn') / ((LONG_PROMPT_TOKENS * 1_000) / value(r, 'ours', 'prefill')),
+  );
+  return [
+    ...speeds.flatMap((what) => [
+      plain(what, 'tokens/s', 'ours', what),
+      ...answers(what).map(({ name }) => against(what, what, name, least(what, name))),
+    ]),
+    {
+      name: 'decode 1 / what reading the weights once a token allows',
+      value: bound,
+      unit: 'x',
+      aim: 'at least 0.67',
+      met: bound >= 0.67,
+    },
+    plain('memory read', 'GB/s', 'memory', 'bandwidth'),
+    { name: 'first token, second turn / cold', value: turn, unit: 'x', aim: 'at most 0.2', met: turn <= 0.2 },
+    plain('first token, second turn', 'ms', 'ours', 'second turn'),
+    ...answers('second turn').map(({ name }) =>
+      against('first token, second turn', 'second turn', name, null),
+    ),
+    plain('adapter of rank 16, load', 'ms', 'adapter', 'load'),
+    plain('the same with PEFT', 'ms', 'adapter', 'PEFT load'),
+    plain('decode 1 with that adapter', 'tokens/s', 'adapter', 'decode 1'),
+  ];
 }
 
 await main();

@@ -4,15 +4,15 @@
  * stand in test/bench/results/<date>.json and as a table on the terminal.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { repositoryRoot } from '../fixtures/runtime.ts';
 
-const BENCHES = ['engine', 'gateway', 'swap', 'training-load'];
-const BENCH_LIMIT_MS = 20 * 60_000;
+const BENCHES = ['engine', 'trainer', 'gateway', 'swap', 'training-load'];
+const BENCH_LIMIT_MS = 30 * 60_000;
 
 const BenchResult = z.looseObject({
   rows: z.array(
@@ -72,7 +72,10 @@ const folder = join(import.meta.dirname, 'results');
 mkdirSync(folder, { recursive: true });
 const at = new Date().toISOString();
 const file = join(folder, `${at.slice(0, 10)}.json`);
-writeFileSync(file, `${JSON.stringify({ at, machine, results }, null, 2)}\n`);
+// What other benches found on the same day stays.
+const earlier: { results?: object } = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+const kept = { at, machine, results: { ...earlier.results, ...results } };
+writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
 
 const lines = Object.entries(results).flatMap(([bench, { rows }]) =>
   rows.map(({ name, value, unit, aim, met }) => {

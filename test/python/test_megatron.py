@@ -118,7 +118,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for family in TRAINED:
         folder = root / f"{family}-trained"
         folder.mkdir()
-        learner = Learner(root / family, torch.device("cpu"))
+        learner = Learner(root / family, torch.device("cpu"), torch.float32)
         metrics = [learner.train(job(folder, first, "torch-0"), silent)]
         metrics.append(learner.train(job(folder, second, "torch-1", "torch-0"), silent))
         (folder / "torch.json").write_text(json.dumps(metrics), encoding="utf-8")

@@ -30,7 +30,7 @@ SETTINGS = Hyperparameters(
 def tiny(tiny_model: Path) -> Learner:
     """A learner whose adapter's B is no longer zero."""
     made = Learner(tiny_model, torch.device("cpu"))
-    made._adapter = adapter_io.fresh_adapter(made._base, SETTINGS)
+    made._adapter = made._fresh_adapter(SETTINGS)
     for name, parameter in adapter_io.trained_parameters(made._adapter).items():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)
@@ -123,13 +123,17 @@ def test_logits_in_chunks_change_nothing(tiny: Learner, monkeypatch: pytest.Monk
         torch.testing.assert_close(gradient, chunked[name], rtol=1e-4, atol=1e-6)
 
 
-def test_a_sample_over_the_limit_is_recomputed_and_not_changed(tiny: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "share"), [(0.1, 0.5), (0.6, 0.8)])
+def test_layers_over_the_limit_are_recomputed_and_nothing_changes(
+    tiny: Learner, monkeypatch: pytest.MonkeyPatch, limit: float, share: float
+) -> None:
+    """Of two layers: none is kept, then one."""
     of, packs = terms(samples()), packing.make_packs(samples(), 10_000)
     loss, kept = gradients(tiny, packs, of)
     kept_tensors = saved_for_backward(tiny, packs)
-    monkeypatch.setattr(learner, "PACK_TOKENS", 10)
+    monkeypatch.setattr(learner, "PACK_TOKENS", int(limit * packs[0].tokens_P.numel()))
     recomputed_loss, recomputed = gradients(tiny, packs, of)
-    assert saved_for_backward(tiny, packs) < kept_tensors / 2
+    assert saved_for_backward(tiny, packs) < kept_tensors * share
     assert recomputed_loss == pytest.approx(loss, rel=1e-5)
     for name, gradient in kept.items():
         torch.testing.assert_close(gradient, recomputed[name], rtol=1e-4, atol=1e-6)
@@ -144,7 +148,7 @@ def saved_for_backward(tiny: Learner, packs: list[packing.Pack]) -> int:
         kept += tensor.numel()
         return tensor
 
-    tiny._keep_activations(packs[0].tokens_P.numel() <= learner.PACK_TOKENS)
+    tiny._recompute_first_layers(packs[0].tokens_P.numel())
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         tiny._hidden(packs[0])
     return kept

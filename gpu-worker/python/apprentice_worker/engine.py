@@ -99,7 +99,7 @@ class Engine:
         """Loader's thread."""
         try:
             shape = self._model.kv_shape
-            adapter = read_adapter(name, folder, self._model.linear_shapes, shape.dtype, shape.device)
+            adapter = read_adapter(name, folder, self._model.layers, shape.dtype, shape.device)
         except AdapterError as error:
             self._refuse(reply_id, "adapter_invalid", f"{error}.")
             return
@@ -126,7 +126,7 @@ class Engine:
         except ModelError as error:
             self._refuse(reply_id, "invalid_request", f"{error}.")
             return
-        if (model.linear_shapes, model.vocab_size) != (self._model.linear_shapes, self._model.vocab_size):
+        if (model.layers, model.vocab_size) != (self._model.layers, self._model.vocab_size):
             self._refuse(reply_id, "invalid_request", f"{folder} is another architecture than the model in use.")
             return
         self._inbox.put(lambda: self._queue_weights(reply_id, model))

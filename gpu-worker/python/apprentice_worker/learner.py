@@ -16,8 +16,10 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from . import adapter_io, packed_attention, probe
 from .batch import Batch, Hyperparameters, read_batch
+from .frozen_linear import adapt_frozen, freeze_linears
 from .head import DenseHead, loss_and_gradient
 from .job import Job, Metrics, Progress
+from .lean_layers import make_lean, narrow
 from .loss import Clip, LossTerms
 from .memory import require_memory
 from .optimizer import begin, step
@@ -30,7 +32,8 @@ class Learner:
 
     packs_at_once = 1
 
-    def __init__(self, model_folder: Path, device: torch.device) -> None:
+    def __init__(self, model_folder: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        """`dtype`: of the products with the base's linear layers (frozen_linear.py); all else is float32."""
         self._device = device
         require_memory(model_folder, device, torch.float32.itemsize)
         self._base: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
@@ -47,7 +50,11 @@ class Learner:
         self._adapter: PeftModel | None = None
         self._optimizer: torch.optim.AdamW | None = None
         self._in_memory: str | None = None
-        self._refuse_other_logits()
+        expected_PV = self._probed()
+        make_lean(self._base)
+        self._refuse_other_logits(expected_PV)
+        freeze_linears(self._base, head, dtype)
+        narrow(self._base, dtype)
 
     def train(self, job: Job, progress: Progress) -> Metrics:
         """Runs the batch's steps from the parent and writes `out` and `optimizer_out`; returns TrainMetrics.
@@ -78,7 +85,7 @@ class Learner:
         if not held or adapter is None:
             if adapter is not None:
                 self._base = adapter.unload()
-            adapter = self._adapter = adapter_io.fresh_adapter(self._base, settings)
+            adapter = self._adapter = self._fresh_adapter(settings)
             if job.parent is not None:
                 adapter_io.load_adapter(adapter, job.parent)
         parameters = adapter_io.trained_parameters(adapter)
@@ -90,6 +97,11 @@ class Learner:
         self._optimizer = optimizer
         return adapter, optimizer
 
+    def _fresh_adapter(self, settings: Hyperparameters) -> PeftModel:
+        adapter = adapter_io.fresh_adapter(self._base, settings)
+        adapt_frozen(adapter)
+        return adapter
+
     def accumulate(self, packs: list[Pack], terms: LossTerms, clip: Clip, before_R: Tensor | None) -> float:
         """Adds the packs' gradient; returns their share of the loss."""
         loss = 0.0
@@ -97,7 +109,7 @@ class Learner:
             predictors_N, rows_N = trained_positions(pack, terms)
             if rows_N.numel() == 0:
                 continue
-            self._keep_activations(pack.tokens_P.numel() <= PACK_TOKENS)
+            self._recompute_first_layers(pack.tokens_P.numel())
             hidden_ND = self._hidden(pack)[predictors_N.to(self._device)]
             pack_loss, gradient_ND = loss_and_gradient(hidden_ND, rows_N, terms, clip, DenseHead(self._head), before_R)
             hidden_ND.backward(gradient_ND)
@@ -127,12 +139,17 @@ class Learner:
     def _parameters(self) -> list[nn.Parameter]:
         return [] if self._adapter is None else list(adapter_io.trained_parameters(self._adapter).values())
 
-    def _keep_activations(self, keep: bool) -> None:
-        """transformers recomputes layers in training mode only. Just the layer is put into it, not what it is made
-        of, so that no dropout wakes up."""
-        for module in self._base.modules():
-            if isinstance(module, GradientCheckpointingLayer):
-                module.training = not keep
+    def _recompute_first_layers(self, positions: int) -> None:
+        """Keeps the activations of as many layers as PACK_TOKENS in all of them would take; those below are computed
+        again in the backward pass, by when the ones above are free.
+
+        transformers recomputes in training mode only. Just the layer is put into it, not what it is made of, so that no
+        dropout wakes up.
+        """
+        layers = [module for module in self._base.modules() if isinstance(module, GradientCheckpointingLayer)]
+        kept = min(len(layers), len(layers) * PACK_TOKENS // positions)
+        for index, layer in enumerate(layers):
+            layer.training = index < len(layers) - kept
 
     @torch.no_grad()
     def _predictors(self, pack: Pack) -> Tensor:
@@ -161,21 +178,29 @@ class Learner:
         ).last_hidden_state[0]
 
     @torch.no_grad()
-    def _refuse_other_logits(self) -> None:
-        """Raises ValueError for a model whose logits are more than its head on its hidden states.
-
-        Some families scale or cap them; training would then follow other probabilities than the engine serves.
-        """
-        tokens_P = torch.arange(1, 9)
-        positions_P = torch.arange(8)
-        spans = [Span(0, 8, ())]
-        ours_PV = self._head(self._backbone(tokens_P, positions_P, spans))
+    def _probed(self) -> Tensor:
+        """Logits [P, V] of a few tokens, as transformers computes them."""
+        tokens_P, positions_P, spans = probe_tokens()
         model: Any = self._base
-        theirs_PV = model(
+        return model(
             input_ids=tokens_P[None].to(self._device),
             position_ids=positions_P[None].to(self._device),
             use_cache=False,
             spans=spans,
         ).logits[0]
-        if not torch.allclose(ours_PV, theirs_PV, atol=1e-3):
-            raise ValueError(f"{model.config.model_type} changes its logits after the head, which cannot be trained")
+
+    @torch.no_grad()
+    def _refuse_other_logits(self, expected_PV: Tensor) -> None:
+        """Raises ValueError for a model whose logits are more than its head on the hidden states that we compute.
+
+        Some families scale or cap them; training would then follow other probabilities than the engine serves.
+        """
+        ours_PV = self._head(self._backbone(*probe_tokens()))
+        if not torch.allclose(ours_PV, expected_PV, atol=1e-3):
+            family = self._base.config.model_type
+            raise ValueError(f"{family} computes its logits otherwise than the trainer does, so it cannot be trained")
+
+
+def probe_tokens() -> tuple[Tensor, Tensor, list[Span]]:
+    """Tokens, positions and the one span of a pack that every model can read."""
+    return torch.arange(1, 9), torch.arange(8), [Span(0, 8, ())]

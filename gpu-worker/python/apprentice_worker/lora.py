@@ -1,7 +1,6 @@
-"""LoRA adapters side by side: PEFT folders read and checked, and the linear layer that applies them by row.
+"""LoRA adapters side by side: PEFT folders read and checked. linear.py applies them.
 
-Rows of a batch are ordered by adapter, so each adapter's rows are one slice. Base rows are never touched, so what
-they compute does not depend on which adapters are loaded. DoRA, biases and extra trained modules are refused.
+DoRA, biases and extra trained modules are refused.
 """
 
 import json
@@ -14,9 +13,6 @@ from typing import cast
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
-
-from .step import current_step
 
 _KEY = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight$")
 
@@ -25,18 +21,28 @@ class AdapterError(Exception):
     """The folder is not a LoRA adapter that fits this model. The message says what is wrong, and where."""
 
 
+@dataclass(frozen=True)
+class LinearLayers:
+    """What an adapter of a model can be made of."""
+
+    # (out, in) of every linear layer of the model, by its name in transformers.
+    shapes: dict[str, tuple[int, int]]
+    # Products that the engine computes, each of one layer or of several with the same input, outputs end to end.
+    products: dict[str, tuple[str, ...]]
+
+
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """`weights`: module name to (A_RI, B_RO), B transposed and with the LoRA scaling folded in."""
+    """`weights`: product of the engine to (A_RI, B_RO), B transposed and with the LoRA scaling folded in. Of a product
+    of several layers, R counts the ranks of all, and B is block-diagonal."""
 
     name: str
     weights: dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 
-def read_adapter(
-    name: str, folder: Path, shapes: dict[str, tuple[int, int]], dtype: torch.dtype, device: torch.device
-) -> Adapter:
-    """Reads a PEFT folder. `shapes`: (out, in) of every linear layer. Raises AdapterError."""
+def read_adapter(name: str, folder: Path, layers: LinearLayers, dtype: torch.dtype, device: torch.device) -> Adapter:
+    """Reads a PEFT folder. Raises AdapterError."""
+    shapes = layers.shapes
     config_file, tensor_file = folder / "adapter_config.json", folder / "adapter_model.safetensors"
     for file in (config_file, tensor_file):
         if not file.is_file():
@@ -61,7 +67,7 @@ def read_adapter(
     if not sides:
         raise AdapterError(f"{tensor_file} holds no tensors")
 
-    weights: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+    pairs: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
     for module, pair in sides.items():
         a_RI, b_OR = pair.get("A"), pair.get("B")
         out_size, in_size = shapes[module]
@@ -70,11 +76,23 @@ def read_adapter(
             raise AdapterError(
                 f"{tensor_file}: {module} needs A {(rank, in_size)} and B {(out_size, rank)}, found {found}"
             )
-        weights[module] = (
+        pairs[module] = (
             a_RI.to(device, dtype).contiguous(),
             (b_OR.to(device, torch.float32) * scaling).to(dtype).t().contiguous(),
         )
-    return Adapter(name, weights)
+    adapted = {product: of for product, of in layers.products.items() if any(module in pairs for module in of)}
+    return Adapter(name, {product: _joined(of, shapes, pairs) for product, of in adapted.items()})
+
+
+def _joined(
+    modules: tuple[str, ...], shapes: dict[str, tuple[int, int]], pairs: dict[str, tuple[torch.Tensor, torch.Tensor]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pairs of layers with the same input as one; a layer without a pair gets nothing added."""
+    if len(modules) == 1:
+        return pairs[modules[0]]
+    some_RO = next(pairs[module][1] for module in modules if module in pairs)
+    blocks = [pairs[module][1] if module in pairs else some_RO.new_zeros(0, shapes[module][0]) for module in modules]
+    return torch.cat([pairs[module][0] for module in modules if module in pairs]), torch.block_diag(*blocks)
 
 
 def _scaling(file: Path, config: dict[str, object]) -> tuple[int, float]:
@@ -88,49 +106,3 @@ def _scaling(file: Path, config: dict[str, object]) -> tuple[int, float]:
     if unsupported:
         raise AdapterError(f"{file}: {', '.join(unsupported)} is not supported by the embedded engine")
     return rank, alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-
-
-class LoraLinear(nn.Module):
-    """A frozen linear layer plus, for the rows of each adapter, x A^T B^T.
-
-    In fp32 on a CPU the weight is kept in oneDNN's packed layout and the plain one is given up: measured 1.2 times
-    as fast for one row and 2 to 4 times for 4 to 8 rows, which is what decoding several requests at once consists of.
-    """
-
-    def __init__(self, name: str, linear: nn.Linear) -> None:
-        super().__init__()
-        self.name = name
-        self.in_features = linear.in_features
-        self.out_features = linear.out_features
-        weight_OI = linear.weight.detach()
-        bias_O = cast(torch.Tensor | None, linear.bias)
-        self._bias_O = None if bias_O is None else bias_O.detach()
-        self._packed = (
-            weight_OI.device.type == "cpu" and weight_OI.dtype == torch.float32 and torch.backends.mkldnn.is_available()
-        )
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight_OI) if self._packed else weight_OI
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x[..., I] to y[..., O]; rows are counted along the flattened leading dimensions."""
-        if self._packed:
-            y = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias_O, "none", [], "")
-        else:
-            y = nn.functional.linear(x, self._weight, self._bias_O)
-        for adapter, start, end in current_step().adapter_slices:
-            pair = adapter.weights.get(self.name)
-            if pair is not None:
-                a_RI, b_RO = pair
-                x_NI = x.view(-1, self.in_features)[start:end]
-                y.view(-1, self.out_features)[start:end].addmm_(x_NI @ a_RI.t(), b_RO)
-        return y
-
-
-def wrap_linears(model: nn.Module) -> dict[str, tuple[int, int]]:
-    """Replaces every nn.Linear in place; returns (out, in) by module name."""
-    shapes: dict[str, tuple[int, int]] = {}
-    for name, module in list(model.named_modules()):
-        if isinstance(module, nn.Linear):
-            parent, _, child = name.rpartition(".")
-            setattr(model.get_submodule(parent), child, LoraLinear(name, module))
-            shapes[name] = (module.out_features, module.in_features)
-    return shapes

@@ -1,24 +1,25 @@
-"""Any Hugging Face causal LM, run on a flat batch of several requests' tokens with our own KV cache.
+"""A causal LM of transformers, run on a flat batch of several requests' tokens with our own KV cache.
 
-The model's own forward is used; only its attention function (transformers' AttentionInterface) and its linear layers
-are replaced. At load a prompt is run both ways, and a model that comes out differently is refused: families whose
-attention takes more than this (soft caps, sinks) would otherwise answer wrongly in silence.
+Two passes do it: llama_pass.py for models that are built as Llama is, transformers_pass.py for all others. At load a
+prompt is run through transformers' own forward and through the pass, and a model that comes out differently is refused:
+families whose attention takes more than this (soft caps, sinks) would otherwise answer wrongly in silence.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Protocol, cast
 
 import torch
-from torch import nn
-from transformers import AttentionInterface, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from .kv_cache import KvSequence, KvShape
-from .lora import Adapter, wrap_linears
+from .llama_pass import LlamaPass, fits
+from .lora import Adapter, LinearLayers
 from .memory import require_memory
-from .step import Segment, Step, current_step, running
+from .segment_attention import causal_mask
+from .step import Segment, Step
+from .transformers_pass import TransformersPass
 
-ATTENTION = "apprentice_ragged"
 # Largest difference in a log-probability between our pass and transformers' own.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
 
@@ -41,59 +42,20 @@ class Tokens:
     logits_at: list[int]
 
 
-def ragged_attention(
-    module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    _mask: torch.Tensor | None,
-    scaling: float | None = None,
-    sliding_window: int | None = None,
-    **_unused: Any,
-) -> tuple[torch.Tensor, None]:
-    """query[1, H, T, D], key and value[1, G, T, D] of the flat batch to [1, T, H, D], each segment on its own
-    cache. No mask comes in: transformers makes none for an attention that it does not know."""
-    layer = cast(int, module.layer_idx)
-    heads, head_dim = query.shape[1], query.shape[3]
-    # Zeros, because rows of no segment are carried along (MIN_ROWS).
-    out_1THD = query.new_zeros((1, query.shape[2], heads, head_dim))
-    for segment in current_step().segments:
-        rows = slice(segment.first, segment.end)
-        keys_GKD, values_GKD = segment.kv.write(layer, segment.start_position, key[0, :, rows], value[0, :, rows])
-        if segment.end - segment.first == 1:
-            # One token: its heads that share keys stand in for several queries, and nothing is repeated.
-            if sliding_window is not None:
-                keys_GKD, values_GKD = keys_GKD[:, -sliding_window:], values_GKD[:, -sliding_window:]
-            grouped = query[0, :, segment.first].view(1, keys_GKD.shape[0], -1, head_dim)
-            attended = nn.functional.scaled_dot_product_attention(
-                grouped, keys_GKD.unsqueeze(0), values_GKD.unsqueeze(0), scale=scaling
-            )
-            out_1THD[0, segment.first] = attended.reshape(heads, head_dim)
-        else:
-            mask_NK = segment.mask_NK
-            if sliding_window is not None and keys_GKD.shape[1] > sliding_window:
-                mask_NK = causal_mask(segment.start_position, rows.stop - rows.start, query, sliding_window)
-            attended = nn.functional.scaled_dot_product_attention(
-                query[:, :, rows],
-                keys_GKD.unsqueeze(0),
-                values_GKD.unsqueeze(0),
-                attn_mask=mask_NK,
-                is_causal=mask_NK is None,
-                scale=scaling,
-                enable_gqa=True,
-            )
-            out_1THD[0, rows] = attended[0].transpose(0, 1)
-    return out_1THD, None
+class Pass(Protocol):
+    """What computes logits. It has the model to itself."""
 
+    @property
+    def layers(self) -> LinearLayers:
+        """What adapters can be made of."""
+        ...
 
-def causal_mask(start: int, count: int, like: torch.Tensor, window: int | None = None) -> torch.Tensor:
-    """Additive mask[count, start + count] for tokens that follow `start` earlier ones."""
-    query_N1 = torch.arange(start, start + count, device=like.device).unsqueeze(1)
-    key_K = torch.arange(start + count, device=like.device)
-    hidden_NK = key_K > query_N1
-    if window is not None:
-        hidden_NK |= key_K <= query_N1 - window
-    return torch.zeros(hidden_NK.shape, dtype=like.dtype, device=like.device).masked_fill_(hidden_NK, float("-inf"))
+    def logits(
+        self, ids_T: torch.Tensor, positions_T: torch.Tensor, step: Step, wanted_W: torch.Tensor
+    ) -> torch.Tensor:
+        """[W, V], of the rows `wanted_W`. Extends the caches of the step's segments. Rows that are in no segment are
+        computed for nothing."""
+        ...
 
 
 class RaggedModel:
@@ -101,7 +63,6 @@ class RaggedModel:
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         """Raises ModelError, NotEnoughMemory."""
-        AttentionInterface.register(ATTENTION, ragged_attention)
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
         require_memory(folder, device, dtype.itemsize)
         try:
@@ -110,8 +71,8 @@ class RaggedModel:
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError(f"{folder} cannot be loaded: {error}") from error
-        self._model = cast(PreTrainedModel, loaded).to(device).eval()  # pyright: ignore[reportArgumentType]
-        config = self._model.config.get_text_config()
+        model = cast(PreTrainedModel, loaded).to(device).eval()  # pyright: ignore[reportArgumentType]
+        config = model.config.get_text_config()
         self.vocab_size = int(config.vocab_size)
         heads = int(config.num_attention_heads)
         self.kv_shape = KvShape(
@@ -121,15 +82,11 @@ class RaggedModel:
             dtype=dtype,
             device=device,
         )
-        output_layer = self._model.get_output_embeddings()
-        output_name = next((name for name, module in self._model.named_modules() if module is output_layer), None)
         probe = [(index * 7919 + 11) % self.vocab_size for index in range(12)]
         with torch.inference_mode():
-            expected_TV = self._model(torch.tensor([probe], device=device), use_cache=False).logits[0].float()
-            self._model.set_attn_implementation(ATTENTION)
-            shapes = wrap_linears(self._model)
-            # The output layer sees only the wanted rows, so a step's slices do not fit it: no LoRA there.
-            self.linear_shapes = {name: shape for name, shape in shapes.items() if name != output_name}
+            expected_TV = model(torch.tensor([probe], device=device), use_cache=False).logits[0].float()
+            self._pass: Pass = LlamaPass(model) if fits(model) else TransformersPass(model)
+            self.layers = self._pass.layers
             self._verify(folder, probe, expected_TV.log_softmax(-1))
 
     def _verify(self, folder: Path, probe: list[int], expected_TV: torch.Tensor) -> None:
@@ -172,13 +129,13 @@ class RaggedModel:
         wanted_count = len(wanted_W)
         if wanted_count > 0:
             wanted_W += wanted_W[:1] * max(0, MIN_ROWS - wanted_count)
-        with torch.inference_mode(), running(Step(segments, slices)):
-            logits_1WV = self._model(
-                input_ids=torch.tensor([ids_T + [0] * idle], device=device),
-                position_ids=torch.tensor([positions_T + [0] * idle], device=device),
-                logits_to_keep=torch.tensor(wanted_W, dtype=torch.long, device=device),
-                use_cache=False,
-            ).logits
+        with torch.inference_mode():
+            logits_WV = self._pass.logits(
+                torch.tensor(ids_T + [0] * idle, device=device),
+                torch.tensor(positions_T + [0] * idle, device=device),
+                Step(segments, slices),
+                torch.tensor(wanted_W, dtype=torch.long, device=device),
+            )
         for tokens in batch:
             tokens.kv.length += len(tokens.ids)
-        return logits_1WV[0, :wanted_count]
+        return logits_WV[:wanted_count]

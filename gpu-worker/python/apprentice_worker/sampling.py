@@ -1,32 +1,63 @@
 """Next tokens and logprobs from logits. Logprobs are natural logs at temperature 1, however a token was drawn."""
 
 import torch
+from torch import Tensor
 
 TopList = list[tuple[float, int]]
 
-
-def token_logprobs(logits_NV: torch.Tensor, ids_N: torch.Tensor) -> list[float]:
-    """log p of one token a row, without a log-softmax over rows that nobody reads."""
-    chosen_N = logits_NV.gather(1, ids_N.unsqueeze(1)).squeeze(1).float()
-    return (chosen_N - logits_NV.float().logsumexp(1)).tolist()
-
-
-def top_logprobs(logits_NV: torch.Tensor, count: int) -> list[TopList]:
-    """The `count` most likely tokens of each row, best first."""
-    top = logits_NV.float().topk(count, dim=1)
-    values_NK = (top.values - logits_NV.float().logsumexp(1, keepdim=True)).tolist()
-    ids_NK: list[list[int]] = top.indices.tolist()
-    return [list(zip(values_K, ids_K, strict=True)) for values_K, ids_K in zip(values_NK, ids_NK, strict=True)]
+# Largest block of the vocabulary that is looked at as one when the best few are looked for.
+BLOCK = 1024
+# Tokens that are sorted first when the smallest set is wanted that holds a share of the probability.
+NUCLEUS = 1024
 
 
-def sample(logits_V: torch.Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator) -> int:
+def scores(logits_NV: Tensor, ids_N: Tensor, top_count: int) -> tuple[list[float], list[TopList] | None]:
+    """log p of one token a row, and the `top_count` most likely tokens of each row, best first; None for 0."""
+    logits_NV = logits_NV.float()
+    log_total_N1 = logits_NV.logsumexp(1, keepdim=True)
+    chosen_N = (logits_NV.gather(1, ids_N.unsqueeze(1)) - log_total_N1).squeeze(1)
+    if top_count == 0:
+        return chosen_N.tolist(), None
+    top_NK, ids_NK = largest(logits_NV, top_count)
+    rows = zip((top_NK - log_total_N1).tolist(), ids_NK.tolist(), strict=True)
+    return chosen_N.tolist(), [list(zip(values_K, ids_K, strict=True)) for values_K, ids_K in rows]
+
+
+def largest(values_NV: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest of each row and where they stand, [N, count] each, best first.
+
+    They stand in the `count` blocks with the largest maxima, which one pass over memory finds; only those are sorted.
+    """
+    rows, vocabulary = values_NV.shape
+    block = BLOCK
+    while vocabulary % block:
+        block //= 2
+    if vocabulary // block <= count or block <= count:
+        top = values_NV.topk(count, dim=1)
+        return top.values, top.indices
+    blocks_NBC = values_NV.view(rows, -1, block)
+    best_NK = blocks_NBC.amax(2).topk(count, dim=1).indices
+    some_NKC = blocks_NBC.gather(1, best_NK.unsqueeze(2).expand(-1, -1, block))
+    top = some_NKC.view(rows, -1).topk(count, dim=1)
+    return top.values, best_NK.gather(1, top.indices // block) * block + top.indices % block
+
+
+def sample(logits_V: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator) -> int:
     """One token: temperature first, then the top k (-1: all), then the smallest set that holds `top_p`."""
     if temperature == 0:
         return int(logits_V.argmax())
     probs_V = (logits_V.float() / temperature).softmax(0)
     if top_k <= 0 and top_p >= 1:
         return int(torch.multinomial(probs_V, 1, generator=generator))
-    probs_K, ids_K = probs_V.topk(top_k if 0 < top_k < len(probs_V) else len(probs_V))
+    vocabulary = len(probs_V)
+    limited = 0 < top_k < vocabulary
+    probs_K, ids_K = probs_V.topk(top_k if limited else min(NUCLEUS, vocabulary))
+    total = float(probs_K.sum())
+    if not limited:
+        # Sorting all takes ten times as long and is seldom needed: a few tokens hold nearly all of the probability.
+        if total < top_p:
+            probs_K, ids_K = probs_V.topk(vocabulary)
+        total = 1.0
     # A token stays while what stands before it has not reached top_p yet, so the first always stays.
-    probs_K = probs_K * ((probs_K.cumsum(0) - probs_K) < top_p * probs_K.sum())
+    probs_K = probs_K * ((probs_K.cumsum(0) - probs_K) < top_p * total)
     return int(ids_K[torch.multinomial(probs_K, 1, generator=generator)])

@@ -14,7 +14,7 @@ from .json_lines import Message
 from .kv_cache import KvSequence, PrefixCache
 from .lora import Adapter
 from .ragged_model import RaggedModel, Tokens
-from .sampling import sample, token_logprobs, top_logprobs
+from .sampling import sample, scores
 
 # Prompt tokens in one pass. Beside decoding requests the pass must stay short: it is the gap in their streams.
 PREFILL_TOKENS = 256
@@ -144,20 +144,18 @@ class Scheduler:
         targets = request.prompt_ids[first : first + len(logits_NV)]
         if not targets:
             return
-        scored_NV = logits_NV[: len(targets)]
-        request.input_logprobs += token_logprobs(scored_NV, torch.tensor(targets, device=logits_NV.device))
-        if request.top_logprobs_num:
-            request.input_top += top_logprobs(scored_NV, request.top_logprobs_num)
+        targets_N = torch.tensor(targets, device=logits_NV.device)
+        logprobs, top = scores(logits_NV[: len(targets)], targets_N, request.top_logprobs_num)
+        request.input_logprobs += logprobs
+        request.input_top += top or []
 
     def _generate(self, request: Request, logits_V: torch.Tensor) -> None:
         token = sample(logits_V, request.temperature, request.top_k, request.top_p, request.generator)
         request.output_ids.append(token)
         logprobs = top = None
         if request.return_logprob:
-            logits_1V = logits_V.unsqueeze(0)
-            logprobs = token_logprobs(logits_1V, torch.tensor([token], device=logits_V.device))
-            if request.top_logprobs_num:
-                top = top_logprobs(logits_1V, request.top_logprobs_num)
+            token_1 = torch.tensor([token], device=logits_V.device)
+            logprobs, top = scores(logits_V.unsqueeze(0), token_1, request.top_logprobs_num)
         self._send({"type": "tokens", "rid": request.rid, "ids": [token], "logprobs": logprobs, "top": top})
         if token in request.stop_token_ids:
             self._finish(request, "stop", token)

@@ -32,14 +32,20 @@ def span_attention(
         outputs.append(
             scaled_dot_product_attention(
                 query[:, :, span.start : span.end],
-                torch.cat([key[:, :, start:end] for start, end in ranges], dim=2),
-                torch.cat([value[:, :, start:end] for start, end in ranges], dim=2),
+                seen_of(key, ranges),
+                seen_of(value, ranges),
                 attn_mask=lower_right_mask(span, seen, query.device) if span.context else None,
                 is_causal=not span.context,
                 scale=scaling,
-            )
+            ).transpose(1, 2)
         )
-    return torch.cat(outputs, dim=2).transpose(1, 2)
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+
+
+def seen_of(tensor: Tensor, ranges: tuple[tuple[int, int], ...]) -> Tensor:
+    """The positions of the ranges [1, heads, seen, D]; of one range without a copy."""
+    parts = [tensor[:, :, start:end] for start, end in ranges]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
 
 
 def lower_right_mask(span: Span, seen: int, device: torch.device) -> Tensor:

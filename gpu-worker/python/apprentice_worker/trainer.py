@@ -11,6 +11,7 @@ import torch
 
 from .commands import Commands, run
 from .device import device_named
+from .frozen_linear import fast_dtype
 from .job import Cancelled
 from .json_lines import JsonLines
 from .learner import Learner
@@ -24,13 +25,19 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--precision", choices=("auto", "float32"), default="auto", help="of products with the base's linear layers"
+    )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     lines = JsonLines.take_stdio()
     commands = Commands(lines)
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    learner = Learner(arguments.model, device_named(arguments.device))
+    device = device_named(arguments.device)
+    dtype = fast_dtype(device) if arguments.precision == "auto" else torch.float32
+    log.info("products with the base's linear layers are in %s", dtype)
+    learner = Learner(arguments.model, device, dtype)
     lines.send({"type": "ready"})
     while True:
         command = commands.next_train()

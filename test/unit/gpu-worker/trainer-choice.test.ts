@@ -8,10 +8,11 @@ import { readOptions } from '../../../gpu-worker/cli/options.ts';
 
 const options = (...flags: string[]) => readOptions(['--home', '/w', ...flags], {});
 
-test('TRAIN-9: the trainer is the one that APPRENTICE_TRAINER, config.json or a flag names', () => {
+test('TRAIN-9, TRAIN-12: the trainer is the one that APPRENTICE_TRAINER, config.json or a flag names', () => {
   const plain = Config.parse({});
   const cut = Config.parse({ worker: { trainer: { kind: 'megatron', tensorParallel: 3 } } });
   const full = Config.parse({ worker: { trainer: { kind: 'megatron', weights: 'full' } } });
+  const exact = Config.parse({ worker: { trainer: { kind: 'torch', precision: 'float32' } } });
   const megatron = {
     kind: 'megatron',
     tensorParallel: 3,
@@ -19,16 +20,17 @@ test('TRAIN-9: the trainer is the one that APPRENTICE_TRAINER, config.json or a 
     dataParallel: 1,
     weights: 'adapter',
   };
-  assert.deepEqual(trainerChoice(plain, {}), { kind: 'torch' });
+  const torch = { kind: 'torch', precision: 'auto' };
+  assert.deepEqual(trainerChoice(plain, {}), torch);
   assert.deepEqual(trainerChoice(cut, {}), megatron);
-  assert.deepEqual(trainerChoice(cut, { APPRENTICE_TRAINER: 'torch' }), { kind: 'torch' });
+  assert.deepEqual(trainerChoice(cut, { APPRENTICE_TRAINER: 'torch' }), torch);
   assert.deepEqual(trainerChoice(cut, { APPRENTICE_TRAINER: 'megatron' }), megatron, 'the ranks stay');
   assert.deepEqual(trainerChoice(plain, { APPRENTICE_TRAINER: 'megatron' }), {
     ...megatron,
     tensorParallel: 1,
   });
   assert.throws(() => trainerChoice(plain, { APPRENTICE_TRAINER: 'jax' }), { code: 'invalid_request' });
-  for (const choice of [trainerChoice(plain, {}), trainerChoice(cut, {}), trainerChoice(full, {})])
+  for (const choice of [plain, cut, full, exact].map((config) => trainerChoice(config, {})))
     assert.deepEqual(options(...toFlags(choice)).trainer, choice);
 });
 
@@ -40,6 +42,8 @@ test('TRAIN-9: the torch trainer is one process for adapters, and no number of r
     ['--trained-weights', 'full'],
     ['--trainer', 'megatron', '--tensor-parallel', '0'],
     ['--trainer', 'jax'],
+    ['--trainer', 'megatron', '--precision', 'float32'],
+    ['--precision', 'float16'],
   ])
     assert.throws(() => options(...wrong), { code: 'invalid_request' }, wrong.join(' '));
 });

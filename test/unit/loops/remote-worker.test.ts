@@ -13,6 +13,7 @@ import { tryWorker } from '../../../agent-server/loops/try-worker.ts';
 import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import { LINK_PROTOCOL } from '../../../agent-server/protocol/link.ts';
 import { formatPairing } from '../../../agent-server/protocol/pairing.ts';
+import { TORCH } from '../../../agent-server/protocol/trainer-choice.ts';
 import { writeBatch } from '../../fixtures/batches.ts';
 import { selfSigned } from '../../fixtures/certificate.ts';
 import { linkTo, openWorker, KEY as PLAIN_KEY } from '../../fixtures/gpu-worker.ts';
@@ -144,7 +145,7 @@ test('REMOTE-9: the environment wins over config.json, and a line that is none i
     threads: 2,
     engine,
     device: 'cpu',
-    trainer: { kind: 'torch' },
+    trainer: TORCH,
     maxRunning: 8,
   });
   assert.equal(remoteWorker(here, {}), null);
