@@ -1,5 +1,8 @@
 /** Which engine a worker runs: what the agent-server is told, by settings and files, arrives at the worker. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseArgs } from 'node:util';
 import { Config } from '../../../agent-server/config.ts';
@@ -10,6 +13,7 @@ import {
   readEngineChoice,
   readJudgeChoice,
 } from '../../../gpu-worker/engine/choice.ts';
+import { runWorker } from '../../../gpu-worker/run-worker.ts';
 
 /** From `worker.engine` of a config.json through the worker's command line. */
 function arrives(engine: unknown, env: NodeJS.ProcessEnv = {}): EngineChoice {
@@ -99,4 +103,26 @@ test('JUDGE-16: a second model has an engine of its own, on GPUs behind those of
   assert.ok(judge?.engine.kind === 'sglang');
   const { count, gpusEach, firstGpu, maxAdapters } = judge.engine;
   assert.deepEqual([count, gpusEach, firstGpu, maxAdapters], [1, 2, 6, 0]);
+});
+
+test('LLAMA-8: a worker that trains all weights is refused llama.cpp before anything starts', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'apprentice-choice-'));
+  try {
+    const refused = runWorker({
+      ...{ home, logs: home, model: '/models/none', python: 'python3', key: 'k', judge: null },
+      engine: { kind: 'llama-cpp', gguf: null, folder: null, context: 1024 },
+      trainer: {
+        kind: 'megatron',
+        tensorParallel: 1,
+        pipelineParallel: 1,
+        dataParallel: 1,
+        weights: 'full',
+      },
+      ...{ threads: null, maxRunning: 1, device: 'cpu', host: '127.0.0.1', port: 0, tls: null, hosts: [] },
+      metrics: 'off',
+    });
+    await assert.rejects(refused, { code: 'invalid_request', message: /llama\.cpp/ });
+  } finally {
+    await rm(home, { recursive: true });
+  }
 });
