@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startFakeEngine } from '../fakes/engine.ts';
-import { type Flaw, modelSizes, writeAdapter } from '../fixtures/adapter.ts';
+import { modelSizes } from '../fixtures/adapter.ts';
 import { startRealEngine } from '../fixtures/real-engine.ts';
 import { runtime } from '../fixtures/runtime.ts';
 import { ENDLESS_RID, engineContract } from './engine.ts';
+import { assertFlawsNamed } from './engine-assertions.ts';
 import { EngineClient } from './engine-client.ts';
 
 engineContract('fake', async () => {
@@ -38,21 +39,7 @@ describe('embedded engine', { timeout: 240_000 }, () => {
   });
 
   test('ENGINE-9: every way an adapter can be broken is named', async () => {
-    const client = new EngineClient(real.url);
-    const sizes = await modelSizes(runtime().model);
-    const flaws: [Flaw, RegExp][] = [
-      ['missing_weights', /adapter_model\.safetensors is missing/],
-      ['not_json', /cannot be read/],
-      ['wrong_shape', /needs A/],
-      ['not_a_number', /NaN/],
-      ['foreign_module', /no linear layer/],
-    ];
-    for (const [flaw, message] of flaws) {
-      await writeAdapter(join(folder, flaw), sizes, 1, flaw);
-      const answer = await client.load('policy@v1', join(folder, flaw));
-      assert.match(answer.error_message ?? '', message);
-      assert.deepEqual(answer.loaded_adapters, {});
-    }
+    await assertFlawsNamed(new EngineClient(real.url), await modelSizes(runtime().model), folder);
   });
 
   test('ENGINE-13: weights of a folder that is no model are refused, and the old ones go on serving', async () => {

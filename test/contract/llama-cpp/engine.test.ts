@@ -14,11 +14,11 @@ import { checkGguf } from '../../../gpu-worker/engine/llama-cpp/check-gguf.ts';
 import { readModelShape } from '../../../gpu-worker/engine/llama-cpp/model-shape.ts';
 import { pythonFolder } from '../../../gpu-worker/python-process.ts';
 import { llamaCppAddon } from '../../../gpu-worker/setup/llama-cpp.mjs';
-import { type Flaw, modelSizes, writeAdapter, writeFullAdapter } from '../../fixtures/adapter.ts';
+import { modelSizes, writeFullAdapter } from '../../fixtures/adapter.ts';
 import { llamaCppFolder, startLlamaCpp } from '../../fixtures/llama-cpp.ts';
 import { repositoryRoot, runtime } from '../../fixtures/runtime.ts';
 import { engineContract } from '../engine.ts';
-import { assertClose, logprobsOf } from '../engine-assertions.ts';
+import { assertClose, assertFlawsNamed, logprobsOf } from '../engine-assertions.ts';
 import { EngineClient } from '../engine-client.ts';
 
 const START_LIMIT_MS = 240_000;
@@ -61,21 +61,7 @@ function suites(folder: string): void {
     });
 
     test('ENGINE-9: every way an adapter can be broken is named', async () => {
-      const client = new EngineClient(started.url);
-      const sizes = await modelSizes(runtime().model);
-      const flaws: [Flaw, RegExp][] = [
-        ['missing_weights', /adapter_model\.safetensors is missing/],
-        ['not_json', /cannot be read/],
-        ['wrong_shape', /needs A/],
-        ['not_a_number', /NaN/],
-        ['foreign_module', /no linear layer/],
-      ];
-      for (const [flaw, message] of flaws) {
-        await writeAdapter(join(scratch, flaw), sizes, 1, flaw);
-        const answer = await client.load('policy@v1', join(scratch, flaw));
-        assert.match(answer.error_message ?? '', message);
-        assert.deepEqual(answer.loaded_adapters, {});
-      }
+      await assertFlawsNamed(new EngineClient(started.url), await modelSizes(runtime().model), scratch);
     });
 
     test('LLAMA-4: a quantised file of the very model is served in its place, with adapters', async () => {
