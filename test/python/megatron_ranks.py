@@ -1,7 +1,7 @@
 """The ranks of test_megatron.py: `python megatron_ranks.py CASES`, each case a layout and what is done over it.
 
 Importing megatron-core takes seconds, so one process imports it and is forked for each rank of each case. That the
-trainer itself is started by torchrun is tested where its process is (test/contract).
+trainer itself starts its ranks is tested where its process is (test/contract).
 """
 
 import json

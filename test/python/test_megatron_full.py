@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedConfig, Qw
 
 pytest.importorskip("megatron.core", reason="megatron-core has wheels for Linux only")
 
+from test_megatron import LAYOUTS as ADAPTER_LAYOUTS
 from test_megatron import LLAMA_3_ROPE, run_ranks, save_model
 
 SIZES: dict[str, Any] = {
@@ -39,12 +40,7 @@ FAMILIES: dict[str, PreTrainedConfig] = {
     "qwen3_moe": Qwen3MoeConfig(**SIZES, **EXPERTS, mlp_only_layers=[1]),
 }
 LAYOUTS: dict[str, dict[str, Any]] = {
-    "tp1": {},
-    "tp3": {"tensor": 3},
-    "tp3-sp": {"tensor": 3, "sequence_parallel": True},
-    "pp2": {"pipeline": 2},
-    "dp2": {"data": 2},
-    "tp3-ep3": {"tensor": 3, "sequence_parallel": True, "expert": 3},
+    **ADAPTER_LAYOUTS,
     "tp2-pp2-dp2": {"tensor": 2, "sequence_parallel": True, "pipeline": 2, "data": 2},
 }
 RECOMPUTED = ("tp3-sp", "dp2")

@@ -2,6 +2,7 @@
  * Logits of a decoded batch, read without bringing a vocabulary over into JavaScript: logprobs of tokens, the most likely
  * ones, and a token drawn. Logprobs are natural logs at temperature 1, however a token was drawn.
  */
+import { createHash } from 'node:crypto';
 import type { Addon, AddonContext, AddonModel, AddonSampler } from './addon.ts';
 
 /** `[logprob, id]`, best first. */
@@ -153,13 +154,11 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Numbers in [0, 1), the same for a seed on every machine (mulberry32). */
+/** Numbers in [0, 1), the same for a seed on every machine. */
 export function uniforms(seed: number): () => number {
-  let state = seed >>> 0;
+  let drawn = 0;
   return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    const digest = createHash('sha256').update(`${seed}:${drawn++}`).digest();
+    return digest.readUInt32BE() / 2 ** 32;
   };
 }

@@ -12,7 +12,7 @@ import type { WorkerLink } from '../../../agent-server/loops/worker-link.ts';
 import { WorkerProcess } from '../../../agent-server/loops/worker-process.ts';
 import type { WeightVersion } from '../../../agent-server/protocol/ids.ts';
 import { writeBatch } from '../../fixtures/batches.ts';
-import { linkTo } from '../../fixtures/gpu-worker.ts';
+import { engineReady, linkTo } from '../../fixtures/gpu-worker.ts';
 import { CONTEXT, llamaCppFolder } from '../../fixtures/llama-cpp.ts';
 import { descendants, isAlive } from '../../fixtures/process-tree.ts';
 import { runtime } from '../../fixtures/runtime.ts';
@@ -48,13 +48,7 @@ suite('gpu-worker with llama.cpp', { timeout: 300_000, skip: missing }, () => {
     });
     link = linkTo(worker.endpoint, home);
     engine = suppliedEngine(new HttpEngine(worker.endpoint), (one, limit) => link.supply(one, limit));
-    const ready = new Promise<void>((resolve) => {
-      const stop = link.onStatus((status) => {
-        if (!status.connected || status.engine.state !== 'ready') return;
-        stop();
-        resolve();
-      });
-    });
+    const ready = engineReady(link, null);
     worker.onChange((endpoint) => {
       if (endpoint) link.connect();
     });

@@ -11,7 +11,7 @@ import type { WorkerLink } from '../../../agent-server/loops/worker-link.ts';
 import { WorkerProcess } from '../../../agent-server/loops/worker-process.ts';
 import { BASE_VERSION, loraPath, type WeightVersion } from '../../../agent-server/protocol/ids.ts';
 import { writeBatch } from '../../fixtures/batches.ts';
-import { linkTo } from '../../fixtures/gpu-worker.ts';
+import { engineReady, linkTo } from '../../fixtures/gpu-worker.ts';
 import { descendants } from '../../fixtures/process-tree.ts';
 import { runtime } from '../../fixtures/runtime.ts';
 import { standinEnv } from '../../fixtures/sglang-standin.ts';
@@ -37,14 +37,6 @@ suite('all weights, with SGLang (stand-in)', { timeout: 400_000 }, () => {
   };
   const load = (version: WeightVersion) =>
     engine.loadAdapter(version, join(home, 'adapters', version), signal);
-  const engineReady = (before: string | null) =>
-    new Promise<void>((resolve) => {
-      const stop = link.onStatus((status) => {
-        if (!status.connected || status.engine.state !== 'ready' || status.engineEpoch === before) return;
-        stop();
-        resolve();
-      });
-    });
   const metric = async (name: string): Promise<number> => {
     const { url, key } = worker.endpoint();
     const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${key}` }, signal });
@@ -71,7 +63,7 @@ suite('all weights, with SGLang (stand-in)', { timeout: 400_000 }, () => {
     worker.onChange((endpoint) => {
       if (endpoint) link.connect();
     });
-    const ready = engineReady(null);
+    const ready = engineReady(link, null);
     worker.start();
     await ready;
   });
@@ -136,7 +128,7 @@ suite('all weights, with SGLang (stand-in)', { timeout: 400_000 }, () => {
     const before = await scored(first);
     const { status } = link;
     assert.ok(status.connected);
-    const back = engineReady(status.engineEpoch);
+    const back = engineReady(link, status.engineEpoch);
     const [server] = descendants(worker.pid ?? 0).filter(({ command }) => command.includes('foreign_server'));
     process.kill(server?.pid ?? 0, 'SIGKILL');
     await back;

@@ -16,7 +16,7 @@ import type { WorkerLink } from '../../../agent-server/loops/worker-link.ts';
 import { WorkerProcess } from '../../../agent-server/loops/worker-process.ts';
 import type { WeightVersion } from '../../../agent-server/protocol/ids.ts';
 import { writeBatch } from '../../fixtures/batches.ts';
-import { linkTo } from '../../fixtures/gpu-worker.ts';
+import { engineReady, linkTo } from '../../fixtures/gpu-worker.ts';
 import { descendants, isAlive } from '../../fixtures/process-tree.ts';
 import { runtime } from '../../fixtures/runtime.ts';
 import { standinEnv } from '../../fixtures/sglang-standin.ts';
@@ -55,7 +55,7 @@ suite('gpu-worker with SGLang (stand-in)', { timeout: 300_000 }, () => {
     });
     link = linkTo(worker.endpoint, home);
     engine = suppliedEngine(new HttpEngine(worker.endpoint), (one, limit) => link.supply(one, limit));
-    const ready = engineReady(null);
+    const ready = engineReady(link, null);
     worker.onChange((endpoint) => {
       if (endpoint) link.connect();
     });
@@ -67,16 +67,6 @@ suite('gpu-worker with SGLang (stand-in)', { timeout: 300_000 }, () => {
     await worker.stop();
     await rm(home, { recursive: true, force: true });
   });
-
-  /** The epoch of an engine that is ready and has another one than `before`. */
-  const engineReady = (before: string | null) =>
-    new Promise<string>((resolve) => {
-      const stop = link.onStatus((status) => {
-        if (!status.connected || status.engine.state !== 'ready' || status.engineEpoch === before) return;
-        stop();
-        resolve(status.engineEpoch);
-      });
-    });
 
   test('SGLANG-11: a trained version is loaded by its name, from the worker’s own folder, and no path is', async () => {
     const { folder: batch, manifest } = await writeBatch(home, { hyperparameters: { learningRate: 5e-3 } });
@@ -97,7 +87,7 @@ suite('gpu-worker with SGLang (stand-in)', { timeout: 300_000 }, () => {
     const before = await scored(version);
     const { status } = link;
     assert.ok(status.connected);
-    const back = engineReady(status.engineEpoch);
+    const back = engineReady(link, status.engineEpoch);
     const [server] = descendants(worker.pid ?? 0).filter(({ command }) => command.includes('foreign_server'));
     process.kill(server?.pid ?? 0, 'SIGKILL');
     await back;
