@@ -45,6 +45,7 @@ function weights(name: string, learning: Record<string, unknown>, more: Partial<
 }
 
 const shipped = Config.parse({}).learning;
+const ONE_STEP = { hyperparameters: { ...shipped.hyperparameters, steps: 1 } };
 
 export const DEFAULT_ARM = 'default: lessons and weights';
 export const WEIGHTS_ARM = 'weights only';
@@ -82,10 +83,14 @@ export const ARMS: readonly Arm[] = [
   weights('binary-rl', { method: 'binary-rl', trainOnAccepted: true }),
   weights('combined', { ...PUBLISHED, method: 'combined' }),
   arm('default less what it shows itself', { learning: { demonstrateAccepted: 'never' } }),
+  arm('default less replay', { learning: { replay: 0 } }),
+  arm('default less anchors', { learning: { anchors: 0 } }),
+  arm('default less the gate', { promotion: NO_GATE }),
+  arm('default less the second step', { learning: ONE_STEP }),
   weights('less replay', { replay: 0 }),
   weights('less the gate', {}),
   weights('less the rest on accepted answers', { trainOnAccepted: true }),
-  weights('less the second step', { hyperparameters: { ...shipped.hyperparameters, steps: 1 } }),
+  weights('less the second step', ONE_STEP),
   weights('with a third step', { hyperparameters: { ...shipped.hyperparameters, steps: 3 } }),
   weights('less half of the rate', {
     hyperparameters: { ...shipped.hyperparameters, learningRate: shipped.hyperparameters.learningRate / 2 },
