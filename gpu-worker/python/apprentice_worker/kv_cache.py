@@ -24,6 +24,17 @@ class KvShape:
     device: torch.device
 
 
+@dataclass(frozen=True)
+class OneToken:
+    """For a pass that adds one token to a sequence, views of its cache by layer: where the token's key and value go,
+    and all keys and values up to there. Those of all layers are made at once, in the time that those of one would take.
+    """
+
+    added_2HD: tuple[torch.Tensor, ...]
+    keys_1HKD: tuple[torch.Tensor, ...]
+    values_1HKD: tuple[torch.Tensor, ...]
+
+
 class KvSequence:
     """One request's cache: `kv_L2HCD` (layer, key or value, head, capacity, head size); `length` tokens are valid."""
 
@@ -57,6 +68,11 @@ class KvSequence:
         keys_HCD[:, start:end] = keys_HND
         values_HCD[:, start:end] = values_HND
         return keys_HCD[:, :end], values_HCD[:, :end]
+
+    def one_token(self, start: int) -> OneToken:
+        """For the token at `start`."""
+        keys_L1HKD, values_L1HKD = self.kv_L2HCD[:, :, :, : start + 1].split(1, 1)
+        return OneToken(self.kv_L2HCD[:, :, :, start].unbind(), keys_L1HKD.unbind(), values_L1HKD.unbind())
 
     def copy_prefix(self, source: "KvSequence", tokens: int) -> None:
         self.kv_L2HCD[:, :, :, :tokens] = source.kv_L2HCD[:, :, :, :tokens]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .frozen_product import frozen_product
 from .lora import Adapter, LinearLayers
 from .step import current_step
 
@@ -17,23 +18,20 @@ AdapterSlices = Sequence[tuple[Adapter, int, int]]
 
 
 class LoraLinear(nn.Module):
-    """One product for layers that take the same input, their outputs end to end, plus x A^T B^T by adapter.
-
-    In fp32 on a CPU the weight is kept in oneDNN's packed layout and the plain one is given up: measured 1.2 times
-    as fast for one row and 2 to 4 times for 4 to 8 rows, which is what decoding several requests at once consists of.
-    """
+    """One product for layers that take the same input, their outputs end to end, plus x A^T B^T by adapter."""
 
     def __init__(self, name: str, linears: Sequence[nn.Linear]) -> None:
         """`name`: of the product, under which adapters have their weights for it."""
         super().__init__()
         self.name = name
-        self._bias_O = _joined_bias(linears)
         first = linears[0].weight.detach()
         weight_OI = first if len(linears) == 1 else torch.cat([linear.weight.detach() for linear in linears])
-        self._packed = (
-            weight_OI.device.type == "cpu" and weight_OI.dtype == torch.float32 and torch.backends.mkldnn.is_available()
-        )
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight_OI) if self._packed else weight_OI
+        self._frozen = frozen_product(weight_OI, _joined_bias(linears))
+
+    @property
+    def fastest_rows(self) -> int:
+        """As of FrozenProduct."""
+        return self._frozen.fastest_rows
 
     def forward(self, x: Tensor) -> Tensor:
         """x[..., I] to y[..., O] in the place of a layer of transformers'; rows are counted along the flattened leading
@@ -43,15 +41,7 @@ class LoraLinear(nn.Module):
 
     def product(self, x_TI: Tensor, slices: AdapterSlices, added_TO: Tensor | None = None) -> Tensor:
         """y[T, O], with `added_TO` added to it where it is given."""
-        if not self._packed:
-            y_TO = nn.functional.linear(x_TI, self._weight, self._bias_O)
-            if added_TO is not None:
-                y_TO += added_TO
-        # The overloads by name: looking them up costs half as much as a small product.
-        elif added_TO is None:
-            y_TO = torch.ops.mkldnn._linear_pointwise.default(x_TI, self._weight, self._bias_O, "none", [], "")
-        else:
-            y_TO = torch.ops.mkldnn._linear_pointwise.binary(x_TI, added_TO, self._weight, self._bias_O, "add")
+        y_TO = self._frozen(x_TI, added_TO)
         for adapter, start, end in slices:
             pair = adapter.weights.get(self.name)
             if pair is not None:
@@ -84,9 +74,12 @@ def layers_of(model: nn.Module, head: nn.Module | None) -> LinearLayers:
     return LinearLayers(shapes, {name: (name,) for name in shapes})
 
 
-def wrap_linears(model: nn.Module) -> None:
-    """Puts a LoraLinear in the place of every linear layer."""
+def wrap_linears(model: nn.Module) -> list[LoraLinear]:
+    """Puts a LoraLinear in the place of every linear layer, and returns them."""
+    wrapped: list[LoraLinear] = []
     for name, module in list(model.named_modules()):
         if isinstance(module, nn.Linear):
             parent, _, child = name.rpartition(".")
-            setattr(model.get_submodule(parent), child, LoraLinear(name, [module]))
+            wrapped.append(LoraLinear(name, [module]))
+            setattr(model.get_submodule(parent), child, wrapped[-1])
+    return wrapped

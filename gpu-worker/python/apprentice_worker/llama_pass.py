@@ -6,17 +6,20 @@ that a model's family may have beside this is looked for in `fits`; whoever make
 transformers' own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 
+from .kv_cache import OneToken
 from .linear import AdapterSlices, LoraLinear, layers_of
 from .lora import LinearLayers
 from .segment_attention import attend
-from .step import Step
+from .step import Segment, Step
 
 FAMILIES = ("llama", "mistral", "qwen2")
 LAYER = {
@@ -98,15 +101,22 @@ class LlamaPass:
             # Each layer's own weights go once it is packed, or both copies of the model would be there at one time.
             layer.self_attn = layer.mlp = None
         self.layers = LinearLayers(shapes, products)
+        linears = [linear for layer in self._layers for linear in (layer.qkv, layer.out, layer.gate_up, layer.down)]
+        self.fastest_rows = max(linear.fastest_rows for linear in (*linears, self._head))
 
     def logits(self, ids_T: Tensor, positions_T: Tensor, step: Step, wanted_W: Tensor) -> Tensor:
         """[W, V], of the rows `wanted_W`. Extends the caches of the step's segments."""
         x_TD = nn.functional.embedding(ids_T, self._embedding_VD)
         turn = self._turn(x_TD, positions_T)
         slices = step.adapter_slices
+        one_tokens = [
+            segment.kv.one_token(segment.start_position) if segment.end - segment.first == 1 else None
+            for segment in step.segments
+        ]
         for index, layer in enumerate(self._layers):
             qkv_TO = layer.qkv.product(self._normed(x_TD, layer.input_norm_D), slices)
-            x_TD = layer.out.product(self._attended(index, qkv_TO, turn, step), slices, x_TD)
+            attended_TO = self._attended(index, self._turned(qkv_TO, turn), step.segments, one_tokens)
+            x_TD = layer.out.product(attended_TO, slices, x_TD)
             x_TD = self._mlp(layer, x_TD, slices)
         return self._head.product(self._normed(x_TD[wanted_W], self._norm_D), ())
 
@@ -132,17 +142,38 @@ class LlamaPass:
         sin_THE = torch.cat((sin_TE[:, None].expand(-1, turned, -1), sin_TE.new_zeros(len(x_TD), still, 2 * half)), 1)
         return cos_THE, sin_THE
 
-    def _attended(self, index: int, qkv_TO: Tensor, turn: tuple[Tensor, Tensor], step: Step) -> Tensor:
-        """[T, H E] of layer `index`."""
+    def _turned(self, qkv_TO: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+        """[T, H+2G, E]."""
         cos_THE, sin_THE = turn
-        heads, groups, size = self._heads, self._groups, cos_THE.shape[2]
-        qkv_THE = qkv_TO.view(-1, heads + 2 * groups, size)
-        qkv_THE = torch.addcmul(qkv_THE * cos_THE, qkv_THE.roll(size // 2, 2), sin_THE)
-        # Zeros, because rows of no segment are carried along.
-        out_THE = qkv_THE.new_zeros(len(qkv_THE), heads, size)
-        for segment in step.segments:
-            rows = slice(segment.first, segment.end)
-            query_HNE, key_GNE, value_GNE = qkv_THE[rows].transpose(0, 1).split((heads, groups, groups))
-            keys_GKE, values_GKE = segment.kv.write(index, segment.start_position, key_GNE, value_GNE)
-            out_THE[rows] = attend(segment, query_HNE, keys_GKE, values_GKE, self._scaling)
-        return out_THE.view(len(out_THE), -1)
+        qkv_THE = qkv_TO.view(cos_THE.shape)
+        return torch.addcmul(qkv_THE * cos_THE, qkv_THE.roll(cos_THE.shape[2] // 2, 2), sin_THE)
+
+    def _attended(
+        self, index: int, qkv_THE: Tensor, segments: Sequence[Segment], one_tokens: Sequence[OneToken | None]
+    ) -> Tensor:
+        """[T, H E] of layer `index`."""
+        heads, groups, size = self._heads, self._groups, qkv_THE.shape[2]
+        parts: list[Tensor] = []
+        rows = 0
+        for segment, one_token in zip(segments, one_tokens, strict=True):
+            rows = segment.end
+            part_NHE = qkv_THE[segment.first : rows]
+            if one_token is None:
+                query_HNE, key_GNE, value_GNE = part_NHE.transpose(0, 1).split((heads, groups, groups))
+                keys_GKE, values_GKE = segment.kv.write(index, segment.start_position, key_GNE, value_GNE)
+                parts.append(attend(segment, query_HNE, keys_GKE, values_GKE, self._scaling).flatten(1))
+                continue
+            # The heads that share keys stand in for several queries, as in `attend`.
+            query_1HE, added_1HE = part_NHE.split((heads, 2 * groups), 1)
+            one_token.added_2HD[index].copy_(added_1HE.view(2, groups, size))
+            attended_1GRE = scaled_dot_product_attention(
+                query_1HE.view(1, groups, -1, size),
+                one_token.keys_1HKD[index],
+                one_token.values_1HKD[index],
+                scale=self._scaling,
+            )
+            parts.append(attended_1GRE.view(1, -1))
+        if rows < len(qkv_THE):
+            # Rows of no segment are carried along.
+            parts.append(qkv_THE.new_zeros(len(qkv_THE) - rows, heads * size))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -23,10 +23,6 @@ from .transformers_pass import TransformersPass
 # Largest difference in a log-probability between our pass and transformers' own.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
 
-# Fewer rows are filled up with idle ones: on a CPU the matrix kernels take less time for 4 rows than the vector
-# kernel for one (37 against 46 ms a token for the default model), and 1 to 4 streams come out bit for bit the same.
-MIN_ROWS = 4
-
 
 class ModelError(Exception):
     """The folder holds no model that this engine can run. The message says why."""
@@ -48,6 +44,11 @@ class Pass(Protocol):
     @property
     def layers(self) -> LinearLayers:
         """What adapters can be made of."""
+        ...
+
+    @property
+    def fastest_rows(self) -> int:
+        """Fewer rows than these are filled up with idle ones: they take as long or longer (frozen_product.py)."""
         ...
 
     def logits(
@@ -125,10 +126,11 @@ class RaggedModel:
                     slices[-1] = (tokens.adapter, slices[-1][1], first + count)
                 else:
                     slices.append((tokens.adapter, first, first + count))
-        idle = max(0, MIN_ROWS - len(ids_T))
+        fastest_rows = self._pass.fastest_rows
+        idle = max(0, fastest_rows - len(ids_T))
         wanted_count = len(wanted_W)
         if wanted_count > 0:
-            wanted_W += wanted_W[:1] * max(0, MIN_ROWS - wanted_count)
+            wanted_W += wanted_W[:1] * max(0, fastest_rows - wanted_count)
         with torch.inference_mode():
             logits_WV = self._pass.logits(
                 torch.tensor(ids_T + [0] * idle, device=device),

@@ -41,7 +41,7 @@ class TransformersPass:
         AttentionInterface.register(ATTENTION, ragged_attention)
         model.set_attn_implementation(ATTENTION)
         self.layers = layers_of(model, model.get_output_embeddings())
-        wrap_linears(model)
+        self.fastest_rows = max(linear.fastest_rows for linear in wrap_linears(model))
         self._model = model
 
     def logits(self, ids_T: Tensor, positions_T: Tensor, step: Step, wanted_W: Tensor) -> Tensor:
