@@ -42,6 +42,14 @@ export interface LineProcessOptions<Event extends { type: string }> extends Prog
   onExit: (error: ApprenticeError) => void;
 }
 
+/**
+ * How OpenMP's threads wait. Engine and trainer share the cores, and a spinning thread of the one takes the core that
+ * the other is waiting for: with more work than cores a pass took over ten times as long. So they sleep; but not before
+ * they have waited awake for some tens of microseconds, because waking a thread takes as long as a product of few rows.
+ * The count is of GNU OpenMP, which torch has on Linux.
+ */
+export const MATH_THREADS = { OMP_WAIT_POLICY: 'PASSIVE', GOMP_SPINCOUNT: '20000' } as const;
+
 export class LineProcess<Event extends { type: string }> {
   readonly #options: LineProcessOptions<Event>;
   readonly #listeners = new Set<(state: ProcessState) => void>();
@@ -125,9 +133,7 @@ export class LineProcess<Event extends { type: string }> {
       windowsHide: true,
       env: {
         ...env,
-        // Math threads that wait sleep: engine and trainer share the cores, and a spinning thread of the one
-        // takes the core that the other is waiting for. With more work than cores a pass took over ten times as long.
-        OMP_WAIT_POLICY: 'PASSIVE',
+        ...MATH_THREADS,
         ...this.#options.env,
       },
     });

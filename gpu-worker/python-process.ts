@@ -27,10 +27,6 @@ export function pythonProgram(python: string, module: string, args: readonly str
       // A model is a folder here: nothing is ever fetched behind the user's back.
       HF_HUB_OFFLINE: '1',
       HF_HUB_DISABLE_PROGRESS_BARS: '1',
-      // GNU OpenMP's math threads wait awake for tens of microseconds before they sleep. By itself it lets them sleep at
-      // once where it counts more threads than cores, as with ours, and waking them for each product takes as long as the
-      // product; and waiting for long would take the cores from the editor.
-      GOMP_SPINCOUNT: process.env['GOMP_SPINCOUNT'] ?? '20000',
     },
   };
 }

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
+import { MATH_THREADS } from '../../gpu-worker/line-process.ts';
 
 const ANSWER_LIMIT_MS = 15 * 60_000;
 
@@ -32,7 +33,7 @@ export async function startPeer(
       ...process.env,
       HF_HUB_OFFLINE: '1',
       HF_HUB_DISABLE_PROGRESS_BARS: '1',
-      OMP_WAIT_POLICY: 'PASSIVE',
+      ...MATH_THREADS,
       ...env,
     },
   });

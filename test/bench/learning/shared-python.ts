@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
+import { MATH_THREADS } from '../../../gpu-worker/line-process.ts';
 import { pythonFolder } from '../../../gpu-worker/python-process.ts';
 
 export interface SharedPythonOptions {
@@ -99,7 +100,7 @@ class SharedProcess {
   static async start(python: string, args: readonly string[], socket: string): Promise<SharedProcess> {
     const child = spawn(python, args, {
       stdio: ['pipe', 'pipe', 'ignore'],
-      env: { ...process.env, PYTHONPATH: pythonFolder(), HF_HUB_OFFLINE: '1', OMP_WAIT_POLICY: 'PASSIVE' },
+      env: { ...process.env, PYTHONPATH: pythonFolder(), HF_HUB_OFFLINE: '1', ...MATH_THREADS },
     });
     const server = createServer();
     const shared = new SharedProcess(child, server);
