@@ -15,7 +15,7 @@ import { readModelShape } from '../../../gpu-worker/engine/llama-cpp/model-shape
 import { pythonFolder } from '../../../gpu-worker/python-process.ts';
 import { llamaCppAddon } from '../../../gpu-worker/setup/llama-cpp.mjs';
 import { modelSizes, writeFullAdapter } from '../../fixtures/adapter.ts';
-import { llamaCppFolder, startLlamaCpp } from '../../fixtures/llama-cpp.ts';
+import { llamaCppFolder, startLlamaCpp, writeFloat32Model } from '../../fixtures/llama-cpp.ts';
 import { repositoryRoot, runtime } from '../../fixtures/runtime.ts';
 import { engineContract } from '../engine.ts';
 import { assertClose, assertFlawsNamed, logprobsOf } from '../engine-assertions.ts';
@@ -27,8 +27,9 @@ const QUANTISED_TOLERANCE = 0.5;
 const PROMPT = '<|im_start|>user\nWrite a haiku about rain.<|im_end|>\n<|im_start|>assistant\n';
 
 const found = await llamaCppFolder();
-/** Where the default model's GGUF file is made, once. */
+/** Where the model's GGUF file is made, once, and the model itself: the contract holds to the digit in float32 alone. */
 const shared = await mkdtemp(join(tmpdir(), 'apprentice-llama-cpp-'));
+const model = join(shared, 'float32');
 after(() => rm(shared, { recursive: true, force: true }));
 if (found.kind === 'missing') test('llama.cpp', { skip: `llama.cpp is not here: ${found.why}` }, () => {});
 else suites(found.path);
@@ -42,8 +43,9 @@ async function defaultGguf(): Promise<string> {
 }
 
 function suites(folder: string): void {
+  before(() => writeFloat32Model(model));
+
   engineContract('llama.cpp', async () => {
-    const { model } = runtime();
     const { url, close } = await startLlamaCpp({ folder, model, home: shared });
     return { url, sizes: await modelSizes(model), close };
   });
@@ -52,7 +54,7 @@ function suites(folder: string): void {
     let started: Awaited<ReturnType<typeof startLlamaCpp>>;
     let scratch: string;
     before(async () => {
-      started = await startLlamaCpp({ folder, model: runtime().model, home: shared });
+      started = await startLlamaCpp({ folder, model, home: shared });
       scratch = await mkdtemp(join(tmpdir(), 'apprentice-llama-'));
     });
     after(async () => {
@@ -61,12 +63,12 @@ function suites(folder: string): void {
     });
 
     test('ENGINE-9: every way an adapter can be broken is named', async () => {
-      await assertFlawsNamed(new EngineClient(started.url), await modelSizes(runtime().model), scratch);
+      await assertFlawsNamed(new EngineClient(started.url), await modelSizes(model), scratch);
     });
 
     test('LLAMA-4: a quantised file of the very model is served in its place, with adapters', async () => {
       const file = await defaultGguf();
-      const quantised = await startLlamaCpp({ folder, model: runtime().model, gguf: file });
+      const quantised = await startLlamaCpp({ folder, model, gguf: file });
       try {
         assert.equal(quantised.engine.info?.dtype, 'Q4_1');
         const [exact, rough] = [new EngineClient(started.url), new EngineClient(quantised.url)];
@@ -81,7 +83,7 @@ function suites(folder: string): void {
         const base = await scores(rough, null);
         assertClose(base, await scores(exact, null), QUANTISED_TOLERANCE);
         const adapter = join(scratch, 'full');
-        await writeFullAdapter(adapter, runtime().model, 11);
+        await writeFullAdapter(adapter, model, 11);
         for (const client of [exact, rough]) assert.ok((await client.load('policy@v1', adapter)).success);
         const adapted = await scores(rough, 'policy@v1');
         assert.notDeepEqual(adapted, base);
@@ -94,7 +96,6 @@ function suites(folder: string): void {
     });
 
     test('LLAMA-4: a file that means other words by its ids is refused', async () => {
-      const { model } = runtime();
       const other = join(scratch, 'other');
       await mkdir(other);
       for (const name of ['config.json', 'model.safetensors'])
@@ -107,7 +108,7 @@ function suites(folder: string): void {
 
     test('LLAMA-8: other weights are refused with a code, and the old ones go on serving', async () => {
       const client = new EngineClient(started.url);
-      const refused = await client.refused('/update_weights_from_disk', { model_path: runtime().model });
+      const refused = await client.refused('/update_weights_from_disk', { model_path: model });
       assert.equal(refused.code, 'invalid_request');
       const answer = await client.generate({ text: 'Hello', sampling_params: { max_new_tokens: 1 } });
       assert.equal(answer.meta_info.weight_version, 'policy@v0');
@@ -156,7 +157,7 @@ function suites(folder: string): void {
 
     test('LLAMA-9: it ends with its input, also in the middle of a pass', async () => {
       const main = join(repositoryRoot, 'gpu-worker', 'engine', 'llama-cpp', 'main.ts');
-      const flags = ['--model', runtime().model, '--addon', llamaCppAddon(folder), '--context', '1024'];
+      const flags = ['--model', model, '--addon', llamaCppAddon(folder), '--context', '1024'];
       // The file that the worker's engine made is there already.
       const cache = join(shared, 'gguf');
       flags.push('--cache', cache, '--max-running', '1', '--threads', '1');
