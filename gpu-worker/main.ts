@@ -53,6 +53,8 @@ function readSettings(): Settings & { engine: EngineChoice; judge: JudgeChoice |
       'pipeline-parallel': text,
       'data-parallel': text,
       'trained-weights': text,
+      nodes: text,
+      rendezvous: text,
     },
   });
   const parsed = Settings.safeParse({ ...values, key: process.env['APPRENTICE_WORKER_KEY'] });
@@ -73,8 +75,8 @@ async function main(): Promise<void> {
   if (trainer === null)
     throw new ApprenticeError(
       'invalid_request',
-      'The torch trainer is one process that trains adapters, and only its precision is chosen.',
-      'Start the gpu-worker with --trainer megatron for --tensor-parallel, --pipeline-parallel, --data-parallel and --trained-weights, and without it for --precision.',
+      'The torch trainer is one process that trains adapters, and only its precision is chosen; nodes have a place to meet and an equal part of the ranks.',
+      'Start the gpu-worker with --trainer megatron for --tensor-parallel, --pipeline-parallel, --data-parallel, --trained-weights and --nodes with --rendezvous, and without it for --precision.',
     );
   const worker = await runWorker({
     ...settings,

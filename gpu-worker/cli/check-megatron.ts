@@ -24,11 +24,13 @@ export function megatronFindings({ trainer, device }: Options, { packages, torch
             : 'It has no build for this system: start the worker with --trainer torch.',
       },
     ];
-  const ranks = ranksOf(trainer);
+  const count = trainer.nodes?.count ?? 1;
+  const here = ranksOf(trainer) / count;
   const { tensorParallel, pipelineParallel, dataParallel } = trainer;
-  const cut = `${ranks} ranks (tensor ${tensorParallel}, pipeline ${pipelineParallel}, data ${dataParallel})`;
+  const on = count === 1 ? '' : ` on ${count} nodes, ${here} here`;
+  const cut = `${ranksOf(trainer)} ranks${on} (tensor ${tensorParallel}, pipeline ${pipelineParallel}, data ${dataParallel})`;
   const gpus = torch?.devices.length ?? 0;
-  const short = deviceOf(device, { torch }).startsWith('cuda') && gpus < ranks;
+  const short = deviceOf(device, { torch }).startsWith('cuda') && gpus < here;
   return [
     {
       kind: short ? 'fault' : 'ok',

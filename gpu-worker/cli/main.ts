@@ -2,7 +2,7 @@
  * `apprentice-worker`: the gpu-worker on a machine of its own. One port, a key a user; prints the line that is pasted
  * into the editor, and runs until it is told to end. The worker itself is run-worker.ts.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApprenticeError, toApprenticeError } from '../../agent-server/protocol/errors.ts';
 import { formatPairing } from '../../agent-server/protocol/pairing.ts';
@@ -13,6 +13,7 @@ import { runtimeOf } from '../setup/runtime.mjs';
 import { setUp } from '../setup/set-up.mjs';
 import { certificateFor } from './certificate.ts';
 import { check, findingText } from './check.ts';
+import { joinGroup } from './join.ts';
 import { workerKey } from './key-file.ts';
 import { isSetUp, type Options, readOptions, USAGE, workerUrl } from './options.ts';
 import { deviceOf, probePython } from './probe-python.ts';
@@ -42,6 +43,8 @@ async function main(): Promise<number | 'running'> {
       return showCheck(options);
     case 'run':
       return run(options);
+    case 'join':
+      return takePart(options);
   }
 }
 
@@ -64,6 +67,16 @@ async function showCheck(options: Options): Promise<number> {
   const faults = findings.filter(({ kind }) => kind === 'fault').length;
   process.stdout.write(faults === 0 ? 'Ready.\n' : `${faults} to be mended.\n`);
   return faults === 0 ? 0 : 1;
+}
+
+async function takePart({ join, python }: Options): Promise<number> {
+  if (join === null || !existsSync(python))
+    throw new ApprenticeError(
+      'setup_failed',
+      `There is no ${python}.`,
+      'Run apprentice-worker --setup --trainer megatron on this node, or name Python with --python.',
+    );
+  return joinGroup(python, join.rendezvous, join.node);
 }
 
 async function run(options: Options): Promise<'running'> {

@@ -39,12 +39,19 @@ export const USAGE = `apprentice-worker [flags]         engine and trainer of Ap
   --precision NAME         of torch on a processor: float32, or bfloat16 where that is native (auto)
   --tensor-parallel N --pipeline-parallel N --data-parallel N
                            of megatron: ranks that each layer is cut over, groups of layers, copies of it all (1, 1, 1)
+  --nodes N --rendezvous DIR
+                           of megatron: an equal part of the ranks on each of N machines, which meet in a folder that
+                           all see under one path; so they see HOME and the model
   --trained-weights KIND   of megatron: adapter; or full, every weight, for which the engine stands still at a change (adapter)
   --threads N              math threads of engine and trainer each (all cores)
   --max-running N          requests decoded together (8)
   --metrics                GET /metrics, for Prometheus, with the key as bearer token; nothing personal in it
 
 ${ENGINE_USAGE}
+The other nodes of such a group, numbered from 1; each takes part until it is ended:
+
+apprentice-worker --join DIR --node I [--home DIR | --python FILE]
+
 The key: from APPRENTICE_WORKER_KEY, else made once and kept in HOME/worker-key (mode 0600).
 
 More users, each with a key, adapters, batches and a place in the queue of their own (the flags that the worker runs with):
@@ -56,7 +63,7 @@ apprentice-worker user remove NAME [--home DIR] --yes
                            deletes what the worker holds of that user
 `;
 
-export type Command = 'run' | 'check' | 'setup' | 'help';
+export type Command = 'run' | 'check' | 'setup' | 'help' | 'join';
 
 export interface Options {
   command: Command;
@@ -77,6 +84,8 @@ export interface Options {
   engine: EngineChoice;
   metrics: 'on' | 'off';
   judge: JudgeChoice | null;
+  /** Of `join`: where the nodes meet, and which this is. */
+  join: { rendezvous: string; node: number } | null;
 }
 
 export type TlsChoice =
@@ -98,6 +107,8 @@ const Flags = z.object({
   device: WorkerDevice.default('auto'),
   threads: z.coerce.number().int().min(1).nullable().default(null),
   'max-running': z.coerce.number().int().min(1).max(64).default(8),
+  join: z.string().min(1).optional(),
+  node: z.coerce.number().int().min(1).max(63).optional(),
 });
 
 /** Throws `invalid_request` naming what is wrong with the flags, and for a listener that everybody could read. */
@@ -109,9 +120,11 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
   const trainer = fromFlags(flags.data);
   if (trainer === null)
     throw bad(
-      '--tensor-parallel, --pipeline-parallel, --data-parallel and --trained-weights full belong to --trainer megatron, ' +
-        '--precision to torch',
+      '--tensor-parallel, --pipeline-parallel, --data-parallel, --trained-weights full and --nodes belong to --trainer ' +
+        'megatron, --precision to torch; --nodes and --rendezvous go together, and the nodes have equal parts of the ranks',
     );
+  const { join: rendezvous, node } = flags.data;
+  if ((rendezvous === undefined) !== (node === undefined)) throw bad('--join and --node go together');
   const home = resolve(flags.data.home ?? defaultHome(env));
   const tls = tlsChoice(values);
   if (tls.kind === 'none' && !LOOPBACK.test(host) && values['insecure-network'] !== true)
@@ -142,6 +155,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     engine: readEngineChoice(values, env),
     metrics: values.metrics === true ? 'on' : 'off',
     judge: readJudgeChoice(values, env),
+    join: rendezvous === undefined || node === undefined ? null : { rendezvous: resolve(rendezvous), node },
   };
 }
 
@@ -194,6 +208,10 @@ function parsed(args: readonly string[]) {
         'pipeline-parallel': text,
         'data-parallel': text,
         'trained-weights': text,
+        nodes: text,
+        rendezvous: text,
+        join: text,
+        node: text,
         threads: text,
         'max-running': text,
         metrics: flag,
@@ -207,7 +225,7 @@ function parsed(args: readonly string[]) {
 function command(values: Values): Command {
   const asked = (['help', 'setup', 'check'] as const).filter((name) => values[name] === true);
   if (asked.length > 1) throw bad(`--${asked.join(' and --')} exclude one another`);
-  return asked[0] ?? 'run';
+  return asked[0] ?? (values.join === undefined ? 'run' : 'join');
 }
 
 function tlsChoice(values: Values): TlsChoice {

@@ -1,9 +1,12 @@
 /** The trainer contract over the torch and Megatron trainers with the real model, and over the fake. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { megatronBackend } from '../../gpu-worker/trainer/megatron.ts';
+import { pythonProgram } from '../../gpu-worker/python-process.ts';
+import { LAUNCHER, megatronBackend } from '../../gpu-worker/trainer/megatron.ts';
 import type { PythonBackend } from '../../gpu-worker/trainer/python-backend.ts';
 import { torchBackend } from '../../gpu-worker/trainer/torch.ts';
 import { ADAPTER_FORM, type Form, fullForm } from '../../gpu-worker/weights/forms.ts';
@@ -30,9 +33,44 @@ trainerContract('megatron over 3 ranks', async () => {
   const { python, model } = runtime();
   const backend = megatronBackend(
     { python, model, threads: null, log: quiet },
-    { kind: 'megatron', tensorParallel: 3, pipelineParallel: 1, dataParallel: 1, weights: 'adapter' },
+    {
+      kind: 'megatron',
+      tensorParallel: 3,
+      pipelineParallel: 1,
+      dataParallel: 1,
+      weights: 'adapter',
+      nodes: null,
+    },
   );
   return started(backend, (launcher) => childrenOf(launcher).at(-1) ?? null);
+});
+
+// Both nodes are this machine; the rank that is killed is the other node's.
+trainerContract('megatron over 2 nodes', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'apprentice-nodes-'));
+  const [model, rendezvous] = [join(root, 'model'), join(root, 'ranks')];
+  await mkdir(model);
+  await writeTinyModel(model);
+  const { python } = runtime();
+  // Between machines gloo takes the address of the host's name, which not every machine can look up.
+  process.env['GLOO_SOCKET_IFNAME'] = 'lo';
+  const backend = megatronBackend(
+    { python, model, threads: null, log: quiet },
+    {
+      ...{ kind: 'megatron', tensorParallel: 2, pipelineParallel: 1, dataParallel: 1, weights: 'adapter' },
+      nodes: { count: 2, rendezvous },
+    },
+  );
+  const { command, args, env } = pythonProgram(python, LAUNCHER, ['--rendezvous', rendezvous, '--node', '1']);
+  const other = spawn(command, args, { stdio: 'ignore', env: { ...process.env, ...env } });
+  const subject = started(backend, () => childrenOf(other.pid ?? 0).at(-1) ?? null);
+  const dispose = async () => {
+    const ended = once(other, 'close');
+    other.kill('SIGTERM');
+    await Promise.all([subject.dispose(), ended]);
+    await rm(root, { recursive: true, force: true });
+  };
+  return { ...subject, dispose };
 });
 
 trainerContract('megatron with all weights over 2 ranks', async () => {
@@ -40,7 +78,14 @@ trainerContract('megatron with all weights over 2 ranks', async () => {
   await writeTinyModel(model);
   const backend = megatronBackend(
     { python: runtime().python, model, threads: null, log: quiet },
-    { kind: 'megatron', tensorParallel: 2, pipelineParallel: 1, dataParallel: 1, weights: 'full' },
+    {
+      kind: 'megatron',
+      tensorParallel: 2,
+      pipelineParallel: 1,
+      dataParallel: 1,
+      weights: 'full',
+      nodes: null,
+    },
   );
   const subject = started(backend, (launcher) => childrenOf(launcher).at(-1) ?? null, fullForm());
   const dispose = async () => {

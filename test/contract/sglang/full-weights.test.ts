@@ -54,7 +54,14 @@ suite('all weights, with SGLang (stand-in)', { timeout: 400_000 }, () => {
       threads: null,
       maxRunning: 4,
       engine: { flags: ['--engine', 'sglang'], env: standinEnv('embedded') },
-      trainer: { kind: 'megatron', tensorParallel: 1, pipelineParallel: 1, dataParallel: 1, weights: 'full' },
+      trainer: {
+        kind: 'megatron',
+        tensorParallel: 1,
+        pipelineParallel: 1,
+        dataParallel: 1,
+        weights: 'full',
+        nodes: null,
+      },
       metrics: true,
       log: () => {},
     });

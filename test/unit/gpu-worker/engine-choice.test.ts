@@ -117,6 +117,7 @@ test('LLAMA-8: a worker that trains all weights is refused llama.cpp before anyt
         pipelineParallel: 1,
         dataParallel: 1,
         weights: 'full',
+        nodes: null,
       },
       ...{ threads: null, maxRunning: 1, device: 'cpu', host: '127.0.0.1', port: 0, tls: null, hosts: [] },
       metrics: 'off',

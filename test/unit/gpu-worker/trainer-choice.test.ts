@@ -12,6 +12,8 @@ test('TRAIN-9, TRAIN-12: the trainer is the one that APPRENTICE_TRAINER, config.
   const plain = Config.parse({});
   const cut = Config.parse({ worker: { trainer: { kind: 'megatron', tensorParallel: 3 } } });
   const full = Config.parse({ worker: { trainer: { kind: 'megatron', weights: 'full' } } });
+  const nodes = { count: 2, rendezvous: '/shared/ranks' };
+  const spread = Config.parse({ worker: { trainer: { kind: 'megatron', dataParallel: 4, nodes } } });
   const exact = Config.parse({ worker: { trainer: { kind: 'torch', precision: 'float32' } } });
   const megatron = {
     kind: 'megatron',
@@ -19,6 +21,7 @@ test('TRAIN-9, TRAIN-12: the trainer is the one that APPRENTICE_TRAINER, config.
     pipelineParallel: 1,
     dataParallel: 1,
     weights: 'adapter',
+    nodes: null,
   };
   const torch = { kind: 'torch', precision: 'auto' };
   assert.deepEqual(trainerChoice(plain, {}), torch);
@@ -30,7 +33,7 @@ test('TRAIN-9, TRAIN-12: the trainer is the one that APPRENTICE_TRAINER, config.
     tensorParallel: 1,
   });
   assert.throws(() => trainerChoice(plain, { APPRENTICE_TRAINER: 'jax' }), { code: 'invalid_request' });
-  for (const choice of [plain, cut, full, exact].map((config) => trainerChoice(config, {})))
+  for (const choice of [plain, cut, full, spread, exact].map((config) => trainerChoice(config, {})))
     assert.deepEqual(options(...toFlags(choice)).trainer, choice);
 });
 
@@ -44,6 +47,13 @@ test('TRAIN-9: the torch trainer is one process for adapters, and no number of r
     ['--trainer', 'jax'],
     ['--trainer', 'megatron', '--precision', 'float32'],
     ['--precision', 'float16'],
+    ['--nodes', '2', '--rendezvous', '/r'],
+    ['--trainer', 'megatron', '--tensor-parallel', '2', '--nodes', '2'],
+    ['--trainer', 'megatron', '--tensor-parallel', '2', '--rendezvous', '/r'],
+    ['--trainer', 'megatron', '--tensor-parallel', '3', '--nodes', '2', '--rendezvous', '/r'],
+    ['--join', '/r'],
+    ['--join', '/r', '--node', '0'],
+    ['--node', '1'],
   ])
     assert.throws(() => options(...wrong), { code: 'invalid_request' }, wrong.join(' '));
 });
@@ -66,4 +76,6 @@ test('CLI-5: --check looks for megatron-core and a GPU for each rank, where that
   assert.equal(found('0.16.1', '--tensor-parallel', '2', '--data-parallel', '2')[0]?.kind, 'fault');
   assert.match(found('0.16.1', '--tensor-parallel', '4')[0]?.found ?? '', /4 ranks .* and 2 GPUs/);
   assert.equal(found('0.16.1', '--tensor-parallel', '4', '--device', 'cpu')[0]?.kind, 'ok');
+  const nodes = ['--tensor-parallel', '4', '--nodes', '2', '--rendezvous', '/r'];
+  assert.equal(found('0.16.1', ...nodes)[0]?.kind, 'ok', 'two GPUs are enough for two of four ranks');
 });
