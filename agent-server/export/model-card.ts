@@ -90,7 +90,7 @@ ${rows([
 ${rows([
   ['Loss', m.loss.toFixed(4)],
   ['Gradient norm', m.gradNorm.toFixed(4)],
-  ['KL to the parent, nats a token', m.klToParent.toFixed(4)],
+  ['Fall of its own tokens’ log-probability, nats a token', m.logprobFall.toFixed(4)],
   ['KL to the base, nats a token', m.klToBase === null ? 'not measured' : m.klToBase.toFixed(4)],
 ])}
 

@@ -16,7 +16,7 @@ export const GuardRails = z.strictObject({
    * 10.8 nats from any token; a step that moves half of that has broken the model. The other way there is no limit: a
    * rewrite in a form that the policy would never have used gained 6.2 nats a token in one sound step.
    */
-  maxKlToParent: z.number().positive().default(5),
+  maxLogprobFall: z.number().positive().default(5),
   /**
    * Nats a token after any step, on the batch's anchors. Runs that learnt at the highest rate tried, without anchors,
    * stood at 0.28; one nat is another model.
@@ -27,15 +27,15 @@ export type GuardRails = z.infer<typeof GuardRails>;
 
 /** What is wrong with a step's numbers, for a person; null when nothing is. */
 export function stepFault(metrics: TrainMetrics, limits: GuardRails): string | null {
-  const { loss, gradNorm, klToParent, klToBase, steps } = metrics;
+  const { loss, gradNorm, logprobFall, klToBase, steps } = metrics;
   const watched = [{ loss, gradNorm, klToBase }, ...steps];
-  const numbers = [klToParent, ...watched.flatMap((step) => [step.loss, step.gradNorm, step.klToBase ?? 0])];
+  const numbers = [logprobFall, ...watched.flatMap((step) => [step.loss, step.gradNorm, step.klToBase ?? 0])];
   if (!numbers.every(Number.isFinite))
-    return `not finite: loss ${loss}, gradient norm ${gradNorm}, KL to its parent ${klToParent}, to the base ${klToBase}`;
+    return `not finite: loss ${loss}, gradient norm ${gradNorm}, its own tokens' log-probability fell by ${logprobFall}, KL to the base ${klToBase}`;
   const norm = Math.max(...watched.map((step) => step.gradNorm));
   if (norm > limits.maxGradNorm) return `gradient norm ${norm.toFixed(1)} is over ${limits.maxGradNorm}`;
-  if (klToParent > limits.maxKlToParent)
-    return `KL to its parent ${klToParent.toFixed(2)} is over ${limits.maxKlToParent} nats a token`;
+  if (logprobFall > limits.maxLogprobFall)
+    return `the log-probability of its own tokens fell by ${logprobFall.toFixed(2)} nats a token, over ${limits.maxLogprobFall}`;
   const drift = Math.max(...watched.map((step) => step.klToBase ?? 0));
   if (drift > limits.maxKlToBase)
     return `KL to the base ${drift.toFixed(2)} is over ${limits.maxKlToBase} nats a token`;

@@ -16,8 +16,8 @@ export type Verdict = { promoted: true; reason: string } | { promoted: false; re
 export function judgeMetrics(metrics: TrainMetrics, limits: GuardRails): Verdict {
   const fault = stepFault(metrics, limits);
   if (fault !== null) return { promoted: false, reason: fault };
-  const { gradNorm, klToParent } = metrics;
-  const figures = `gradient norm ${gradNorm.toFixed(2)}, KL to its parent ${klToParent.toFixed(3)} nats a token`;
+  const { gradNorm, logprobFall } = metrics;
+  const figures = `gradient norm ${gradNorm.toFixed(2)}, ${likelier(logprobFall)}`;
   return { promoted: true, reason: `${figures}; loads and answers` };
 }
 
@@ -44,7 +44,15 @@ export function judgeFigures(figures: GateFigures): Verdict {
 }
 
 function signed(value: number): string {
-  return `${value < 0 ? '' : '+'}${value.toFixed(3)}`;
+  // What rounds to nothing has no sign.
+  const rounded = Number(value.toFixed(3)) + 0;
+  return `${rounded < 0 ? '' : '+'}${rounded.toFixed(3)}`;
+}
+
+/** Of the tokens that were trained. */
+function likelier(logprobFall: number): string {
+  const by = Math.abs(logprobFall).toFixed(3);
+  return `its own tokens ${by} nats ${logprobFall > 0 ? 'less likely' : 'likelier'} each`;
 }
 
 /** Has a loaded version answer one token. Throws what the engine throws, `adapter_invalid` for a silent one. */

@@ -54,14 +54,21 @@ export const StepMetrics = z.object({
 });
 export type StepMetrics = z.infer<typeof StepMetrics>;
 
-export const TrainMetrics = z.object({
+/** What the field was called where it was written by a version before this one. */
+function withOldName(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('klToParent' in value)) return value;
+  const { klToParent: logprobFall, ...rest } = value;
+  return { logprobFall, ...rest };
+}
+
+const TrainMetricsFields = z.object({
   loss: z.number(),
   gradNorm: z.number(),
   /**
    * Mean of log pi_before - log pi_after on the response's own token, nats, over the trained tokens of the
    * batch's first samples (a fifth of its tokens, at least one sample). Negative where tokens became likelier.
    */
-  klToParent: z.number(),
+  logprobFall: z.number(),
   /**
    * Mean KL(base || policy) over the vocabulary, nats a token, on the responses of the batch's first anchors (up to a
    * fifth of its tokens, at least one). Null without anchors, and for versions made before it was watched.
@@ -73,6 +80,7 @@ export const TrainMetrics = z.object({
   tokens: z.number().int(),
   seconds: z.number(),
 });
+export const TrainMetrics = z.preprocess(withOldName, TrainMetricsFields);
 export type TrainMetrics = z.infer<typeof TrainMetrics>;
 
 /** What a run changes: an adapter on the base, or every weight. */

@@ -67,7 +67,11 @@ export class LearningMetrics {
     this.#latest = {
       loss: this.#gauge('training_loss', 'Of the last step.', []),
       gradNorm: this.#gauge('training_gradient_norm', 'Of the last step, before clipping.', []),
-      klToParent: this.#gauge('training_kl_to_parent_nats', 'Of the last batch, nats a token.', []),
+      logprobFall: this.#gauge(
+        'training_logprob_fall_nats',
+        'Of the trained tokens in the last batch, nats a token.',
+        [],
+      ),
       klToBase: this.#gauge('training_kl_to_base_nats', 'Of the last batch with anchors.', []),
       meanDifference: this.#gauge(
         'gate_mean_difference_nats',
@@ -149,14 +153,23 @@ export class LearningMetrics {
     }
   }
 
-  #step({ loss, gradNorm, klToParent, klToBase, steps, trainedTokens, tokens, seconds }: TrainMetrics): void {
+  #step({
+    loss,
+    gradNorm,
+    logprobFall,
+    klToBase,
+    steps,
+    trainedTokens,
+    tokens,
+    seconds,
+  }: TrainMetrics): void {
     this.#trained.steps.inc(Math.max(1, steps.length));
     this.#trained.tokens.inc(tokens);
     this.#trained.trainedTokens.inc(trainedTokens);
     this.#trained.seconds.inc(seconds);
     this.#latest.loss.set(loss);
     this.#latest.gradNorm.set(gradNorm);
-    this.#latest.klToParent.set(klToParent);
+    this.#latest.logprobFall.set(logprobFall);
     this.#latest.klToBase.set(klToBase ?? Number.NaN);
   }
 

@@ -258,7 +258,7 @@ function trainAttributes(metrics: TrainMetrics): Attributes {
   return {
     'apprentice.train.loss': metrics.loss,
     'apprentice.train.gradient_norm': metrics.gradNorm,
-    'apprentice.train.kl_to_parent_nats': metrics.klToParent,
+    'apprentice.train.logprob_fall_nats': metrics.logprobFall,
     ...known('apprentice.train.kl_to_base_nats', metrics.klToBase),
     'apprentice.train.steps': metrics.steps.length,
     'apprentice.train.tokens': metrics.tokens,

@@ -31,9 +31,9 @@ export function decimal(value: number, places: number): string {
   return value.toLocaleString(locale, { minimumFractionDigits: places, maximumFractionDigits: places });
 }
 
-/** "+0.25"; the minus is the typographical one, as wide as the plus. */
+/** "+0.25"; the minus is the typographical one, as wide as the plus, and what rounds to nothing has none. */
 export function signedDecimal(value: number, places = 2): string {
-  return `${value < 0 ? '−' : '+'}${decimal(Math.abs(value), places)}`;
+  return `${Number(value.toFixed(places)) < 0 ? '−' : '+'}${decimal(Math.abs(value), places)}`;
 }
 
 /** "40 s", "3 min": a length of time that nobody needs exactly. */

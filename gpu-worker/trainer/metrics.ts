@@ -37,7 +37,7 @@ export class TrainerMetrics {
     this.#latest = {
       loss: gauge('loss', 'Of the last step.'),
       gradNorm: gauge('gradient_norm', 'Of the last step, before clipping.'),
-      klToParent: gauge('kl_to_parent_nats', 'Of the last run, nats a token.'),
+      logprobFall: gauge('logprob_fall_nats', 'Of the trained tokens in the last run, nats a token.'),
       klToBase: gauge('kl_to_base_nats', 'Of the last run with anchors, nats a token.'),
       tokensPerSecond: gauge('tokens_per_second', 'Of the last run, prompts included.'),
     };
@@ -64,7 +64,7 @@ export class TrainerMetrics {
     seconds,
     loss,
     gradNorm,
-    klToParent,
+    logprobFall,
     klToBase,
   }: TrainMetrics): void {
     this.#steps.inc(Math.max(1, steps.length));
@@ -72,7 +72,7 @@ export class TrainerMetrics {
     this.#tokens.inc({ of: 'trained' }, trainedTokens);
     this.#latest.loss.set(loss);
     this.#latest.gradNorm.set(gradNorm);
-    this.#latest.klToParent.set(klToParent);
+    this.#latest.logprobFall.set(logprobFall);
     this.#latest.klToBase.set(klToBase ?? Number.NaN);
     if (seconds > 0) this.#latest.tokensPerSecond.set(tokens / seconds);
   }

@@ -16,7 +16,7 @@ export class PublishedBatches implements Trainer {
   metrics: TrainMetrics = {
     loss: 0.5,
     gradNorm: 2,
-    klToParent: 0.01,
+    logprobFall: 0.01,
     klToBase: 0.02,
     steps: [],
     trainedTokens: 8,

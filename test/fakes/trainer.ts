@@ -70,7 +70,7 @@ export class FakeTrainBackend implements TrainBackend {
     return {
       loss: 4 / trained,
       gradNorm: 1,
-      klToParent: -0.1,
+      logprobFall: -0.1,
       klToBase: 0.1,
       steps: [{ loss: 4 / trained, gradNorm: 1, klToBase: 0.1 }],
       trainedTokens: tensors.get('loss_mask')?.data.length ?? 0,

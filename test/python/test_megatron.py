@@ -183,7 +183,7 @@ def test_a_step_gives_the_adapter_that_the_torch_trainer_gives(outcome: Path, fa
             json.loads((folder / f"{layout}.json").read_text(encoding="utf-8")), expected_metrics, strict=True
         ):
             assert found["trainedTokens"] == expected["trainedTokens"]
-            for number in ("loss", "gradNorm", "klToParent", "klToBase"):
+            for number in ("loss", "gradNorm", "logprobFall", "klToBase"):
                 if expected[number] is None:
                     assert found[number] is None
                 else:

@@ -76,7 +76,7 @@ def run_steps(batch: Batch, policy: Policy, progress: Progress) -> Metrics:
     return {
         "loss": loss,
         "gradNorm": grad_norm,
-        "klToParent": from_parent,
+        "logprobFall": from_parent,
         "klToBase": steps[-1]["klToBase"],
         "steps": steps,
         "trainedTokens": int((terms.weights_R > 0).sum().item()),

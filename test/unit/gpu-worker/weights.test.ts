@@ -54,7 +54,7 @@ suite('weights', () => {
       metrics: {
         loss: 1,
         gradNorm: 1,
-        klToParent: 0,
+        logprobFall: 0,
         klToBase: 0,
         steps: [],
         trainedTokens: 1,

@@ -209,7 +209,7 @@ test('STEP-4: a batch that cannot be trained is given up, its sample held, and t
 test('STEP-5: a step with broken numbers never serves; the reason is kept and the parent goes on', async () => {
   const { store, work, serving } = await start();
   store.setLearning('on');
-  trainer.metrics = { ...trainer.metrics, klToParent: 9 };
+  trainer.metrics = { ...trainer.metrics, logprobFall: 9 };
   correct(store, 'fix: greet');
   await drain(work);
   assert.deepEqual([store.version(weightVersion(1))?.state, serving.version], ['failed', BASE_VERSION]);

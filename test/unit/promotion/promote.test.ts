@@ -6,6 +6,7 @@ import { GuardRails } from '../../../agent-server/learning/guard-rails.ts';
 import { judgeMetrics, probe } from '../../../agent-server/promotion/promote.ts';
 import { ApprenticeError } from '../../../agent-server/protocol/errors.ts';
 import { weightVersion } from '../../../agent-server/protocol/ids.ts';
+import { TrainMetrics } from '../../../agent-server/protocol/training.ts';
 import { InProcessEngine, realTokenizerFiles } from '../../fakes/in-process-engine.ts';
 import { METRICS } from '../../fixtures/records.ts';
 
@@ -17,18 +18,25 @@ test('PROMOTE-1: numbers decide by stated limits, and the reason names the one t
   const broken: [object, RegExp][] = [
     [{ loss: Number.NaN }, /not finite: loss NaN/],
     [{ gradNorm: LIMITS.maxGradNorm * 1.01 }, /gradient norm 1010\.0 is over 1000/],
-    [{ klToParent: LIMITS.maxKlToParent + 0.1 }, /KL to its parent 5\.10/],
+    [{ logprobFall: LIMITS.maxLogprobFall + 0.1 }, /fell by 5\.10 nats/],
     [{ klToBase: 1.01 }, /KL to the base 1\.01 is over 1/],
     [{ steps: [{ loss: 1, gradNorm: 1, klToBase: 3 }] }, /KL to the base 3\.00/],
     [{ steps: [{ loss: 1, gradNorm: 2_000, klToBase: 0 }] }, /gradient norm 2000\.0/],
   ];
   // A rewrite in a form that the policy would never have used becomes likelier by that much in one sound step.
-  assert.equal(judgeMetrics({ ...METRICS, klToParent: -6.2 }, LIMITS).promoted, true);
+  const sound = judgeMetrics({ ...METRICS, logprobFall: -6.2 }, LIMITS);
+  assert.equal(sound.promoted, true);
+  assert.match(sound.reason, /6\.200 nats likelier each/);
   for (const [fields, reason] of broken) {
     const verdict = judgeMetrics({ ...METRICS, ...fields }, LIMITS);
     assert.equal(verdict.promoted, false);
     assert.match(verdict.reason, reason);
   }
+});
+
+test('PROMOTE-1: numbers that were stored under their earlier name are read', () => {
+  const { logprobFall: klToParent, ...rest } = METRICS;
+  assert.deepEqual(TrainMetrics.parse({ ...rest, klToParent }), METRICS);
 });
 
 test('PROMOTE-2: the version itself has to answer a token with a probability', async () => {
