@@ -26,9 +26,20 @@ def test_another_node_takes_up_what_the_first_offers_and_hears_when_it_is_over(t
     assert first.is_over
     assert not second.is_over
     assert not first.store.parent.exists()
+    assert second.store.parent.is_dir()
     # A node that was away hears of the end of a group that is gone.
     first.end()
     assert not second.is_over
+
+
+def test_what_else_is_in_the_folder_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "ranks"
+    folder.mkdir(mode=0o700)
+    (folder / "thesis").mkdir()
+    (folder / "thesis" / "chapter.txt").write_text("years of work", encoding="utf-8")
+    for _ in range(2):
+        offer(folder, 2, 2, ARGUMENTS)
+    assert (folder / "thesis" / "chapter.txt").is_file()
 
 
 def test_a_folder_that_others_can_read_or_write_is_refused(tmp_path: Path) -> None:

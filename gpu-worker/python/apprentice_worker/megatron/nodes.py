@@ -68,12 +68,13 @@ class Meeting:
 
 
 def offer(folder: Path, ranks: int, nodes: int, arguments: list[str]) -> Meeting:
-    """The first node's part, in the place of whatever it offered before. Raises RendezvousError, OSError."""
+    """The first node's part, in the place of what it offered before. What else is in the folder stays: it may be any
+    folder that a user has named. Raises RendezvousError, OSError."""
     folder.mkdir(mode=0o700, exist_ok=True)
     require_own(folder)
-    for earlier in folder.iterdir():
-        if earlier.is_dir():
-            shutil.rmtree(earlier, ignore_errors=True)
+    earlier = read(folder)
+    if earlier is not None:
+        shutil.rmtree(folder / earlier.group, ignore_errors=True)
     made = Offer(uuid.uuid4().hex, ranks, nodes, arguments)
     (folder / made.group).mkdir(mode=0o700)
     written = folder / f"{made.group}.json"
@@ -106,7 +107,8 @@ def read(folder: Path) -> Offer | None:
         return None
     try:
         found = Offer(**json.loads(text))
-        uuid.UUID(found.group)
+        if uuid.UUID(found.group).hex != found.group:
+            raise ValueError(f"{found.group} names no group")
     except (TypeError, ValueError) as error:
         raise RendezvousError(f"{folder / OFFER} is not an offer of a group: {error}") from error
     return found
