@@ -11,6 +11,7 @@ import type { PythonBackend } from '../../gpu-worker/trainer/python-backend.ts';
 import { torchBackend } from '../../gpu-worker/trainer/torch.ts';
 import { ADAPTER_FORM, type Form, fullForm } from '../../gpu-worker/weights/forms.ts';
 import { FakeTrainBackend } from '../fakes/trainer.ts';
+import { megatron } from '../fixtures/megatron.ts';
 import { childrenOf } from '../fixtures/process-tree.ts';
 import { runtime } from '../fixtures/runtime.ts';
 import { writeTinyModel } from '../fixtures/tiny-model.ts';
@@ -33,14 +34,7 @@ trainerContract('megatron over 3 ranks', async () => {
   const { python, model } = runtime();
   const backend = megatronBackend(
     { python, model, threads: null, log: quiet },
-    {
-      kind: 'megatron',
-      tensorParallel: 3,
-      pipelineParallel: 1,
-      dataParallel: 1,
-      weights: 'adapter',
-      nodes: null,
-    },
+    megatron({ tensorParallel: 3 }),
   );
   return started(backend, (launcher) => childrenOf(launcher).at(-1) ?? null);
 });
@@ -56,10 +50,7 @@ trainerContract('megatron over 2 nodes', async () => {
   process.env['GLOO_SOCKET_IFNAME'] = 'lo';
   const backend = megatronBackend(
     { python, model, threads: null, log: quiet },
-    {
-      ...{ kind: 'megatron', tensorParallel: 2, pipelineParallel: 1, dataParallel: 1, weights: 'adapter' },
-      nodes: { count: 2, rendezvous },
-    },
+    megatron({ tensorParallel: 2, nodes: { count: 2, rendezvous } }),
   );
   const { command, args, env } = pythonProgram(python, LAUNCHER, ['--rendezvous', rendezvous, '--node', '1']);
   const other = spawn(command, args, { stdio: 'ignore', env: { ...process.env, ...env } });
@@ -78,14 +69,7 @@ trainerContract('megatron with all weights over 2 ranks', async () => {
   await writeTinyModel(model);
   const backend = megatronBackend(
     { python: runtime().python, model, threads: null, log: quiet },
-    {
-      kind: 'megatron',
-      tensorParallel: 2,
-      pipelineParallel: 1,
-      dataParallel: 1,
-      weights: 'full',
-      nodes: null,
-    },
+    megatron({ tensorParallel: 2, weights: 'full' }),
   );
   const subject = started(backend, (launcher) => childrenOf(launcher).at(-1) ?? null, fullForm());
   const dispose = async () => {

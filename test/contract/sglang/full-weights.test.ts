@@ -12,6 +12,7 @@ import { WorkerProcess } from '../../../agent-server/loops/worker-process.ts';
 import { BASE_VERSION, loraPath, type WeightVersion } from '../../../agent-server/protocol/ids.ts';
 import { writeBatch } from '../../fixtures/batches.ts';
 import { engineReady, linkTo } from '../../fixtures/gpu-worker.ts';
+import { megatron } from '../../fixtures/megatron.ts';
 import { descendants } from '../../fixtures/process-tree.ts';
 import { runtime } from '../../fixtures/runtime.ts';
 import { standinEnv } from '../../fixtures/sglang-standin.ts';
@@ -54,14 +55,7 @@ suite('all weights, with SGLang (stand-in)', { timeout: 400_000 }, () => {
       threads: null,
       maxRunning: 4,
       engine: { flags: ['--engine', 'sglang'], env: standinEnv('embedded') },
-      trainer: {
-        kind: 'megatron',
-        tensorParallel: 1,
-        pipelineParallel: 1,
-        dataParallel: 1,
-        weights: 'full',
-        nodes: null,
-      },
+      trainer: megatron({ weights: 'full' }),
       metrics: true,
       log: () => {},
     });

@@ -14,6 +14,7 @@ import {
   readJudgeChoice,
 } from '../../../gpu-worker/engine/choice.ts';
 import { runWorker } from '../../../gpu-worker/run-worker.ts';
+import { megatron } from '../../fixtures/megatron.ts';
 
 /** From `worker.engine` of a config.json through the worker's command line. */
 function arrives(engine: unknown, env: NodeJS.ProcessEnv = {}): EngineChoice {
@@ -111,14 +112,7 @@ test('LLAMA-8: a worker that trains all weights is refused llama.cpp before anyt
     const refused = runWorker({
       ...{ home, logs: home, model: '/models/none', python: 'python3', key: 'k', judge: null },
       engine: { kind: 'llama-cpp', gguf: null, folder: null, context: 1024 },
-      trainer: {
-        kind: 'megatron',
-        tensorParallel: 1,
-        pipelineParallel: 1,
-        dataParallel: 1,
-        weights: 'full',
-        nodes: null,
-      },
+      trainer: megatron({ weights: 'full' }),
       ...{ threads: null, maxRunning: 1, device: 'cpu', host: '127.0.0.1', port: 0, tls: null, hosts: [] },
       metrics: 'off',
     });
