@@ -36,7 +36,7 @@ export function looksAround(commandLine: string): boolean {
 /** `source`: who ran it. An agent's own command that fails is its failure, unless it asked a question. */
 export function exitCodeMeans(
   commandLine: string,
-  exitCode: number | null,
+  exitCode: number,
   source: 'user' | 'agent',
 ): 'verdict' | 'answer' {
   const pipelines = listsOf(commandLine.slice(0, MAX_CHARS)).at(-1) ?? [];

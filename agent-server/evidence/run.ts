@@ -24,8 +24,8 @@ export interface RunQuestion {
   /** What the turn wrote. */
   readonly proposal: string;
   readonly context: ObservationContext;
-  /** `answer`: a code other than 0 is no failure (grep, diff). */
-  readonly exitCodeMeans: 'verdict' | 'answer';
+  /** `answer`: this code, other than 0, is no failure (grep, diff). */
+  readonly exitCodeMeans: (exitCode: number) => 'verdict' | 'answer';
 }
 
 /** Could not be started, or was ended from outside: 126, 127, and 128 + SIGINT, SIGKILL, SIGTERM. */
@@ -55,15 +55,17 @@ function testsIn(question: RunQuestion): Finding | null {
     if (!ran || first === undefined) return null;
     return { score: -1, detail: 'Tests that ran before do not compile.', words: problemWords(first) };
   }
-  const brokeBefore = before !== null && before.reports.length === 0 && before.errors.length > 0;
-  if (!brokeBefore)
-    return compareTests(before?.reports ?? null, facts.reports, { testDiff, written, context });
-  // Before, nothing compiled: a failure may have been there behind it.
+  const compared = compareTests(before?.reports ?? null, facts.reports, { testDiff, written, context });
+  if (before === null || before.reports.length > 0) return compared;
   const failed = facts.reports.reduce((sum, one) => sum + one.failed + one.broken.length, 0);
-  const alone = compareTests(null, facts.reports, { testDiff, written, context });
-  return failed > 0
-    ? { ...alone, score: 0, detail: 'What did not compile before runs, but tests fail.' }
-    : alone;
+  // Before, nothing compiled: a failure may have been there behind it.
+  if (before.errors.length > 0)
+    return failed > 0
+      ? { ...compared, score: 0, detail: 'What did not compile before runs, but tests fail.' }
+      : compared;
+  // How it failed cannot be read (what was typed meanwhile is echoed among what it printed); that it did is enough.
+  const passed = facts.reports.some((one) => one.passed > 0);
+  return compared.score === null && failed === 0 && passed ? readExitCode(question) : compared;
 }
 
 function problemsIn(question: RunQuestion): Finding | null {
@@ -74,27 +76,34 @@ function problemsIn(question: RunQuestion): Finding | null {
   return compareProblems(before?.errors ?? null, facts.errors, { proposal, context });
 }
 
-function readExitCode({ now, before, context, exitCodeMeans }: RunQuestion): Finding {
+function readExitCode(question: RunQuestion): Finding {
+  const { now, context, exitCodeMeans } = question;
   const code = now.exitCode;
   if (code === null) return { score: null, detail: 'How it ended is not known.', words: null };
-  if (code !== 0 && exitCodeMeans === 'answer') {
+  if (code !== 0 && exitCodeMeans(code) === 'answer') {
     return { score: null, detail: `Ended with ${code}, which is an answer and no failure.`, words: null };
   }
   if (DID_NOT_RUN.has(code)) {
     return { score: null, detail: `Did not run to its end (${code}).`, words: null };
   }
-  const failedBefore = before !== null && before.exitCode !== null && before.exitCode !== 0;
+  const failed = failedBefore(question);
   if (code === 0) {
-    return failedBefore
+    return failed
       ? { score: 1, detail: 'Failed before and succeeds now.', words: null }
       : { score: null, detail: 'Succeeded.', words: null };
   }
   if (NO_TESTS.test(now.output)) return { score: null, detail: 'No tests were found.', words: null };
   const words = wordsOf(lineOfError(now.output));
-  if (failedBefore && !asksToFix(context.request)) {
+  if (failed && !asksToFix(context.request)) {
     return { score: 0, detail: `Fails as before (${code}).`, words };
   }
-  return { score: -1, detail: failedBefore ? `Still fails (${code}).` : `Failed with ${code}.`, words };
+  return { score: -1, detail: failed ? `Still fails (${code}).` : `Failed with ${code}.`, words };
+}
+
+/** By its exit code, unless that was an answer or the run was ended before it could succeed. */
+function failedBefore({ before, exitCodeMeans }: RunQuestion): boolean {
+  const code = before?.exitCode ?? 0;
+  return code !== 0 && !DID_NOT_RUN.has(code) && exitCodeMeans(code) === 'verdict';
 }
 
 const EXCEPTION = /^(?:[\w.]+(?:Error|Exception|Interrupt|Exit)|panic|Uncaught \w+)\b.*:/;

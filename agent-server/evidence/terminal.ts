@@ -16,10 +16,6 @@ export function readTerminal(
   proposal: string,
   context: ObservationContext,
 ): Reading {
-  const means =
-    observation.kind === 'task'
-      ? 'verdict'
-      : exitCodeMeans(observation.commandLine, observation.exitCode, observation.source);
   const facts = factsOf(observation);
   const ownRun = observation.kind === 'terminal' && observation.source === 'agent';
   const earlier = ownRun ? context : beforeTurn(context, observation.turnId);
@@ -36,7 +32,10 @@ export function readTerminal(
     written,
     proposal,
     context,
-    exitCodeMeans: means,
+    exitCodeMeans: (exitCode) =>
+      observation.kind === 'task'
+        ? 'verdict'
+        : exitCodeMeans(observation.commandLine, exitCode, observation.source),
   });
   return { source: observation.kind, rank: RANK[observation.kind], rewrite: null, ...found };
 }

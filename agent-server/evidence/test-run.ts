@@ -25,7 +25,7 @@ export function readTestRun(
     written: [],
     proposal,
     context,
-    exitCodeMeans: 'verdict',
+    exitCodeMeans: () => 'verdict',
   });
   return { source: 'test_run', rank: RANK.test_run, rewrite: null, ...found };
 }

@@ -57,7 +57,7 @@ function readResult(
           written,
           proposal,
           context,
-          exitCodeMeans: 'verdict',
+          exitCodeMeans: () => 'verdict',
         });
   if (compared !== null && (compared.score === 1 || compared.score === -1)) return compared;
 

@@ -13,9 +13,12 @@ const FILE = 'src/total.js';
 const PLAIN = '  return prices.reduce((sum, price) => sum + price, 0);';
 const ROUNDED = '  return Math.round(prices.reduce((sum, price) => sum + price, 0) * 100) / 100;';
 const BROKEN = '  return Math.round(prices.reduce((sum, price) => sum - price, 0) * 100) / 100;';
+/** When it has ended, a file says so. */
 const CHECKS = `import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { total } from './src/total.js';
+process.on('exit', () => writeFileSync('../checked', ''));
 test('adds up to cents', () => assert.equal(total([0.1, 0.2]), 0.3));
 `;
 /** In its JSON a comma will be missing. */
@@ -116,6 +119,7 @@ describe('What is run after the edits of an agent, in VS Code', { skip: await mi
     );
     assert.ok(await ran('first'), 'the first command did not run');
     await workbench.typeInOpenTerminal(CHECK);
+    assert.ok(await ran('checked'), 'the check did not run');
     await workbench.typeInOpenTerminal('touch ../second');
     assert.ok(await ran('second'), 'the commands before any edit did not run');
 

@@ -143,6 +143,25 @@ describe('EVID-12: a failing command is -1 unless its exit code says something e
     assert.equal(now(1, tap('not ok'), { exitCode: 0, output: tap('ok') }).score, -1);
   });
 
+  it('how it failed before need not be readable: what was typed meanwhile is echoed among what it printed', () => {
+    const typedOver = '✖ adds up (2ms)\ntouch ..ℹ tests 1\nℹ pass 0\nℹ fail 1\n';
+    const passes = '✔ adds up (1ms)\nℹ tests 1\nℹ pass 1\nℹ fail 0\n';
+    const after = (exitCode: number) =>
+      read(terminal('npm test', 0, passes, { source: 'user', before: { exitCode, output: typedOver } }));
+    assert.deepEqual([after(1).score, after(1).detail], [1, 'Failed before and succeeds now.']);
+    assert.equal(after(0).score, null, 'it passed before');
+    assert.equal(after(130).score, null, 'it was ended before');
+  });
+
+  it('an answer that was another before, and a run that was ended before, are no success', () => {
+    const after = (line: string, code: number) =>
+      read(terminal(line, 0), { before: [observe(terminal(line, code))] });
+    assert.equal(after('grep -r total src', 1).score, null);
+    assert.equal(after('npm run build', 130).score, null);
+    assert.equal(after('npm run build', 127).score, null);
+    assert.equal(after('npm run build', 2).score, 1);
+  });
+
   it('run again by the user, a failure of the turn is no less its failure', () => {
     const failed = terminal('npm test', 1, 'no', { source: 'user' });
     const again = (turn: Record<string, unknown>) =>
