@@ -20,7 +20,7 @@ class Served:
     def __init__(self, model: Path, max_running: int = 1) -> None:
         self.sent: list[Message] = []
         ragged = RaggedModel(model, torch.device("cpu"))
-        self.scheduler = Scheduler(ragged, max_running, 1 << 20, self.sent.append)
+        self.scheduler = Scheduler(ragged, max_running, 1 << 20, self.sent.extend)
 
     def submit(self, rid: str, scope: str, ids: list[int], new_tokens: int = 2) -> None:
         command: dict[str, Any] = {
@@ -47,7 +47,7 @@ class Served:
         return next(int(one["cached_tokens"]) for one in self.sent if one["type"] == "input" and one["rid"] == rid)
 
     def tokens(self, rid: str) -> list[int]:
-        return [one["ids"][0] for one in self.sent if one["type"] == "tokens" and one["rid"] == rid]
+        return [id for one in self.sent if one["type"] == "tokens" and one["rid"] == rid for id in one["ids"]]
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ class Engine:
     def __init__(self, lines: JsonLines, model: RaggedModel, max_running: int) -> None:
         self._lines = lines
         self._model = model
-        self._scheduler = Scheduler(model, max_running, CACHE_BYTES, lines.send)
+        self._scheduler = Scheduler(model, max_running, CACHE_BYTES, lines.send_all)
         self._adapters: dict[str, Adapter] = {}
         # Work for the model's thread: commands, and what the loader has finished.
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -71,7 +71,7 @@ class Engine:
                 self._scheduler.forget_scope(command["scope"])
                 self._reply(command["id"])
             case "pause" | "continue" as kind:
-                self._scheduler.paused = kind == "pause"
+                self._scheduler.pause(kind == "pause")
                 self._reply(command["id"])
             case "update_weights":
                 self._loads.put(lambda: self._load_weights(command["id"], Path(command["folder"])))

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TextIO, cast
 
 Message = dict[str, Any]
@@ -39,11 +39,14 @@ class JsonLines:
             yield cast(Message, message)
 
     def send(self, event: Message) -> None:
-        """Writes one event. A parent that is gone ends this process: nobody is left to answer to."""
-        line = json.dumps(event, separators=(",", ":"), allow_nan=False)
+        self.send_all([event])
+
+    def send_all(self, events: Sequence[Message]) -> None:
+        """Writes events at once. A parent that is gone ends this process: nobody is left to answer to."""
+        text = "".join(json.dumps(event, separators=(",", ":"), allow_nan=False) + "\n" for event in events)
         with self._lock:
             try:
-                self._events.write(line + "\n")
+                self._events.write(text)
                 self._events.flush()
             except BrokenPipeError:
                 os._exit(0)

@@ -5,11 +5,12 @@ prompt slows running streams but never stops them. Single-threaded; `engine.py` 
 """
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
 from .engine_request import Request
+from .event_stream import EventStream
 from .json_lines import Message
 from .kv_cache import KvSequence, PrefixCache
 from .lora import Adapter
@@ -22,11 +23,13 @@ PREFILL_TOKENS_BESIDE_DECODING = 48
 
 
 class Scheduler:
-    def __init__(self, model: RaggedModel, max_running: int, cache_bytes: int, send: Callable[[Message], None]) -> None:
+    def __init__(
+        self, model: RaggedModel, max_running: int, cache_bytes: int, write: Callable[[Sequence[Message]], None]
+    ) -> None:
         self._model = model
         self._max_running = max_running
         self._cache = PrefixCache(cache_bytes)
-        self._send = send
+        self._events = EventStream(write)
         self._waiting: deque[Request] = deque()
         self._running: list[Request] = []
         self.paused = False
@@ -44,6 +47,11 @@ class Scheduler:
     def uses(self, adapter: Adapter) -> bool:
         return any(request.adapter is adapter for request in (*self._running, *self._waiting))
 
+    def pause(self, paused: bool) -> None:
+        """No pass is computed while paused; what the last ones gave is told."""
+        self.paused = paused
+        self._events.flush()
+
     def submit(self, request: Request) -> None:
         self._waiting.append(request)
 
@@ -51,6 +59,7 @@ class Scheduler:
         for request in [*self._waiting, *self._running]:
             if request.rid == rid:
                 self._finish(request, "abort", None)
+        self._events.flush()
 
     def forget(self, adapter: Adapter) -> None:
         self._cache.drop(adapter)
@@ -74,6 +83,7 @@ class Scheduler:
                 end = first + len(tokens.logits_at)
                 self._advance(request, logits_WV[first:end], len(tokens.ids))
                 first = end
+        self._events.flush_due()
 
     def _admit(self) -> None:
         while self._waiting and len(self._running) < self._max_running and not self.draining:
@@ -125,7 +135,7 @@ class Scheduler:
                 self._score_input(request, logits_NV, done - count)
             if done < len(request.prompt_ids):
                 return
-            self._send(
+            self._events.send(
                 {
                     "type": "input",
                     "rid": request.rid,
@@ -156,7 +166,7 @@ class Scheduler:
         if request.return_logprob:
             token_1 = torch.tensor([token], device=logits_V.device)
             logprobs, top = scores(logits_V.unsqueeze(0), token_1, request.top_logprobs_num)
-        self._send({"type": "tokens", "rid": request.rid, "ids": [token], "logprobs": logprobs, "top": top})
+        self._events.send_token(request.rid, token, logprobs, top)
         if token in request.stop_token_ids:
             self._finish(request, "stop", token)
         elif len(request.output_ids) >= request.max_new_tokens:
@@ -168,6 +178,6 @@ class Scheduler:
             self._cache.keep(request.as_prefix())
         else:
             self._waiting.remove(request)
-        self._send(
+        self._events.send(
             {"type": "finish", "rid": request.rid, "reason": reason, "matched": matched, "code": None, "message": None}
         )
