@@ -25,6 +25,8 @@ export interface EngineOptions {
   maxRunning: number;
   /** torch's name of it; `cpu` where none is given. */
   device?: string;
+  /** Rows of a pass up to which tokens are guessed (python/apprentice_worker/drafts.py); 0: none are. */
+  draftRows?: number;
   log: (line: string) => void;
 }
 
@@ -279,6 +281,7 @@ export function createEngine(options: EngineOptions): EmbeddedEngine {
   const { python, model, maxRunning, log } = options;
   const threads = options.threads === null ? [] : ['--threads', String(options.threads)];
   const device = ['--device', options.device ?? 'cpu'];
-  const args = ['--model', model, '--max-running', String(maxRunning), ...threads, ...device];
+  const drafts = options.draftRows === undefined ? [] : ['--draft-rows', String(options.draftRows)];
+  const args = ['--model', model, '--max-running', String(maxRunning), ...threads, ...device, ...drafts];
   return new EmbeddedEngine({ model, log, program: pythonProgram(python, 'apprentice_worker.engine', args) });
 }

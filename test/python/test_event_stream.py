@@ -1,4 +1,4 @@
-"""ENGINE: what of a stream is told at once, and what is gathered."""
+"""ENGINE-17: what of a stream is told at once, and what is gathered."""
 
 from collections.abc import Sequence
 from pathlib import Path

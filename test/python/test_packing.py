@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from apprentice_worker import adapter_io, head, learner, packing
+from apprentice_worker import adapter_io, head, packing
 from apprentice_worker.batch import Hyperparameters, Sample
 from apprentice_worker.learner import Learner
 from apprentice_worker.loss import Clip, LossTerms, position_weights
@@ -131,12 +131,29 @@ def test_layers_over_the_limit_are_recomputed_and_nothing_changes(
     of, packs = terms(samples()), packing.make_packs(samples(), 10_000)
     loss, kept = gradients(tiny, packs, of)
     kept_tensors = saved_for_backward(tiny, packs)
-    monkeypatch.setattr(learner, "PACK_TOKENS", int(limit * packs[0].tokens_P.numel()))
+    monkeypatch.setattr(tiny, "_kept_positions", int(limit * packs[0].tokens_P.numel()))
     recomputed_loss, recomputed = gradients(tiny, packs, of)
     assert saved_for_backward(tiny, packs) < kept_tensors * share
     assert recomputed_loss == pytest.approx(loss, rel=1e-5)
     for name, gradient in kept.items():
         torch.testing.assert_close(gradient, recomputed[name], rtol=1e-4, atol=1e-6)
+
+
+def test_what_a_position_keeps_is_known_beforehand(tiny: Learner) -> None:
+    """Within a quarter: of what lies at the positions of a pack, each tensor once."""
+    pack = packing.make_packs(samples(), 10_000)[0]
+    positions = pack.tokens_P.numel()
+    kept: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        if positions in tensor.shape and tensor.numel() > positions:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    tiny._recompute_first_layers(1)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        tiny._hidden(pack)
+    assert sum(kept.values()) / positions == pytest.approx(tiny._activation_bytes, rel=0.25)
 
 
 def saved_for_backward(tiny: Learner, packs: list[packing.Pack]) -> int:

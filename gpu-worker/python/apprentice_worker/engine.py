@@ -19,17 +19,17 @@ from .engine_request import Request
 from .json_lines import JsonLines, Message
 from .lora import Adapter, AdapterError, read_adapter
 from .ragged_model import ModelError, RaggedModel
-from .scheduler import Scheduler
+from .scheduler import DRAFT_ROWS, Scheduler
 
 # Keys and values of finished requests; 45 kB a token with the default model.
 CACHE_BYTES = 1 << 30
 
 
 class Engine:
-    def __init__(self, lines: JsonLines, model: RaggedModel, max_running: int) -> None:
+    def __init__(self, lines: JsonLines, model: RaggedModel, max_running: int, draft_rows: int) -> None:
         self._lines = lines
         self._model = model
-        self._scheduler = Scheduler(model, max_running, CACHE_BYTES, lines.send_all)
+        self._scheduler = Scheduler(model, max_running, CACHE_BYTES, lines.send_all, draft_rows)
         self._adapters: dict[str, Adapter] = {}
         # Work for the model's thread: commands, and what the loader has finished.
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -183,6 +183,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="Hugging Face model folder")
     parser.add_argument("--threads", type=int, default=None, help="math threads; all cores by default")
     parser.add_argument("--max-running", type=int, default=8, help="requests decoded together")
+    parser.add_argument(
+        "--draft-rows", type=int, default=DRAFT_ROWS, help="rows of a pass up to which tokens are guessed"
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps")
     arguments = parser.parse_args()
     lines = JsonLines.take_stdio()
@@ -194,7 +197,7 @@ def main() -> None:
     def serve() -> None:
         # Loaded here and not by the reader, so that the end of standard input ends this process meanwhile too.
         model = RaggedModel(arguments.model, device_named(arguments.device))
-        engine = Engine(lines, model, arguments.max_running)
+        engine = Engine(lines, model, arguments.max_running, arguments.draft_rows)
         engines.append(engine)
         _thread("loader", engine.run_loader)
         lines.send(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from .drafts import Drafts
 from .json_lines import Message
 from .kv_cache import CachedPrefix, KvSequence
 from .lora import Adapter
@@ -32,6 +33,8 @@ class Request:
     output_ids: list[int] = field(default_factory=list)
     input_logprobs: list[float | None] = field(default_factory=list)
     input_top: list[TopList | None] = field(default_factory=list)
+    # None until the first token is generated.
+    drafts: Drafts | None = None
 
     @classmethod
     def from_command(cls, command: Message, adapter: Adapter | None) -> "Request":
@@ -72,20 +75,30 @@ class Request:
     def prefilling(self) -> bool:
         return self.kv is None or self.kv.length < len(self.prompt_ids)
 
-    def next_ids(self, budget: int) -> list[int]:
-        """The tokens that the next pass computes: a piece of the prompt, or the last sampled token."""
+    def next_ids(self, budget: int, draft_limit: int) -> list[int]:
+        """The tokens that the next pass computes: a piece of the prompt, or the last sampled token and at most
+        `draft_limit` guesses at those after it."""
         assert self.kv is not None
         if self.prefilling:
             return self.prompt_ids[self.kv.length : self.kv.length + budget]
-        return self.output_ids[-1:]
+        limit = min(draft_limit, self.max_new_tokens - len(self.output_ids) - 1)
+        guess = [] if self.drafts is None or limit <= 0 else self.drafts.next(limit)
+        return self.output_ids[-1:] + guess
+
+    def take(self, token: int) -> None:
+        """A generated token."""
+        if self.drafts is None:
+            self.drafts = Drafts(self.prompt_ids)
+        self.drafts.append(token)
+        self.output_ids.append(token)
 
     def wanted_logits(self, count: int) -> list[int]:
         """Offsets among the next `count` tokens whose logits are read: those that predict a scored prompt token, and
-        the last one of the prompt or the sampled one when something is to be generated."""
+        the last one of the prompt or the sampled and guessed ones when something is to be generated."""
         assert self.kv is not None
         start, last = self.kv.length, len(self.prompt_ids) - 1
         if not self.prefilling:
-            return [0]
+            return list(range(count))
         first_scored = self.logprob_start_len if self.scores_input else last
         until = last + 1 if self.max_new_tokens > 0 else last
         return [offset for offset in range(count) if first_scored <= start + offset < until]

@@ -1,4 +1,5 @@
-"""Does a model fit the free memory? Asked before it is loaded: a system that runs out ends whatever it likes."""
+"""What fits the free memory: a model, asked before it is loaded, and what a pass keeps. A system that runs out ends
+whatever it likes."""
 
 import json
 import math
@@ -11,6 +12,8 @@ import torch
 # itself once it is loaded), and what a pass takes.
 RUNTIME_BYTES = 500_000_000
 CGROUP = Path("/sys/fs/cgroup")
+# Of what is free: what a pass may keep for its backward pass. The rest is for whatever else the machine is there for.
+ACTIVATIONS_SHARE = 0.25
 
 
 class NotEnoughMemory(Exception):
@@ -39,6 +42,11 @@ def parameter_count(folder: Path) -> int:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         count += sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
     return count
+
+
+def kept_positions(device: torch.device, bytes_each: float) -> int:
+    """Positions of a pass whose activations, of `bytes_each`, may be kept for its backward pass."""
+    return int(free_bytes(device) * ACTIVATIONS_SHARE / bytes_each)
 
 
 def free_bytes(device: torch.device) -> float:

@@ -13,8 +13,8 @@ from .loss import PAD, Clip, LossTerms
 from .packing import Pack, make_packs
 
 PACK_TOKENS = 1024
-"""Positions whose activations are kept for the backward pass, some 1.3 MB each with the default model. A longer
-sample is trained all the same, with layers computed a second time instead of kept."""
+"""Positions of a pass: more in one make no product faster, and their activations take memory. A longer sample is a
+pass of its own, with layers computed a second time where its activations do not fit."""
 
 
 class Policy(Protocol):
