@@ -25,15 +25,19 @@ export interface Contestant {
 /** The embedded engine behind its HTTP routes, with what only it is asked. */
 export interface Ours extends Contestant {
   withAdapter(name: string, prompts: number[][], newTokens: number): Promise<number>;
+  /** Seconds until a text has been gone on with by `newTokens` greedy tokens. */
+  goOn(text: string, newTokens: number): Promise<number>;
   /** Seconds. */
   loadAdapter(name: string, folder: string): Promise<number>;
   unloadAdapter(name: string): Promise<void>;
   stop(): Promise<void>;
 }
 
-export async function startOurs(log: (line: string) => void): Promise<Ours> {
+/** `guesses`: as it is served; without, each token takes a pass, which is what the others are compared with. */
+export async function startOurs(log: (line: string) => void, guesses: boolean): Promise<Ours> {
   const { python, model } = runtime();
-  const engine = createEngine({ python, model, threads: null, maxRunning: 8, log });
+  const drafts = guesses ? {} : { draftRows: 0 };
+  const engine = createEngine({ python, model, threads: null, maxRunning: 8, log, ...drafts });
   const http = await listen(engineRoutes({ engine, tokenizer: await loadTokenizer(model), log }));
   await engine.start(AbortSignal.timeout(START_TIMEOUT_MS));
   const client = new EngineClient(http.url);
@@ -67,6 +71,8 @@ export async function startOurs(log: (line: string) => void): Promise<Ours> {
         });
       }),
     withAdapter: decode,
+    goOn: (text, newTokens) =>
+      seconds(async () => void (await client.generate({ text, sampling_params: greedy(newTokens) }))),
     loadAdapter: (name, folder) =>
       seconds(async () => {
         const { success, error_message } = await client.load(name, folder);

@@ -16,12 +16,22 @@ const NEW_TOKENS = 64;
 const LONG_PROMPT_TOKENS = 384;
 const MORE_TOKENS = 24;
 const SCORED_TOKENS = 128;
+const COPIED_TOKENS = 96;
 const ROUNDS = 3;
 const ADAPTER = 'policy@v1';
 
 /** Ids that no two prompts share from the first on, so that nothing comes from the cache by chance. */
 function prompt(seed: number, length: number): number[] {
   return Array.from({ length }, (_, index) => 1_000 + ((seed * 7_919 + index * 131) % 40_000));
+}
+
+/** A file that is being written a second time. */
+function copy(round: number): string {
+  const file = Array.from(
+    { length: 6 },
+    (_, index) => `export function price${round}${index}(item) {\n  return item.price * ${index + 2};\n}\n`,
+  ).join('\n');
+  return `// prices.js\n${file}\n// prices.js, once more\n${file.slice(0, 80)}`;
 }
 
 /** What one contestant did in one round, by the name of the measurement. */
@@ -53,7 +63,8 @@ async function main(): Promise<void> {
   const { model } = runtime();
   const log = (line: string) => process.stderr.write(`${line}\n`);
   const folder = await mkdtemp(join(tmpdir(), 'apprentice-bench-'));
-  const ours = await startOurs(log);
+  const ours = await startOurs(log, false);
+  const guessing = await startOurs(log, true);
   const transformers = await startTransformers();
   const llama = await startLlamaCpp();
   if (llama.contestants.length === 0) log(`without llama.cpp: ${llama.why}`);
@@ -70,6 +81,8 @@ async function main(): Promise<void> {
     const loadSeconds = await ours.loadAdapter(ADAPTER, folder);
     const adapted = await ours.withAdapter(ADAPTER, [prompt(100 * round + 1, PROMPT_TOKENS)], NEW_TOKENS);
     await ours.unloadAdapter(ADAPTER);
+    measured['a file'] = { ours: COPIED_TOKENS / (await ours.goOn(copy(round), COPIED_TOKENS)) };
+    measured['a file']['with guesses'] = COPIED_TOKENS / (await guessing.goOn(copy(round), COPIED_TOKENS));
     measured['memory'] = { bandwidth: Number(bytesPerSecond) / 1e9 };
     measured['adapter'] = {
       load: loadSeconds * 1_000,
@@ -82,6 +95,7 @@ async function main(): Promise<void> {
   transformers.peer.stop();
   for (const peer of llama.peers) peer.stop();
   await ours.stop();
+  await guessing.stop();
   await rm(folder, { recursive: true, force: true });
 
   const weightBytes = (await stat(join(model, 'model.safetensors'))).size;
@@ -150,6 +164,14 @@ function rows(rounds: Record<string, Measured>[], others: readonly Contestant[],
     ...answers('second turn').map(({ name }) =>
       against('first token, second turn', 'second turn', name, null),
     ),
+    plain('a file written again, tokens guessed', 'tokens/s', 'a file', 'with guesses'),
+    {
+      name: 'a file written again, tokens guessed / not',
+      value: of((r) => value(r, 'a file', 'with guesses') / value(r, 'a file', 'ours')),
+      unit: 'x',
+      aim: null,
+      met: null,
+    },
     plain('adapter of rank 16, load', 'ms', 'adapter', 'load'),
     plain('the same with PEFT', 'ms', 'adapter', 'PEFT load'),
     plain('decode 1 with that adapter', 'tokens/s', 'adapter', 'decode 1'),
