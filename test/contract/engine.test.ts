@@ -1,11 +1,11 @@
 /** The engine's contract over the real engine with the real model, and over the fake. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startFakeEngine } from '../fakes/engine.ts';
-import { modelSizes } from '../fixtures/adapter.ts';
+import { modelSizes, writeFullAdapter } from '../fixtures/adapter.ts';
 import { startRealEngine } from '../fixtures/real-engine.ts';
 import { runtime } from '../fixtures/runtime.ts';
 import { ENDLESS_RID, engineContract } from './engine.ts';
@@ -40,6 +40,24 @@ describe('embedded engine', { timeout: 240_000 }, () => {
 
   test('ENGINE-9: every way an adapter can be broken is named', async () => {
     await assertFlawsNamed(new EngineClient(real.url), await modelSizes(runtime().model), folder);
+  });
+
+  const skip = process.platform !== 'linux' && 'threads are counted as Linux shows them';
+  test('ENGINE-18: an adapter is loaded without threads of its own, which would slow every later pass', {
+    skip,
+  }, async () => {
+    const client = new EngineClient(real.url);
+    const answer = (lora_path: string | null) =>
+      client.generate({ text: 'Hello', lora_path, sampling_params: { max_new_tokens: 2 } });
+    await answer(null);
+    const threads = async () => (await readdir(`/proc/${real.engine.pid()}/task`)).length;
+    const before = await threads();
+    const adapter = join(folder, 'all-layers');
+    await writeFullAdapter(adapter, runtime().model, 1, 16);
+    assert.ok((await client.load('policy@v1', adapter)).success);
+    await answer('policy@v1');
+    assert.equal(await threads(), before);
+    await client.unload('policy@v1');
   });
 
   test('ENGINE-13: weights of a folder that is no model are refused, and the old ones go on serving', async () => {

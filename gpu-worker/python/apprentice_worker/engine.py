@@ -54,6 +54,9 @@ class Engine:
             self._settle()
 
     def run_loader(self) -> None:
+        # Math of its own would bring it a thread pool of its own, and with more threads than cores OpenMP lets none wait
+        # awake (line-process.ts): once an adapter had been loaded, a pass took 1.6 times as long.
+        torch.set_num_threads(1)
         while True:
             self._loads.get()()
 
