@@ -60,7 +60,7 @@ def refuse_what_does_not_fit() -> None:
         import resource
 
         limit = psutil.Process().memory_info().vms + psutil.virtual_memory().available - SPARED_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
 
 def say(answer: dict[str, Any]) -> None:
@@ -72,9 +72,9 @@ def say(answer: dict[str, Any]) -> None:
 def main() -> None:
     """Reads requests until standard input ends."""
     peer = Peer(Path(sys.argv[1]))
-    refuse_what_does_not_fit()
     say({"ready": True})
     for line in sys.stdin:
+        refuse_what_does_not_fit()
         request: dict[str, Any] = json.loads(line)
         started = perf_counter()
         try:

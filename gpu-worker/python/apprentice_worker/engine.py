@@ -18,6 +18,7 @@ from .device import device_named
 from .engine_request import Request
 from .json_lines import JsonLines, Message
 from .lora import Adapter, AdapterError, read_adapter
+from .memory import give_back
 from .ragged_model import ModelError, RaggedModel
 from .scheduler import DRAFT_ROWS, Scheduler
 
@@ -54,8 +55,8 @@ class Engine:
             self._settle()
 
     def run_loader(self) -> None:
-        # Math of its own would bring it a thread pool of its own, and with more threads than cores OpenMP lets none wait
-        # awake (line-process.ts): once an adapter had been loaded, a pass took 1.6 times as long.
+        # A thread that does math in parallel has a pool of its own, and with more threads than cores OpenMP lets none
+        # wait awake (line-process.ts): once an adapter had been loaded, a pass took 1.6 times as long.
         torch.set_num_threads(1)
         while True:
             self._loads.get()()
@@ -200,6 +201,7 @@ def main() -> None:
     def serve() -> None:
         # Loaded here and not by the reader, so that the end of standard input ends this process meanwhile too.
         model = RaggedModel(arguments.model, device_named(arguments.device))
+        give_back()
         engine = Engine(lines, model, arguments.max_running, arguments.draft_rows)
         engines.append(engine)
         _thread("loader", engine.run_loader)

@@ -1,8 +1,10 @@
-"""What fits the free memory: a model, asked before it is loaded, and what a pass keeps. A system that runs out ends
-whatever it likes."""
+"""What fits the free memory (a model, asked before it is loaded; what a pass keeps) and what is given back to it. A
+system that runs out ends whatever it likes."""
 
+import ctypes
 import json
 import math
+import sys
 from pathlib import Path
 
 import psutil
@@ -70,6 +72,18 @@ def cgroup_free_bytes(group: Path) -> float:
     except OSError:
         return math.inf
     return math.inf if limit == "max" else int(limit) - used + int(stat.get("inactive_file", 0))
+
+
+def give_back() -> None:
+    """Returns to the system what has been freed. glibc keeps it for the next time: some GB, after a step on long
+    samples.
+
+    Source: malloc_trim(3). Other C libraries return it by themselves.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def gigabytes(count: float) -> str:

@@ -15,8 +15,12 @@ from .frozen_linear import fast_dtype
 from .job import Cancelled
 from .json_lines import JsonLines
 from .learner import Learner
+from .memory import give_back
 
 log = logging.getLogger("trainer")
+
+# Without a run for so long, the memory of the last one is given back: taking it anew costs less than a tenth of a step.
+REST_S = 5.0
 
 
 def main() -> None:
@@ -39,9 +43,12 @@ def main() -> None:
     log.info("products with the base's linear layers are in %s", dtype)
     learner = Learner(arguments.model, device, dtype)
     lines.send({"type": "ready"})
+    rests = False
     while True:
-        command = commands.next_train()
+        command = commands.next_train(None if rests else REST_S)
+        rests = command is None
         if command is None:
+            give_back()
             continue
         run_id: str = command["id"]
 
