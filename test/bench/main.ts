@@ -53,14 +53,6 @@ const { positionals } = parseArgs({ allowPositionals: true });
 const unknown = positionals.filter((name) => !BENCHES.includes(name));
 if (unknown.length > 0) throw new Error(`No bench ${unknown.join(', ')}; there are ${BENCHES.join(', ')}.`);
 
-const results: Record<string, BenchResult> = {};
-for (const name of positionals.length > 0 ? positionals : BENCHES) {
-  if (!existsSync(join(import.meta.dirname, `${name}.ts`)))
-    throw new Error(`test/bench/${name}.ts is missing.`);
-  process.stderr.write(`${name} ...\n`);
-  results[name] = await runBench(name);
-}
-
 const machine = {
   cpu: cpus()[0]?.model ?? 'unknown',
   cores: cpus().length,
@@ -72,10 +64,22 @@ const folder = join(import.meta.dirname, 'results');
 mkdirSync(folder, { recursive: true });
 const at = new Date().toISOString();
 const file = join(folder, `${at.slice(0, 10)}.json`);
-// What other benches found on the same day stays.
-const earlier: { results?: object } = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
-const kept = { at, machine, results: { ...earlier.results, ...results } };
-writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
+
+/** What other benches found on the same day stays, and what one found when the next fails. */
+function save(found: Record<string, BenchResult>): void {
+  const earlier: { results?: object } = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  const kept = { at, machine, results: { ...earlier.results, ...found } };
+  writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
+}
+
+const results: Record<string, BenchResult> = {};
+for (const name of positionals.length > 0 ? positionals : BENCHES) {
+  if (!existsSync(join(import.meta.dirname, `${name}.ts`)))
+    throw new Error(`test/bench/${name}.ts is missing.`);
+  process.stderr.write(`${name} ...\n`);
+  results[name] = await runBench(name);
+  save(results);
+}
 
 const lines = Object.entries(results).flatMap(([bench, { rows }]) =>
   rows.map(({ name, value, unit, aim, met }) => {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 # Before torch is imported: tests run beside others, and spinning threads would slow down both.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 sys.path.insert(0, str(Path(__file__).parents[2] / "gpu-worker" / "python"))
 
 import pytest
