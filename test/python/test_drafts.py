@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from engine_commands import request
 
 from apprentice_worker.drafts import LONGEST_DRAFT, Drafts
-from apprentice_worker.engine_request import Request
 from apprentice_worker.json_lines import Message
 from apprentice_worker.ragged_model import RaggedModel, Tokens
 from apprentice_worker.scheduler import Scheduler
@@ -32,22 +32,9 @@ def answers(model: Path, draft_rows: int, requests: Sequence[dict[str, Any]]) ->
     counted.passes = 0
     events: list[Message] = []
     scheduler = Scheduler(counted, 4, 1 << 20, events.extend, draft_rows)
-    for index, request in enumerate(requests):
-        command = {
-            "rid": str(index),
-            "scope": "",
-            "input_ids": PROMPT,
-            "max_new_tokens": 40,
-            "temperature": 0.0,
-            "top_p": 1.0,
-            "top_k": -1,
-            "stop_token_ids": [],
-            "seed": 5,
-            "return_logprob": True,
-            "logprob_start_len": -1,
-            "top_logprobs_num": 2,
-        }
-        scheduler.submit(Request.from_command({**command, **request}, None))
+    for index, request_fields in enumerate(requests):
+        fields = {"input_ids": PROMPT, "max_new_tokens": 40, "seed": 5, **request_fields}
+        scheduler.submit(request(rid=str(index), return_logprob=True, top_logprobs_num=2, **fields))
     while scheduler.has_work:
         scheduler.step()
     told: list[dict[str, Any]] = []

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from engine_commands import request
 
 from apprentice_worker import event_stream
-from apprentice_worker.engine_request import Request
 from apprentice_worker.json_lines import Message
 from apprentice_worker.ragged_model import RaggedModel
 from apprentice_worker.scheduler import Scheduler
@@ -27,21 +26,7 @@ class Told:
         self.writes.append(list(events))
 
     def submit(self, rid: str) -> None:
-        command: dict[str, Any] = {
-            "rid": rid,
-            "scope": "",
-            "input_ids": [3, 1, 4, 1, 5],
-            "max_new_tokens": NEW_TOKENS,
-            "temperature": 0.0,
-            "top_p": 1.0,
-            "top_k": -1,
-            "stop_token_ids": [],
-            "seed": 0,
-            "return_logprob": True,
-            "logprob_start_len": -1,
-            "top_logprobs_num": 2,
-        }
-        self.scheduler.submit(Request.from_command(command, None))
+        self.scheduler.submit(request(rid=rid, max_new_tokens=NEW_TOKENS, return_logprob=True, top_logprobs_num=2))
 
     def kinds(self) -> list[list[str]]:
         return [

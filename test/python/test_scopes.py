@@ -1,12 +1,11 @@
 """USERS-4: requests of several users in one engine: what is cached serves its own user, and nobody takes all places."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from engine_commands import request
 
-from apprentice_worker.engine_request import Request
 from apprentice_worker.json_lines import Message
 from apprentice_worker.ragged_model import RaggedModel
 from apprentice_worker.scheduler import Scheduler
@@ -23,21 +22,7 @@ class Served:
         self.scheduler = Scheduler(ragged, max_running, 1 << 20, self.sent.extend)
 
     def submit(self, rid: str, scope: str, ids: list[int], new_tokens: int = 2) -> None:
-        command: dict[str, Any] = {
-            "rid": rid,
-            "scope": scope,
-            "input_ids": ids,
-            "max_new_tokens": new_tokens,
-            "temperature": 0.0,
-            "top_p": 1.0,
-            "top_k": -1,
-            "stop_token_ids": [],
-            "seed": 0,
-            "return_logprob": False,
-            "logprob_start_len": -1,
-            "top_logprobs_num": 0,
-        }
-        self.scheduler.submit(Request.from_command(command, None))
+        self.scheduler.submit(request(rid=rid, scope=scope, input_ids=ids, max_new_tokens=new_tokens))
 
     def run(self) -> None:
         while self.scheduler.has_work:
