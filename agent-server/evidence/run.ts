@@ -30,6 +30,7 @@ export interface RunQuestion {
 
 /** Could not be started, or was ended from outside: 126, 127, and 128 + SIGINT, SIGKILL, SIGTERM. */
 const DID_NOT_RUN: ReadonlySet<number> = new Set([126, 127, 130, 137, 143]);
+const SUCCEEDS_NOW: Finding = { score: 1, detail: 'Failed before and succeeds now.', words: null };
 const NO_TESTS = /\bno tests? (?:files? )?(?:found|ran|were found|to run|collected)\b/i;
 
 export function readRun(question: RunQuestion): Finding {
@@ -64,8 +65,8 @@ function testsIn(question: RunQuestion): Finding | null {
       ? { ...compared, score: 0, detail: 'What did not compile before runs, but tests fail.' }
       : compared;
   // How it failed cannot be read (what was typed meanwhile is echoed among what it printed); that it did is enough.
-  const passed = facts.reports.some((one) => one.passed > 0);
-  return compared.score === null && failed === 0 && passed ? readExitCode(question) : compared;
+  const passes = compared.score === null && failed === 0 && facts.reports.some((one) => one.passed > 0);
+  return passes && facts.exitCode === 0 && failedBefore(question) ? SUCCEEDS_NOW : compared;
 }
 
 function problemsIn(question: RunQuestion): Finding | null {
@@ -88,9 +89,7 @@ function readExitCode(question: RunQuestion): Finding {
   }
   const failed = failedBefore(question);
   if (code === 0) {
-    return failed
-      ? { score: 1, detail: 'Failed before and succeeds now.', words: null }
-      : { score: null, detail: 'Succeeded.', words: null };
+    return failed ? SUCCEEDS_NOW : { score: null, detail: 'Succeeded.', words: null };
   }
   if (NO_TESTS.test(now.output)) return { score: null, detail: 'No tests were found.', words: null };
   const words = wordsOf(lineOfError(now.output));
