@@ -19,8 +19,8 @@ export interface Serving {
 }
 
 /**
- * Yields a cumulative response for the tokens that come together; the last one has a finish_reason. Throws invalid_request,
- * context_length_exceeded, adapter_not_loaded, queue_full or engine_unavailable.
+ * Yields a cumulative response for the tokens that come together; the last one has a finish_reason. Throws
+ * invalid_request, context_length_exceeded, adapter_not_loaded, queue_full or engine_unavailable.
  */
 export async function* generate(
   serving: Serving,

@@ -1,4 +1,4 @@
-"""ENGINE-16: guessed tokens change how many passes an answer takes, and nothing of the answer."""
+"""ENGINE-16: guessed tokens change how many passes an answer takes, and of the answer its rounding alone."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -3,7 +3,7 @@ is a copy of what it was shown.
 
 A pass over a few rows takes hardly longer than over one. So guessed tokens are computed beside the known one, and as
 many are kept as are what the policy draws there, one draw a token: what comes out, and how likely it was, is what would
-have come without.
+have come without, but for the rounding of a pass of more rows.
 
 Source: prompt lookup decoding (Saxena, 2023), a kind of speculative decoding (Leviathan et al., ICML 2023).
 """
