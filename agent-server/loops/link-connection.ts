@@ -46,8 +46,8 @@ export class LinkConnection {
   readonly channel: ChunkChannel;
   readonly #options: ConnectionOptions;
   readonly #socket: WebSocket;
-  readonly #trains = new Map<BatchId, Waiting<TrainedAnswer>>();
-  readonly #puts = new Map<WeightVersion, Waiting<void>>();
+  readonly #trains = new Map<BatchId, Set<Waiting<TrainedAnswer>>>();
+  readonly #puts = new Map<WeightVersion, Set<Waiting<void>>>();
   readonly #silence: NodeJS.Timeout;
   readonly #heartbeat: NodeJS.Timeout;
   #lost: ApprenticeError | null = null;
@@ -116,15 +116,17 @@ export class LinkConnection {
     this.#socket.terminate();
   }
 
-  #ask<K, T>(waiting: Map<K, Waiting<T>>, key: K, message: ToWorker): Promise<T> {
+  /** Whoever asks for the same meanwhile is answered with it: a version may be wanted for a load and for a training. */
+  #ask<K, T>(waiting: Map<K, Set<Waiting<T>>>, key: K, message: ToWorker): Promise<T> {
     if (this.#lost) return Promise.reject(this.#lost);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const entry = { resolve, reject };
-    waiting.set(key, entry);
+    const asking = waiting.get(key) ?? new Set();
+    waiting.set(key, asking.add(entry));
     this.send(message);
     return promise.finally(() => {
-      // Who asked for the same meanwhile waits under the same key.
-      if (waiting.get(key) === entry) waiting.delete(key);
+      asking.delete(entry);
+      if (asking.size === 0 && waiting.get(key) === asking) waiting.delete(key);
     });
   }
 
@@ -161,16 +163,18 @@ export class LinkConnection {
         this.#options.onProgress(message);
         break;
       case 'trained':
-        this.#trains.get(message.batchId)?.resolve(message);
+        for (const one of this.#trains.get(message.batchId) ?? []) one.resolve(message);
         break;
       case 'failed':
-        this.#trains.get(message.batchId)?.reject(told(message, 'See logs/trainer.log.'));
+        for (const one of this.#trains.get(message.batchId) ?? [])
+          one.reject(told(message, 'See logs/trainer.log.'));
         break;
       case 'held':
-        this.#puts.get(message.version)?.resolve();
+        for (const one of this.#puts.get(message.version) ?? []) one.resolve();
         break;
       case 'unheld':
-        this.#puts.get(message.version)?.reject(told(message, 'See logs/gpu-worker.log.'));
+        for (const one of this.#puts.get(message.version) ?? [])
+          one.reject(told(message, 'See logs/gpu-worker.log.'));
         break;
       case 'read':
         void this.channel.answer(message);
@@ -199,7 +203,8 @@ export class LinkConnection {
       );
     this.#lost = error;
     this.channel.close(error);
-    for (const waiting of [...this.#trains.values(), ...this.#puts.values()]) waiting.reject(error);
+    for (const asking of [...this.#trains.values(), ...this.#puts.values()])
+      for (const one of asking) one.reject(error);
     this.#options.onClosed(error);
   }
 }

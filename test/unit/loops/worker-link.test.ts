@@ -208,6 +208,27 @@ test('UPLINK-4: a batch goes out after its parent, which the worker may have los
   await assert.rejects(again, { code: 'disk_full' });
 });
 
+test('UPLINK-4: who asks for the same version at the same time is answered with it', async () => {
+  const { link, accept, home } = await listen();
+  const { manifest } = await writeBatch(home);
+  const its = await made(manifest);
+  const { version } = manifest;
+  await cp(its.folder, join(home, 'adapters', version), { recursive: true });
+  const accepted = accept();
+  link.connect();
+  const peer = await accepted;
+  await peer.welcome('a');
+  const limit = AbortSignal.timeout(10_000);
+  const both = [link.supply(version, limit), link.supply(version, limit)];
+  for (const _ of both) assert.equal((await peer.next()).type, 'put');
+  for (const _ of both) peer.say({ type: 'held', version });
+  await Promise.all(both);
+  const again = [link.supply(version, limit), link.supply(version, limit)];
+  for (const _ of again) assert.equal((await peer.next()).type, 'put');
+  for (const _ of again) peer.say({ type: 'unheld', version, code: 'disk_full', message: 'no room' });
+  for (const one of await Promise.allSettled(again)) assert.equal(one.status, 'rejected');
+});
+
 test('UPLINK-5: a refusal is told once, with its reason', async () => {
   const { link, accept, log } = await listen();
   const accepted = accept();
