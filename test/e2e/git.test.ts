@@ -57,6 +57,8 @@ describe('git and the edits of an agent, in VS Code', { skip: await missingVSCod
   };
   /** The agent answers and writes its file; resolves once the window follows all of its edits. */
   const edits = async (...changes: readonly (readonly [string, string])[]): Promise<string> => {
+    // One of an edit before this one would be taken for this one's.
+    await till.workbench.lens('Good edit').first().waitFor({ state: 'detached' });
     const answer = `I change it.\n\n${changes.map(([from, to]) => block(from, to)).join('\n')}`;
     const turnId = await agent.ask('Make it better.', answer);
     const text = changes.reduce((now, [from, to]) => now.replace(from, to), onDisk());

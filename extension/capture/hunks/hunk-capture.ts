@@ -122,7 +122,7 @@ export class HunkCapture implements Disposable {
   placesIn(document: TextDocument): readonly { readonly hunk: Hunk; readonly span: Span }[] {
     if (!isOurs(document)) return [];
     return this.#tracker.placesIn(document.uri.fsPath).filter(({ hunk, span: { start, end } }) => {
-      if (this.#watch.stateOf(hunk.turnId, hunk.id)?.kind === 'committed') return false;
+      if (this.#watch.isCommitted(hunk.turnId, hunk.id)) return false;
       const range = new Range(document.positionAt(start), document.positionAt(end));
       return survival(hunk.proposed, document.getText(range)) > 0;
     });

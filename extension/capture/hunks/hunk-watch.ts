@@ -106,6 +106,12 @@ export class HunkWatch {
     return this.#turns.get(turnId)?.hunks.get(hunkId);
   }
 
+  /** A commit took it, be it on the branch that is checked out or on one that was left. */
+  isCommitted(turnId: string, hunkId: string): boolean {
+    const state = this.stateOf(turnId, hunkId);
+    return (state?.kind === 'aside' ? state.was : state)?.kind === 'committed';
+  }
+
   set(turnId: string, hunkId: string, state: HunkState): void {
     const hunks = this.#turns.get(turnId)?.hunks;
     if (hunks?.has(hunkId)) hunks.set(hunkId, state);
