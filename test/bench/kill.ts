@@ -17,7 +17,6 @@ import { decodeSafetensors } from '../../agent-server/learning/tensors.ts';
 import { connectEditorClient } from '../../agent-server/lsp/client.ts';
 import { editorRequests } from '../../agent-server/protocol/editor.ts';
 import { BASE_VERSION } from '../../agent-server/protocol/ids.ts';
-import { Lineage } from '../../agent-server/protocol/training.ts';
 import { isAlive, type ProcessRole, processTree } from '../fixtures/process-tree.ts';
 import { runtime } from '../fixtures/runtime.ts';
 import { askForTurns, type Kept, reportNextStates } from './kill-clients.ts';
@@ -91,6 +90,7 @@ const rows = [
   row('next states acknowledged', kept.observations.length, null),
   row('requests made again', kept.retries, null),
   row('versions trained', checks.versions, null),
+  row('versions that keep their weights', checks.withWeights, null),
   row('samples trained', checks.trained, null),
   row('answered turns that the store lost', checks.lostTurns, 0),
   row('acknowledged next states that the store lost', checks.lostObservations, 0),
@@ -98,7 +98,12 @@ const rows = [
   row('samples new in more than one batch', checks.sampleTwice, 0),
   row('trained samples in no batch', checks.sampleNowhere, 0),
   row('batches with more than one version', checks.batchTwice, 0),
-  ...(real ? [] : [row('adapters trained more or less often than their lineage says', stepsWrong(), 0)]),
+  row(
+    'versions with weights that the store knows nothing of, or without those it knows of',
+    checks.misplaced,
+    0,
+  ),
+  ...(real ? [] : [row('adapters trained more or less often than their lineage says', checks.stepsWrong, 0)]),
   row('loops that did not go on to the end of their queue', drained, 0),
   row('processes that outlived their parent', orphans, 0),
 ];
@@ -169,7 +174,14 @@ function count() {
     return ids.filter((id) => one.get(id) === undefined).length;
   };
   const number = (sql: string): number => Number(db.prepare(sql).get()?.['n']);
-  const adapters = lineages();
+  // Of old versions most lose their weights (promotion.keepVersions): what was trained is known by the store.
+  const versions = db
+    .prepare('SELECT version, parent, folder FROM versions WHERE parent IS NOT NULL ORDER BY rowid')
+    .all() as { version: string; parent: string; folder: string | null }[];
+  const weights = new Set(versions.flatMap(({ version, folder }) => (folder === null ? [] : [version])));
+  const onDisk = new Set(readdirSync(adapterFolder).filter((name) => /^policy@v\d+$/.test(name)));
+  const steps = new Map<string, number>([[BASE_VERSION, 0]]);
+  for (const { version, parent } of versions) steps.set(version, (steps.get(parent) ?? Number.NaN) + 1);
   const counted = {
     lostTurns: missing(`SELECT 1 FROM turns WHERE turn_id = ? AND state IN ('open', 'settled')`, kept.turns),
     lostObservations: missing(
@@ -185,31 +197,20 @@ function count() {
          AND sample_id NOT IN (SELECT sample_id FROM batch_samples WHERE origin = 'new')`,
     ),
     trained: number(`SELECT count(*) AS n FROM samples WHERE state = 'trained'`),
-    versions: adapters.length,
-    batchTwice: adapters.length - new Set(adapters.map(({ batchId }) => batchId)).size,
+    versions: number('SELECT count(*) AS n FROM versions WHERE batch_id IS NOT NULL'),
+    withWeights: weights.size,
+    batchTwice: number('SELECT count(batch_id) - count(DISTINCT batch_id) AS n FROM versions'),
+    misplaced: onDisk.size + weights.size - 2 * [...onDisk].filter((version) => weights.has(version)).length,
+    stepsWrong: real ? 0 : [...onDisk].filter((version) => stepsIn(version) !== steps.get(version)).length,
   };
   db.close();
   return counted;
 }
 
-/** Of every adapter on disk. */
-function lineages(): Lineage[] {
-  return readdirSync(adapterFolder)
-    .filter((name) => /^policy@v\d+$/.test(name))
-    .map((name) =>
-      Lineage.parse(JSON.parse(readFileSync(join(adapterFolder, name, 'lineage.json'), 'utf8'))),
-    );
-}
-
-/** The fake trainer counts in each adapter how often it was trained: once more than its parent. */
-function stepsWrong(): number {
-  const trained = (version: string): number => {
-    const file = join(adapterFolder, version, 'adapter_model.safetensors');
-    return Number(decodeSafetensors(new Uint8Array(readFileSync(file))).get('trained')?.data[0]);
-  };
-  return lineages().filter(
-    ({ version, parent }) => trained(version) !== (parent === BASE_VERSION ? 0 : trained(parent)) + 1,
-  ).length;
+/** How often the fake trainer trained an adapter: it counts that in each, once more than in its parent. */
+function stepsIn(version: string): number {
+  const file = join(adapterFolder, version, 'adapter_model.safetensors');
+  return Number(decodeSafetensors(new Uint8Array(readFileSync(file))).get('trained')?.data[0]);
 }
 
 function row(name: string, value: number, aim: number | null) {
