@@ -1,7 +1,7 @@
 /**
  * Keeps the process small beside an editor: V8 on a machine with much memory lets garbage grow to several times what
  * is alive, some 25 MB here, before it collects; and glibc gives threads heaps of their own, of which what was freed is
- * not given back (some 13 MB under load). What it costs in speed was not to be seen.
+ * not given back (some 10 MB under load). What it costs in speed was not to be seen.
  */
 import { setFlagsFromString } from 'node:v8';
 

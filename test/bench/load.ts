@@ -7,7 +7,18 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants, copyFileSync, mkdirSync, mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -44,6 +55,10 @@ mkdirSync(folder, { recursive: true });
 const home = mkdtempSync(join(folder, 'home-'));
 const file = join(home, 'store.sqlite');
 copyFileSync(seed, file, constants.COPYFILE_FICLONE);
+// What the copy still has to write would be waited for by the first transactions.
+const copied = openSync(file, 'r+');
+fsyncSync(copied);
+closeSync(copied);
 process.once('exit', () => rmSync(home, { recursive: true, force: true }));
 
 const probes: Probe[] = [];
