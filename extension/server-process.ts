@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { answers, readDiscovery } from '../agent-server/discovery.ts';
-import { HEAP_ARGUMENTS, HEAP_ENVIRONMENT } from '../agent-server/heap.ts';
+import { HEAP_ARGUMENTS } from '../agent-server/heap.ts';
 import { ApprenticeError } from '../agent-server/protocol/errors.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -58,7 +58,7 @@ export async function findOrStartServer(
     // Detached: the server outlives this window, because other windows share it.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...HEAP_ENVIRONMENT, ...process.env, ...launch.environment, ELECTRON_RUN_AS_NODE: '1' },
+    env: { ...process.env, ...launch.environment, ELECTRON_RUN_AS_NODE: '1' },
     windowsHide: true,
   });
   let stderr = '';

@@ -26,7 +26,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { buildSync } from 'esbuild';
 import { answers, readDiscovery } from '../../agent-server/discovery.ts';
-import { HEAP_ARGUMENTS, HEAP_ENVIRONMENT } from '../../agent-server/heap.ts';
+import { HEAP_ARGUMENTS } from '../../agent-server/heap.ts';
 import { connectEditorClient } from '../../agent-server/lsp/client.ts';
 import type { Discovery } from '../../agent-server/protocol/discovery.ts';
 import { editorNotifications, editorRequests } from '../../agent-server/protocol/editor.ts';
@@ -208,7 +208,7 @@ function startServer(): ChildProcess {
   });
   const worker = join(fakes, 'gpu-worker', 'main.ts');
   const child = spawn(process.execPath, [...HEAP_ARGUMENTS, main, '--probe', '--worker', worker], {
-    env: { ...HEAP_ENVIRONMENT, ...process.env, APPRENTICE_HOME: home },
+    env: { ...process.env, APPRENTICE_HOME: home },
     stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
     // As the editor starts it.
     detached: true,

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { HEAP_ARGUMENTS, HEAP_ENVIRONMENT } from '../../heap.ts';
+import { HEAP_ARGUMENTS } from '../../heap.ts';
 import { BackOff } from '../../protocol/back-off.ts';
 import { Discovery } from '../../protocol/discovery.ts';
 import { ApprenticeError } from '../../protocol/errors.ts';
@@ -89,13 +89,7 @@ export class ServerProcess {
       // Its own group: Ctrl-C in the terminal reaches the replay alone, which then ends all in order.
       detached: process.platform !== 'win32',
       windowsHide: true,
-      env: {
-        ...HEAP_ENVIRONMENT,
-        ...process.env,
-        APPRENTICE_HOME: home,
-        APPRENTICE_PYTHON: python,
-        APPRENTICE_MODEL: model,
-      },
+      env: { ...process.env, APPRENTICE_HOME: home, APPRENTICE_PYTHON: python, APPRENTICE_MODEL: model },
     });
     this.#child = child;
     this.#lastWords = '';
