@@ -96,7 +96,10 @@ describe('What is run after the edits of an agent, in VS Code', { skip: await mi
   async function runs(turnId: string, count: number) {
     const come = await eventually(() => stored(turnId).length >= count, RUN_LIMIT_MS);
     const all = stored(turnId);
-    assert.ok(come && all.length === count, `${count} runs of the turn, not ${JSON.stringify(all, null, 1)}`);
+    if (!come || all.length !== count) {
+      const shown = await till.workbench.page.locator('.terminal-wrapper.active .xterm-rows').innerText();
+      assert.fail(`${count} runs of the turn, not ${JSON.stringify(all, null, 1)}; the terminal: ${shown}`);
+    }
     const last = all.at(-1);
     assert.ok(last);
     return last;
@@ -154,6 +157,8 @@ describe('What is run after the edits of an agent, in VS Code', { skip: await mi
     // The user mends it: that is no merit of the turn.
     await workbench.openFile(`${FILE}:2`);
     await workbench.replaceLine(ROUNDED);
+    const onDisk = () => readFileSync(join(repository.root, FILE), 'utf8');
+    assert.ok(await eventually(() => onDisk().includes(ROUNDED), LOOK_LIMIT_MS), `not saved: ${onDisk()}`);
     await workbench.typeInOpenTerminal(CHECK);
     const byUser = await runs(breaks, 2);
     assert.deepEqual([byUser.exitCode, byUser.editedSince], [0, 1]);
