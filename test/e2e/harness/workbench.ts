@@ -225,12 +225,12 @@ export class Workbench {
     await this.page.locator('.editor-instance .monaco-editor.focused').waitFor();
   }
 
+  /** In a browser VS Code saves by itself too, and so shows no tab as changed: wait for what the disk has. */
   async save(): Promise<void> {
     await this.page.keyboard.press('ControlOrMeta+S');
-    await this.page.locator('.tab.active.dirty').waitFor({ state: 'detached' });
   }
 
-  /** Types over the line that the cursor is in, and saves the file. */
+  /** Types over the line that the cursor is in, and saves the file; wait as after `save`. */
   async replaceLine(text: string): Promise<void> {
     await this.page.keyboard.press('End');
     await this.page.keyboard.press('Shift+Home');
