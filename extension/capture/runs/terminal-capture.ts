@@ -78,9 +78,7 @@ export class TerminalCapture implements Disposable {
   #started(terminal: Terminal, execution: TerminalShellExecution): void {
     const folder = this.#turns.folderOf(execution.cwd);
     if (!this.#turns.mayCapture || folder === undefined || this.#running.size >= MAX_RUNNING) return;
-    const { value } = execution.commandLine;
-    // What the shell has not told yet may be anything: it is asked again at the end.
-    if (value !== '' && looksAround(value)) return;
+    if (looksAround(execution.commandLine.value)) return;
     const stop = new AbortController();
     // At once: what is printed before it is asked for is not given.
     const output = this.#read(execution.read(), stop.signal).catch((error: unknown) => {
@@ -107,7 +105,6 @@ export class TerminalCapture implements Disposable {
     const output = await keptOutput(printed, this.#turns.scrub);
     const processId = await running.terminal.processId;
     if (processId !== undefined && this.#tasks.take(processId, output)) return;
-    if (looksAround(execution.commandLine.value)) return;
     // As it was at the end: only then the shell has told all of it.
     const commandLine = await keptOutput(execution.commandLine.value, this.#turns.scrub, MAX_COMMAND_CHARS);
     const cwd = execution.cwd?.fsPath ?? folder;
