@@ -11,6 +11,8 @@ import { type Answer, type Peer, startPeer } from './peer.ts';
 
 const START_TIMEOUT_MS = 300_000;
 const TOP = 4;
+/** Requests that ours decodes together. */
+export const MOST_STREAMS = 32;
 
 export interface Contestant {
   name: string;
@@ -35,10 +37,10 @@ export interface Ours extends Contestant {
 
 /** `guesses`: as it is served; without, each token takes a pass, which is what the others are compared with. */
 export async function startOurs(log: (line: string) => void, guesses: boolean): Promise<Ours> {
-  const { python, model } = runtime();
+  const where = runtime();
   const drafts = guesses ? {} : { draftRows: 0 };
-  const engine = createEngine({ python, model, threads: null, maxRunning: 8, log, ...drafts });
-  const http = await listen(engineRoutes({ engine, tokenizer: await loadTokenizer(model), log }));
+  const engine = createEngine({ ...where, threads: null, maxRunning: MOST_STREAMS, log, ...drafts });
+  const http = await listen(engineRoutes({ engine, tokenizer: await loadTokenizer(where.model), log }));
   await engine.start(AbortSignal.timeout(START_TIMEOUT_MS));
   const client = new EngineClient(http.url);
   const greedy = (tokens: number) => ({ temperature: 0, max_new_tokens: tokens, ignore_eos: true });
@@ -88,10 +90,11 @@ export async function startOurs(log: (line: string) => void, guesses: boolean): 
 
 /** The two ways of transformers, over one copy of the model. */
 export async function startTransformers(): Promise<{ peer: Peer; contestants: Contestant[] }> {
-  const { python, model } = runtime();
-  const peer = await startPeer(python, [join(import.meta.dirname, 'transformers_peer.py'), model]);
+  const { python, model, device } = runtime();
+  const peer = await startPeer(python, [join(import.meta.dirname, 'transformers_peer.py'), model, device]);
   const decode = (op: string) => async (prompts: number[][], new_tokens: number) =>
     secondsOf(await peer.ask({ op, prompts, new_tokens }));
+  const continuous = { decode: decode('continuous'), turns: null, score: null };
   return {
     peer,
     contestants: [
@@ -101,7 +104,8 @@ export async function startTransformers(): Promise<{ peer: Peer; contestants: Co
         turns: turnsOf(peer),
         score: async (ids, scored) => secondsOf(await peer.ask({ op: 'score', ids, scored, top: TOP })),
       },
-      { name: 'transformers continuous batching', decode: decode('continuous'), turns: null, score: null },
+      // On a GPU it took minutes for what the others do in seconds.
+      ...(device === 'cpu' ? [{ name: 'transformers continuous batching', ...continuous }] : []),
     ],
   };
 }

@@ -1,15 +1,16 @@
 /**
  * `npm run bench`: runs the benches one after the other, each in a process of its own, so that none warms or
  * slows another. Each prints one line of JSON last: `{rows: [{name, value, unit, aim}], ...}`. The results
- * stand in test/bench/results/<date>.json and as a table on the terminal.
+ * stand in test/bench/results/<date>.json and as a table on the terminal. With APPRENTICE_DEVICE=cuda engine and
+ * trainers compute on the GPU, and the file is <date>-gpu.json.
  */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { repositoryRoot } from '../fixtures/runtime.ts';
+import { repositoryRoot, runtime } from '../fixtures/runtime.ts';
 
 const BENCHES = ['engine', 'trainer', 'gateway', 'swap', 'training-load'];
 const BENCH_LIMIT_MS = 30 * 60_000;
@@ -53,17 +54,23 @@ const { positionals } = parseArgs({ allowPositionals: true });
 const unknown = positionals.filter((name) => !BENCHES.includes(name));
 if (unknown.length > 0) throw new Error(`No bench ${unknown.join(', ')}; there are ${BENCHES.join(', ')}.`);
 
+const onGpu = runtime().device.startsWith('cuda');
 const machine = {
   cpu: cpus()[0]?.model ?? 'unknown',
   cores: cpus().length,
   memoryBytes: totalmem(),
   platform: platform(),
   node: process.version,
+  ...(onGpu && {
+    gpu: execFileSync('nvidia-smi', ['-L'], { encoding: 'utf8' })
+      .replace(/ \(UUID.*/g, '')
+      .trim(),
+  }),
 };
 const folder = join(import.meta.dirname, 'results');
 mkdirSync(folder, { recursive: true });
 const at = new Date().toISOString();
-const file = join(folder, `${at.slice(0, 10)}.json`);
+const file = join(folder, `${at.slice(0, 10)}${onGpu ? '-gpu' : ''}.json`);
 
 /** What other benches found on the same day stays, and what one found when the next fails. */
 function save(found: Record<string, BenchResult>): void {

@@ -1,7 +1,9 @@
-"""transformers and PEFT beside the trainer: `peft_peer.py MODEL_DIR`. Answers `{"op": "step", "batch": FOLDER}`.
+"""transformers and PEFT beside the trainer: `peft_peer.py MODEL_DIR DEVICE`. Answers
+`{"op": "step", "batch": FOLDER}`.
 
 The step that they are documented with: the samples of a batch padded to one length, cross-entropy on the responses
-(mean over samples of the mean over tokens), AdamW, the gradient clipped. fp32; the adapter is the trainer's.
+(mean over samples of the mean over tokens), AdamW, the gradient clipped. fp32, on a GPU bfloat16 with the adapter in
+fp32; the adapter is the trainer's.
 """
 
 import json
@@ -24,8 +26,10 @@ SPARED_BYTES = 2 << 30
 class Peer:
     """The model with a fresh adapter, and its optimizer."""
 
-    def __init__(self, folder: Path) -> None:
-        base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+        base = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device)
+        self.device = device
         config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
         self.model: Any = get_peft_model(base, config).train()
         self.parameters = [one for one in self.model.parameters() if one.requires_grad]
@@ -43,6 +47,7 @@ class Peer:
             ids_SL[row, : end - begin] = tensors["tokens"][begin:end]
             mask_SL[row, : end - begin] = 1
             labels_SL[row, start - begin : end - begin] = tensors["tokens"][start:end]
+        ids_SL, mask_SL, labels_SL = (side.to(self.device) for side in (ids_SL, mask_SL, labels_SL))
         logits_SLV = self.model(input_ids=ids_SL, attention_mask=mask_SL).logits[:, :-1]
         losses_SL = torch.nn.functional.cross_entropy(
             logits_SLV.transpose(1, 2), labels_SL[:, 1:], ignore_index=-100, reduction="none"
@@ -54,9 +59,9 @@ class Peer:
         self.optimizer.zero_grad()
 
 
-def refuse_what_does_not_fit() -> None:
+def refuse_what_does_not_fit(device: torch.device) -> None:
     """Lets an allocation that would eat up the machine's memory fail here; the system would end whatever it likes."""
-    if sys.platform == "linux":
+    if sys.platform == "linux" and device.type == "cpu":
         import resource
 
         limit = psutil.Process().memory_info().vms + psutil.virtual_memory().available - SPARED_BYTES
@@ -71,14 +76,16 @@ def say(answer: dict[str, Any]) -> None:
 
 def main() -> None:
     """Reads requests until standard input ends."""
-    peer = Peer(Path(sys.argv[1]))
+    peer = Peer(Path(sys.argv[1]), torch.device(sys.argv[2]))
     say({"ready": True})
     for line in sys.stdin:
-        refuse_what_does_not_fit()
+        refuse_what_does_not_fit(peer.device)
         request: dict[str, Any] = json.loads(line)
         started = perf_counter()
         try:
             peer.step(Path(request["batch"]))
+            if peer.device.type == "cuda":
+                torch.cuda.synchronize(peer.device)
             answer: dict[str, Any] = {"seconds": perf_counter() - started}
         except (RuntimeError, MemoryError) as error:
             answer = {"seconds": 0, "refused": str(error).splitlines()[0]}

@@ -58,9 +58,8 @@ export interface Rig {
 /** Starts everything and waits until the model answers. */
 export async function startRig(): Promise<Rig> {
   const home = await mkdtemp(join(tmpdir(), 'apprentice-bench-'));
-  const { python, model } = runtime();
   const log = (line: string) => process.stderr.write(`${line}\n`);
-  const worker = new WorkerProcess({ home, model, python, threads: null, maxRunning: 8, log });
+  const worker = new WorkerProcess({ home, ...runtime(), threads: null, maxRunning: 8, log });
   const link: WorkerLink = new WorkerLink({
     endpoint: worker.endpoint,
     owner: randomUUID(),

@@ -25,8 +25,7 @@ trainerContract('fake', async () => {
 });
 
 trainerContract('torch', async () => {
-  const { python, model } = runtime();
-  return started(torchBackend({ python, model, threads: null, log: quiet }), (pid) => pid);
+  return started(torchBackend({ ...runtime(), threads: null, log: quiet }), (pid) => pid);
 });
 
 // The default model has 9 heads in 3 groups, so it is cut over 3 ranks; one of them is killed.

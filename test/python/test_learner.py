@@ -1,6 +1,7 @@
 """What a training run writes: an adapter that PEFT loads, and a state from which it goes on the same way."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import cast
 
@@ -138,10 +139,20 @@ def test_a_run_that_fails_leaves_the_next_one_as_if_it_had_not_been(tiny_model: 
     good = write_batch(tmp_path / "good")
     learner = Learner(tiny_model, torch.device("cpu"))
     learner.train(job(tmp_path, good, "v1"), silent)
+    Learner(tiny_model, torch.device("cpu")).train(job(tmp_path, good, "clean", "v1"), silent)
+
+    # A parent that is no adapter of this model, while memory holds v1.
+    (tmp_path / "broken").mkdir()
+    shutil.copy(tmp_path / "v1" / "adapter_config.json", tmp_path / "broken")
+    save_file({"other": torch.zeros(1)}, tmp_path / "broken" / "adapter_model.safetensors")
+    with pytest.raises(AdapterMismatch, match="tensors differ"):
+        learner.train(job(tmp_path, good, "mismatched", "broken"), silent)
+    learner.train(job(tmp_path, good, "v2", "v1"), silent)
+    assert fingerprint(tmp_path / "v2") == fingerprint(tmp_path / "clean")
 
     bad = write_batch(tmp_path / "bad", ce_weight=float("inf"))
     with pytest.raises(StepRejected):
-        learner.train(job(tmp_path, bad, "rejected", "v1"), silent)
+        learner.train(job(tmp_path, bad, "rejected", "v2"), silent)
     assert list((tmp_path / "rejected").iterdir()) == []
 
     def cancel(phase: str, _fraction: float) -> None:
@@ -149,12 +160,12 @@ def test_a_run_that_fails_leaves_the_next_one_as_if_it_had_not_been(tiny_model: 
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        learner.train(job(tmp_path, good, "cancelled", "v1"), cancel)
+        learner.train(job(tmp_path, good, "cancelled", "v2"), cancel)
     assert list((tmp_path / "cancelled").iterdir()) == []
 
-    learner.train(job(tmp_path, good, "v2", "v1"), silent)
-    Learner(tiny_model, torch.device("cpu")).train(job(tmp_path, good, "clean", "v1"), silent)
-    assert fingerprint(tmp_path / "v2") == fingerprint(tmp_path / "clean")
+    learner.train(job(tmp_path, good, "v3", "v2"), silent)
+    Learner(tiny_model, torch.device("cpu")).train(job(tmp_path, good, "clean", "v2"), silent)
+    assert fingerprint(tmp_path / "v3") == fingerprint(tmp_path / "clean")
 
 
 def test_what_does_not_fit_the_model_or_the_parent_is_named(tiny_model: Path, tmp_path: Path) -> None:

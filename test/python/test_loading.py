@@ -1,17 +1,21 @@
 """WORKER-PROCESS-2, WORKER-PROCESS-3: what a model is loaded on, and that one that does not fit is refused before."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from test_megatron import FAMILIES, save_model
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from apprentice_worker import memory
+from apprentice_worker import memory, ragged_model
 from apprentice_worker.device import NoSuchDevice, device_named
 from apprentice_worker.learner import Learner
+from apprentice_worker.llama_pass import LlamaPass
 from apprentice_worker.ragged_model import RaggedModel
 
 CPU = torch.device("cpu")
+DEFAULT_MODEL = Path(os.environ.get("APPRENTICE_MODEL", Path(__file__).parents[2] / ".apprentice" / "model"))
 
 
 def test_parameters_are_counted_without_loading_them(tiny_model: Path) -> None:
@@ -45,3 +49,46 @@ def test_a_device_is_named_or_found() -> None:
     assert device_named("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(NoSuchDevice, match="cuda:99"):
         device_named("cuda:99")
+
+
+class Doubled(LlamaPass):
+    """Attention twice as sharp as the model's."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__(model)
+        self._scaling *= 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_what_differs_by_its_rounding_is_served_and_what_differs_by_more_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    """In 16 bits, as on a GPU, single log-probabilities differ by much."""
+    save_model(FAMILIES["llama"], tmp_path)
+    monkeypatch.setattr(ragged_model, "served_dtype", lambda _stored, _device: dtype)
+    assert RaggedModel(tmp_path, torch.device("cpu")).kv_shape.dtype == dtype
+    monkeypatch.setattr(ragged_model, "LlamaPass", Doubled)
+    with pytest.raises(ragged_model.ModelError, match="attention is not supported"):
+        RaggedModel(tmp_path, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_default_model_is_served_in_16_bits(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
+    """A log-probability of its thirty layers is off by up to 1.2 in bfloat16: it had been refused for that on a GPU."""
+    monkeypatch.setattr(ragged_model, "served_dtype", lambda _stored, _device: dtype)
+    assert RaggedModel(DEFAULT_MODEL, CPU).kv_shape.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("stored", "on_gpu"),
+    [
+        (torch.float16, torch.float16),
+        ("float16", torch.float16),
+        (torch.bfloat16, torch.bfloat16),
+        (torch.float32, torch.bfloat16),
+        (None, torch.bfloat16),
+    ],
+)
+def test_a_gpu_serves_the_16_bits_that_are_stored(stored: object, on_gpu: torch.dtype) -> None:
+    assert ragged_model.served_dtype(stored, torch.device("cuda", 0)) == on_gpu
+    assert ragged_model.served_dtype(stored, torch.device("cpu")) == torch.float32

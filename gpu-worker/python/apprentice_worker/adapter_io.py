@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from .batch import Hyperparameters
 
+MOMENTS = ("exp_avg", "exp_avg_sq")
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 
@@ -66,7 +67,8 @@ def require_form(folder: Path, hyperparameters: Hyperparameters) -> None:
 
 def load_adapter(model: PeftModel, folder: Path) -> None:
     """Overwrites the adapter's weights with the folder's. Raises AdapterMismatch when their tensors differ."""
-    set_peft_model_state_dict(model, read_weights(folder, adapter_weights(model).keys()))
+    wanted_keys = {file_key(name) for name in trained_parameters(model)}
+    set_peft_model_state_dict(model, read_weights(folder, wanted_keys))
 
 
 def read_weights(folder: Path, wanted_keys: Set[str]) -> dict[str, Tensor]:
@@ -78,9 +80,10 @@ def read_weights(folder: Path, wanted_keys: Set[str]) -> dict[str, Tensor]:
     return weights
 
 
-def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Writes weights and configuration into an existing folder."""
-    write_folder(adapter_weights(model), model.peft_config["default"].to_dict(), folder)
+def save_adapter(model: PeftModel, parameters: dict[str, nn.Parameter], folder: Path) -> None:
+    """Writes weights, which are the trained parameters, and configuration into an existing folder."""
+    weights = dict(zip(map(file_key, parameters), on_cpu(list(parameters.values())), strict=True))
+    write_folder(weights, model.peft_config["default"].to_dict(), folder)
 
 
 def write_folder(weights: dict[str, Tensor], config: dict[str, Any], folder: Path) -> None:
@@ -90,10 +93,18 @@ def write_folder(weights: dict[str, Tensor], config: dict[str, Any], folder: Pat
     (folder / CONFIG).write_text(json.dumps(plain, indent=2, sort_keys=True), encoding="utf-8")
 
 
-def adapter_weights(model: PeftModel) -> dict[str, Tensor]:
-    """The adapter's tensors under PEFT's own names, on the CPU."""
-    state = get_peft_model_state_dict(model, save_embedding_layers=False)
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+def file_key(name: str) -> str:
+    """A parameter's name in a PEFT folder, which says nothing of which adapter it is."""
+    return name.replace(".default.", ".")
+
+
+def on_cpu(tensors: list[Tensor]) -> list[Tensor]:
+    """Copies, each with its own memory. From a GPU all come in one go: it has to be waited for at each."""
+    if not tensors or tensors[0].device.type == "cpu":
+        return [tensor.detach().clone(memory_format=torch.contiguous_format) for tensor in tensors]
+    flat = torch.cat([tensor.detach().flatten() for tensor in tensors]).cpu()
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    return [part.view(tensor.shape).clone() for part, tensor in zip(parts, tensors, strict=True)]
 
 
 def trained_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
@@ -103,13 +114,10 @@ def trained_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
 
 def save_moments(optimizer: torch.optim.AdamW, parameters: dict[str, nn.Parameter], file: Path) -> None:
     """Writes AdamW's state after at least one step."""
-    tensors: dict[str, Tensor] = {}
-    for name, parameter in parameters.items():
-        state = optimizer.state[parameter]
-        tensors[f"{name}.exp_avg"] = state["exp_avg"].cpu()
-        tensors[f"{name}.exp_avg_sq"] = state["exp_avg_sq"].cpu()
-        tensors["step"] = state["step"].cpu()
-    save_file(tensors, file)
+    states = {name: optimizer.state[parameter] for name, parameter in parameters.items()}
+    named = {f"{name}.{moment}": state[moment] for name, state in states.items() for moment in MOMENTS}
+    tensors = dict(zip(named, on_cpu(list(named.values())), strict=True))
+    save_file({**tensors, "step": next(iter(states.values()))["step"].cpu()}, file)
 
 
 def load_moments(optimizer: torch.optim.AdamW, parameters: dict[str, nn.Parameter], file: Path) -> None:
@@ -120,7 +128,8 @@ def load_moments(optimizer: torch.optim.AdamW, parameters: dict[str, nn.Paramete
         if any(moment is None or moment.shape != parameter.shape for moment in moments):
             raise AdapterMismatch(f"{file.name} holds no moments for {name}")
         optimizer.state[parameter] = {
-            "step": tensors["step"].clone(),
+            # On the parameter's device too: that is where the fused AdamW counts.
+            "step": tensors["step"].to(parameter.device, copy=True),
             "exp_avg": cast(Tensor, moments[0]).to(parameter.device),
             "exp_avg_sq": cast(Tensor, moments[1]).to(parameter.device),
         }

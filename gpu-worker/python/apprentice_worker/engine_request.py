@@ -35,6 +35,7 @@ class Request:
     input_top: list[TopList | None] = field(default_factory=list)
     # None until the first token is generated.
     drafts: Drafts | None = None
+    _uniforms: list[float] = field(default_factory=list)
 
     @classmethod
     def from_command(cls, command: Message, adapter: Adapter | None) -> "Request":
@@ -85,6 +86,13 @@ class Request:
         guess = [] if self.drafts is None or limit <= 0 else self.drafts.next(limit)
         return self.output_ids[-1:] + guess
 
+    def uniform(self, place: int) -> float:
+        """The number in [0, 1) by which the token at that place of the output is drawn: of the seed and the place
+        alone, however often it is asked for."""
+        while len(self._uniforms) <= place:
+            self._uniforms.append(torch.rand((), dtype=torch.float64, generator=self.generator).item())
+        return self._uniforms[place]
+
     def take(self, token: int) -> None:
         """A generated token."""
         if self.drafts is None:
@@ -102,6 +110,16 @@ class Request:
         first_scored = self.logprob_start_len if self.scores_input else last
         until = last + 1 if self.max_new_tokens > 0 else last
         return [offset for offset in range(count) if first_scored <= start + offset < until]
+
+    @property
+    def generates(self) -> bool:
+        """Does what has just been computed tell a next token?"""
+        return self.max_new_tokens > 0 and not self.prefilling
+
+    def generated_rows(self, count: int) -> int:
+        """How many of the last of `count` rows of logits tell tokens of the output: after the prompt has been read its
+        last one, later all."""
+        return count if self.output_ids else 1
 
     def as_prefix(self) -> CachedPrefix:
         assert self.kv is not None

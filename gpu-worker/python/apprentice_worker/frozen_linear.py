@@ -13,9 +13,15 @@ from peft import PeftModel
 from peft.tuners import lora
 from torch import Tensor, nn
 
+BFLOAT16_SINCE = (8, 0)
+"""NVIDIA's compute capability from which on tensor cores multiply bfloat16: Ampere."""
+
 
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 on a CPU that multiplies it natively, elsewhere float32."""
+    """bfloat16 on a CPU or CUDA GPU that multiplies it natively, elsewhere float32."""
+    if device.type == "cuda":
+        native = torch.cuda.get_device_capability(device) >= BFLOAT16_SINCE
+        return torch.bfloat16 if native else torch.float32
     capabilities = torch.cpu.get_capabilities()
     native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
     return torch.bfloat16 if device.type == "cpu" and native else torch.float32

@@ -24,7 +24,7 @@ from .loss import Clip, LossTerms
 from .memory import kept_positions, require_memory
 from .optimizer import begin, step
 from .packing import Pack, Span
-from .steps import refuse_unknown_tokens, run_steps, trained_positions
+from .steps import pack_tokens, refuse_unknown_tokens, run_steps, trained_positions
 
 
 class Learner:
@@ -48,13 +48,18 @@ class Learner:
             raise ValueError(f"{model_folder} has no output head: it is not a causal language model")
         self._head: nn.Module = head
         self._adapter: PeftModel | None = None
+        # The adapter's, by name: to find them anew takes as long as some layers do.
+        self._parameters: dict[str, nn.Parameter] = {}
         self._optimizer: torch.optim.AdamW | None = None
         self._in_memory: str | None = None
+        self._attention_dtype: torch.dtype | None = None
         expected_PV = self._probed()
         make_lean(self._base)
         self._refuse_other_logits(expected_PV)
         freeze_linears(self._base, head, dtype)
         narrow(self._base, dtype)
+        # GPUs have kernels of attention for 16 bits that are many times as fast as those for 32.
+        self._attention_dtype = dtype if device.type == "cuda" else None
         self._activation_bytes = activation_bytes(self._base, dtype)
         self._kept_positions = kept_positions(device, self._activation_bytes)
 
@@ -70,12 +75,10 @@ class Learner:
         refuse_unknown_tokens(batch, cast(nn.Embedding, self._base.get_input_embeddings()).num_embeddings)
         adapter, optimizer = self._start_from(job, batch.hyperparameters)
         self._kept_positions = kept_positions(self._device, self._activation_bytes)
-        # Whatever ends this run early leaves memory between two versions: only a finished run names it again.
-        self._in_memory = None
         metrics = run_steps(batch, self, progress)
         progress("saving", 0.0)
-        adapter_io.save_adapter(adapter, job.out)
-        adapter_io.save_moments(optimizer, adapter_io.trained_parameters(adapter), job.optimizer_out)
+        adapter_io.save_adapter(adapter, self._parameters, job.out)
+        adapter_io.save_moments(optimizer, self._parameters, job.optimizer_out)
         self._in_memory = adapter_io.fingerprint(job.out)
         return {**metrics, "tokens": batch.token_count, "seconds": time.monotonic() - started}
 
@@ -85,17 +88,19 @@ class Learner:
         if job.parent is not None:
             adapter_io.require_form(job.parent, settings)
         held = adapter_io.is_same(self._in_memory, job.parent)
+        # Whatever ends the run early leaves memory between two versions: only a finished run names it again.
+        self._in_memory = None
         if not held or adapter is None:
             if adapter is not None:
                 self._base = adapter.unload()
             adapter = self._adapter = self._fresh_adapter(settings)
             if job.parent is not None:
                 adapter_io.load_adapter(adapter, job.parent)
-        parameters = adapter_io.trained_parameters(adapter)
+            self._parameters = adapter_io.trained_parameters(adapter)
         if not held or optimizer is None or job.optimizer_in is None:
-            optimizer = torch.optim.AdamW(parameters.values(), fused=True)
+            optimizer = torch.optim.AdamW(self._parameters.values(), fused=True)
             if job.optimizer_in is not None:
-                adapter_io.load_moments(optimizer, parameters, job.optimizer_in)
+                adapter_io.load_moments(optimizer, self._parameters, job.optimizer_in)
         begin(optimizer, settings)
         self._optimizer = optimizer
         return adapter, optimizer
@@ -104,6 +109,11 @@ class Learner:
         adapter = adapter_io.fresh_adapter(self._base, settings)
         adapt_frozen(adapter)
         return adapter
+
+    @property
+    def pack_tokens(self) -> int:
+        """Positions of a pack."""
+        return pack_tokens(self._device, self._kept_positions)
 
     def accumulate(self, packs: list[Pack], terms: LossTerms, clip: Clip, before_R: Tensor | None) -> float:
         """Adds the packs' gradient; returns their share of the loss."""
@@ -121,7 +131,7 @@ class Learner:
 
     def clip_gradient(self, limit: float) -> float:
         """Scales the gradient down to a norm of `limit`; returns the norm that it had."""
-        return nn.utils.clip_grad_norm_(self._parameters(), limit).item()
+        return nn.utils.clip_grad_norm_(self._parameters.values(), limit).item()
 
     def update(self) -> None:
         """One optimizer step; the gradient is gone after it."""
@@ -138,9 +148,6 @@ class Learner:
         """How far the steps have moved the policy."""
         pack = probe.moved_pack(batch)
         return probe.moved(batch, pack, before_R, self._predictors(pack), DenseHead(self._head))
-
-    def _parameters(self) -> list[nn.Parameter]:
-        return [] if self._adapter is None else list(adapter_io.trained_parameters(self._adapter).values())
 
     def _recompute_first_layers(self, positions: int) -> None:
         """Keeps the activations of as many layers as there is memory for; those below are computed again in the
@@ -178,6 +185,7 @@ class Learner:
             position_ids=positions_P[None].to(self._device),
             use_cache=False,
             spans=spans,
+            attention_dtype=self._attention_dtype,
         ).last_hidden_state[0]
 
     @torch.no_grad()

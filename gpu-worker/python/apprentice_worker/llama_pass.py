@@ -7,7 +7,7 @@ transformers' own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 
+from .decode_attention import attend_one_tokens
 from .kv_cache import OneToken
 from .linear import AdapterSlices, LoraLinear, layers_of
 from .lora import LinearLayers
@@ -115,7 +116,7 @@ class LlamaPass:
         ]
         for index, layer in enumerate(self._layers):
             qkv_TO = layer.qkv.product(self._normed(x_TD, layer.input_norm_D), slices)
-            attended_TO = self._attended(index, self._turned(qkv_TO, turn), step.segments, one_tokens)
+            attended_TO = self._attended(index, self._turned(qkv_TO, turn), step, one_tokens)
             x_TD = layer.out.product(attended_TO, slices, x_TD)
             x_TD = self._mlp(layer, x_TD, slices)
         return self._head.product(self._normed(x_TD[wanted_W], self._norm_D), ())
@@ -148,10 +149,23 @@ class LlamaPass:
         qkv_THE = qkv_TO.view(cos_THE.shape)
         return torch.addcmul(qkv_THE * cos_THE, qkv_THE.roll(cos_THE.shape[2] // 2, 2), sin_THE)
 
-    def _attended(
+    def _attended(self, index: int, qkv_THE: Tensor, step: Step, one_tokens: Sequence[OneToken | None]) -> Tensor:
+        """[T, H E] of layer `index`."""
+        if step.together is None:
+            return self._attended_alone(index, qkv_THE, step.segments, one_tokens)
+        query_THE, key_TGE, value_TGE = qkv_THE.split((self._heads, self._groups, self._groups), 1)
+        out_THE = qkv_THE.new_empty(query_THE.shape)
+        attend_one_tokens(step.together, index, query_THE, key_TGE, value_TGE, self._scaling, None, out_THE)
+        for segment, one_token in zip(step.segments, one_tokens, strict=True):
+            rows = slice(segment.first, segment.end)
+            alone = replace(segment, first=0, end=segment.end - segment.first)
+            out_THE[rows] = self._attended_alone(index, qkv_THE[rows], [alone], [one_token]).view_as(out_THE[rows])
+        return out_THE.flatten(1)
+
+    def _attended_alone(
         self, index: int, qkv_THE: Tensor, segments: Sequence[Segment], one_tokens: Sequence[OneToken | None]
     ) -> Tensor:
-        """[T, H E] of layer `index`."""
+        """[T, H E] of layer `index`, a segment after the other."""
         heads, groups, size = self._heads, self._groups, qkv_THE.shape[2]
         parts: list[Tensor] = []
         rows = 0

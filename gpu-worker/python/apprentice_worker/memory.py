@@ -54,7 +54,9 @@ def kept_positions(device: torch.device, bytes_each: float) -> int:
 def free_bytes(device: torch.device) -> float:
     """What can be allocated there without swapping."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        # What torch keeps of what was freed, it gives out again.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     return min(psutil.virtual_memory().available, cgroup_free_bytes(CGROUP))
@@ -75,11 +77,13 @@ def cgroup_free_bytes(group: Path) -> float:
 
 
 def give_back() -> None:
-    """Returns to the system what has been freed. glibc keeps it for the next time: some GB, after a step on long
-    samples.
+    """Returns to the system what has been freed, here and on CUDA GPUs. glibc and torch keep it for the next time: some
+    GB, after a step on long samples.
 
     Source: malloc_trim(3). Other C libraries return it by themselves.
     """
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

@@ -6,6 +6,7 @@ windows are refused where they would bite.
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
@@ -24,14 +25,18 @@ def packed_attention(
     attention_mask: Tensor | None,  # noqa: ARG001
     *,
     spans: list[Span],
+    attention_dtype: torch.dtype | None = None,
     scaling: float | None = None,
     sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """query [1, heads, P, D]; key and value [1, kv_heads, P, D]; returns [1, P, heads, D].
+    """query [1, heads, P, D]; key and value [1, kv_heads, P, D]; returns [1, P, heads, D], of `attention_dtype` where
+    one is given.
 
     The signature is the one transformers calls. Raises ValueError when a span reaches beyond a sliding window.
     """
+    if attention_dtype is not None:
+        query, key, value = (side.to(attention_dtype) for side in (query, key, value))
     return span_attention(query, key, value, spans=spans, scaling=scaling, sliding_window=sliding_window), None
 
 

@@ -7,11 +7,12 @@ families whose attention takes more than this (soft caps, sinks) would otherwise
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from .decode_attention import LONGEST, is_right, one_tokens
 from .kv_cache import KvSequence, KvShape
 from .llama_pass import LlamaPass, fits
 from .lora import Adapter, LinearLayers
@@ -20,8 +21,12 @@ from .segment_attention import causal_mask
 from .step import Segment, Step
 from .transformers_pass import TransformersPass
 
-# Largest difference in a log-probability between our pass and transformers' own.
-TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
+# Mean difference in a log-probability, over the vocabulary, between our pass and transformers' own: so much, and
+# besides so many times what the model itself makes of it when its input is nudged by the last bit. The default model
+# makes 6e-6 of that in float32, 0.018 in float16 and 0.22 in bfloat16, where our pass differs by 1.7e-5, 0.012 and
+# 0.14.
+TOLERANCE = 1e-4
+TOLERANCE_OF_NUDGES = 2.0
 
 
 class ModelError(Exception):
@@ -59,14 +64,35 @@ class Pass(Protocol):
         ...
 
 
+def served_dtype(stored: object, device: torch.device) -> torch.dtype:
+    """What a model stored in `stored` (a dtype or its name; None: its folder does not say) computes in: float32 on a
+    processor, elsewhere the 16 bits that it is stored in, and bfloat16 where those are more."""
+    if device.type == "cpu":
+        return torch.float32
+    return torch.float16 if stored in (torch.float16, "float16") else torch.bfloat16
+
+
+def moved_by_a_nudge(model: PreTrainedModel, ids_1T: torch.Tensor) -> float:
+    """By how much log-probabilities move, on average over the vocabulary, when what goes in does by its last bit."""
+    embedded_1TD = model.get_input_embeddings()(ids_1T)
+    # A third of the numbers up, a third down.
+    signs_1TD = (torch.arange(embedded_1TD.numel(), device=ids_1T.device) % 3 - 1).view_as(embedded_1TD)
+    nudged_1TD = embedded_1TD * (1 + torch.finfo(embedded_1TD.dtype).eps * signs_1TD.to(embedded_1TD.dtype))
+    before_TV, after_TV = (
+        cast(Any, model)(inputs_embeds=given, use_cache=False).logits[0].float().log_softmax(-1)
+        for given in (embedded_1TD, nudged_1TD)
+    )
+    return (after_TV - before_TV).abs().mean().item()
+
+
 class RaggedModel:
     """A loaded model. `forward` belongs to one thread at a time."""
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         """Raises ModelError, NotEnoughMemory."""
-        dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-        require_memory(folder, device, dtype.itemsize)
         try:
+            dtype = served_dtype(AutoConfig.from_pretrained(folder, local_files_only=True).dtype, device)
+            require_memory(folder, device, dtype.itemsize)
             loaded = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtype, attn_implementation="eager", local_files_only=True
             )
@@ -83,14 +109,17 @@ class RaggedModel:
             dtype=dtype,
             device=device,
         )
+        self._together = is_right(self.kv_shape, heads)
         probe = [(index * 7919 + 11) % self.vocab_size for index in range(12)]
         with torch.inference_mode():
-            expected_TV = model(torch.tensor([probe], device=device), use_cache=False).logits[0].float()
+            ids_1T = torch.tensor([probe], device=device)
+            expected_TV = model(ids_1T, use_cache=False).logits[0].float().log_softmax(-1)
+            tolerance = TOLERANCE + TOLERANCE_OF_NUDGES * moved_by_a_nudge(model, ids_1T)
             self._pass: Pass = LlamaPass(model) if fits(model) else TransformersPass(model)
             self.layers = self._pass.layers
-            self._verify(folder, probe, expected_TV.log_softmax(-1))
+            self._verify(folder, probe, expected_TV, tolerance)
 
-    def _verify(self, folder: Path, probe: list[int], expected_TV: torch.Tensor) -> None:
+    def _verify(self, folder: Path, probe: list[int], expected_TV: torch.Tensor, tolerance: float) -> None:
         """Runs the probe in two chunks and a single token, beside a second request, and compares."""
         kv, other = KvSequence(self.kv_shape, len(probe)), KvSequence(self.kv_shape, len(probe))
         logits: list[torch.Tensor] = []
@@ -98,9 +127,9 @@ class RaggedModel:
             ids = probe[first:end]
             wanted = list(range(len(ids)))
             logits.append(self.forward([Tokens(None, other, ids, []), Tokens(None, kv, ids, wanted)]))
-        worst = (torch.cat(logits).float().log_softmax(-1) - expected_TV).abs().max().item()
-        if not worst <= TOLERANCE[self.kv_shape.dtype]:
-            raise ModelError(f"{folder}: this family's attention is not supported (logprobs differ by {worst:.2g})")
+        wrong = (torch.cat(logits).float().log_softmax(-1) - expected_TV).abs().mean().item()
+        if not wrong <= tolerance:
+            raise ModelError(f"{folder}: this family's attention is not supported (logprobs differ by {wrong:.2g})")
 
     def forward(self, batch: list[Tokens]) -> torch.Tensor:
         """Runs new tokens of several requests and extends their caches. Returns logits[W, V], W = wanted positions in
@@ -110,14 +139,20 @@ class RaggedModel:
         positions_T: list[int] = []
         wanted_W: list[int] = []
         segments: list[Segment] = []
+        rows: list[int] = []
+        caches: list[KvSequence] = []
         slices: list[tuple[Adapter, int, int]] = []
         for tokens in batch:
             start, count, first = tokens.kv.length, len(tokens.ids), len(ids_T)
             tokens.kv.reserve(start + count)
-            mask_NK = None
-            if start > 0 and count > 1:
-                mask_NK = causal_mask(start, count, tokens.kv.kv_L2HCD)
-            segments.append(Segment(tokens.kv, start, first, first + count, mask_NK))
+            if self._together and count == 1 and start < LONGEST:
+                rows.append(first)
+                caches.append(tokens.kv)
+            else:
+                mask_NK = None
+                if start > 0 and count > 1 and device.type != "cuda":
+                    mask_NK = causal_mask(start, count, tokens.kv.kv_L2HCD)
+                segments.append(Segment(tokens.kv, start, first, first + count, mask_NK))
             ids_T.extend(tokens.ids)
             positions_T.extend(range(start, start + count))
             wanted_W.extend(first + offset for offset in tokens.logits_at)
@@ -135,7 +170,7 @@ class RaggedModel:
             logits_WV = self._pass.logits(
                 torch.tensor(ids_T + [0] * idle, device=device),
                 torch.tensor(positions_T + [0] * idle, device=device),
-                Step(segments, slices),
+                Step(segments, one_tokens(rows, caches, device) if rows else None, slices),
                 torch.tensor(wanted_W, dtype=torch.long, device=device),
             )
         for tokens in batch:

@@ -61,3 +61,24 @@ def sample(logits_V: Tensor, temperature: float, top_k: int, top_p: float, gener
     # A token stays while what stands before it has not reached top_p yet, so the first always stays.
     probs_K = probs_K * ((probs_K.cumsum(0) - probs_K) < top_p * total)
     return int(ids_K[torch.multinomial(probs_K, 1, generator=generator)])
+
+
+def sample_together(
+    logits_NV: Tensor, temperatures_N: Tensor, top_ks_N: Tensor, top_ps_N: Tensor, uniforms_N: Tensor
+) -> Tensor:
+    """A token for each row, as `sample` means its limits, drawn by a number in [0, 1): on a GPU many rows take as long
+    as one, and a generator of a request's own can draw there for no other. All are where the logits are."""
+    best_N = logits_NV.argmax(1)
+    greedy_N = temperatures_N == 0
+    probs_NV = (logits_NV.float() / temperatures_N.masked_fill(greedy_N, 1)[:, None]).softmax(1)
+    probs_NV, ids_NV = probs_NV.sort(1, descending=True)
+    rank_V = torch.arange(probs_NV.shape[1], device=probs_NV.device)
+    probs_NV *= (rank_V < top_ks_N[:, None]) | (top_ks_N <= 0)[:, None]
+    total_N1 = probs_NV.sum(1, keepdim=True)
+    # A token stays while what stands before it has not reached top_p yet, so the first always stays.
+    kept_NV = (probs_NV.cumsum(1) - probs_NV < top_ps_N[:, None] * total_N1) & (probs_NV > 0)
+    upto_NV = (probs_NV * kept_NV).cumsum(1)
+    place_N = (upto_NV <= uniforms_N[:, None] * upto_NV[:, -1:]).sum(1)
+    # Rounding may carry the number past the last that is kept.
+    place_N = place_N.minimum(kept_NV.sum(1) - 1)
+    return torch.where(greedy_N, best_N, ids_NV.gather(1, place_N[:, None])[:, 0])

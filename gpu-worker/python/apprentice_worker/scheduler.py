@@ -9,17 +9,21 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from .drawing import Drawn, draw, draw_together
 from .engine_request import Request
 from .event_stream import EventStream
 from .json_lines import Message
 from .kv_cache import KvSequence, PrefixCache
 from .lora import Adapter
 from .ragged_model import RaggedModel, Tokens
-from .sampling import sample, scores
+from .sampling import scores
 
 # Prompt tokens in one pass. Beside decoding requests the pass must stay short: it is the gap in their streams.
 PREFILL_TOKENS = 256
 PREFILL_TOKENS_BESIDE_DECODING = 48
+# On a GPU a pass of so many takes hardly longer than one of a token.
+GPU_PREFILL_TOKENS = 2048
+GPU_PREFILL_TOKENS_BESIDE_DECODING = 512
 # Rows of a pass, guessed ones among them (drafts.py). With the default model on 2 cores a pass takes 1.3 times as long
 # for 4 rows as for one, and 1.7 times for 8.
 DRAFT_ROWS = 8
@@ -38,6 +42,9 @@ class Scheduler:
         self._model = model
         self._max_running = max_running
         self._draft_rows = draft_rows
+        on_cpu = model.kv_shape.device.type == "cpu"
+        self._prefill = PREFILL_TOKENS if on_cpu else GPU_PREFILL_TOKENS
+        self._prefill_beside = PREFILL_TOKENS_BESIDE_DECODING if on_cpu else GPU_PREFILL_TOKENS_BESIDE_DECODING
         self._cache = PrefixCache(cache_bytes)
         self._events = EventStream(write)
         self._waiting: deque[Request] = deque()
@@ -88,12 +95,20 @@ class Scheduler:
         batch = self._next_batch()
         logits_WV = self._model.forward([tokens for _, tokens in batch])
         with torch.inference_mode():
-            first = 0
-            for request, tokens in batch:
-                end = first + len(tokens.logits_at)
-                self._advance(request, logits_WV[first:end], tokens.ids)
-                first = end
+            logits = logits_WV.split([len(tokens.logits_at) for _, tokens in batch])
+            drawn = self._drawn_together([(request, of) for (request, _), of in zip(batch, logits, strict=True)])
+            for (request, tokens), logits_NV in zip(batch, logits, strict=True):
+                self._advance(request, logits_NV, tokens.ids, drawn.get(request.rid))
         self._events.flush_due()
+
+    def _drawn_together(self, computed: list[tuple[Request, torch.Tensor]]) -> dict[str, list[Drawn]]:
+        """By request, what its rows generate: empty on a processor, where each is drawn when its turn comes."""
+        if self._model.kv_shape.device.type == "cpu":
+            return {}
+        rows = [(request, logits_NV[-request.generated_rows(len(logits_NV)) :]) for request, logits_NV in computed]
+        generating = [(request, logits_NV) for request, logits_NV in rows if request.generates]
+        tokens = draw_together(generating)
+        return {request.rid: of for (request, _), of in zip(generating, tokens, strict=True)}
 
     def _admit(self) -> None:
         while self._waiting and len(self._running) < self._max_running and not self.draining:
@@ -123,7 +138,7 @@ class Scheduler:
 
     def _next_batch(self) -> list[tuple[Request, Tokens]]:
         decoding = sum(not request.prefilling for request in self._running)
-        budget = PREFILL_TOKENS_BESIDE_DECODING if decoding else PREFILL_TOKENS
+        budget = self._prefill_beside if decoding else self._prefill
         alone = decoding == len(self._running)
         draft_limit = max(0, self._draft_rows // decoding - 1) if decoding and alone else 0
         batch: list[tuple[Request, Tokens]] = []
@@ -138,12 +153,13 @@ class Scheduler:
         # One slice of rows for each adapter; ids of live objects are as good an order as any.
         return sorted(batch, key=lambda item: 0 if item[1].adapter is None else id(item[1].adapter))
 
-    def _advance(self, request: Request, logits_NV: torch.Tensor, ids: list[int]) -> None:
-        """Takes the logits of what was just computed: prompt scores first, then the next tokens."""
+    def _advance(self, request: Request, logits_NV: torch.Tensor, ids: list[int], drawn: list[Drawn] | None) -> None:
+        """Takes the logits of what was just computed: prompt scores first, then the next tokens. `drawn`: these, where
+        they have been drawn already."""
         assert request.kv is not None
         done = request.kv.length
         if request.output_ids:
-            self._generate(request, logits_NV, ids[1:])
+            self._generate(request, logits_NV, ids[1:], drawn)
             return
         if request.scores_input:
             self._score_input(request, logits_NV, done - len(ids))
@@ -161,7 +177,7 @@ class Scheduler:
         if request.max_new_tokens == 0:
             self._finish(request, "length", None)
             return
-        self._generate(request, logits_NV[-1:], [])
+        self._generate(request, logits_NV[-1:], [], drawn)
 
     def _score_input(self, request: Request, logits_NV: torch.Tensor, start: int) -> None:
         first = max(start, request.logprob_start_len) + 1
@@ -173,15 +189,15 @@ class Scheduler:
         request.input_logprobs += logprobs
         request.input_top += top or []
 
-    def _generate(self, request: Request, logits_NV: torch.Tensor, guess: list[int]) -> None:
+    def _generate(self, request: Request, logits_NV: torch.Tensor, guess: list[int], drawn: list[Drawn] | None) -> None:
         """One token, and another for each guessed one that was right. `logits_NV`: after what is known, then after each
         of `guess`, whose keys and values are in the cache and stay there as far as they were right."""
         assert request.kv is not None
         known = request.kv.length - len(guess)
         right = 0
-        for logits_V, guessed in zip(logits_NV, [*guess, None], strict=True):
+        for row, guessed in enumerate([*guess, None]):
             request.kv.length = known + right
-            token = self._next_token(request, logits_V)
+            token = self._take(request, draw(request, logits_NV[row]) if drawn is None else drawn[row])
             if token in request.stop_token_ids:
                 self._finish(request, "stop", token)
                 return
@@ -194,15 +210,11 @@ class Scheduler:
         if guess and request.drafts is not None:
             request.drafts.judge(len(guess), right)
 
-    def _next_token(self, request: Request, logits_V: torch.Tensor) -> int:
-        token = sample(logits_V, request.temperature, request.top_k, request.top_p, request.generator)
-        request.take(token)
-        logprobs = top = None
-        if request.return_logprob:
-            token_1 = torch.tensor([token], device=logits_V.device)
-            logprobs, top = scores(logits_V.unsqueeze(0), token_1, request.top_logprobs_num)
-        self._events.send_token(request.rid, token, logprobs, top)
-        return token
+    def _take(self, request: Request, drawn: Drawn) -> int:
+        request.take(drawn.token)
+        logprobs = None if drawn.logprob is None else [drawn.logprob]
+        self._events.send_token(request.rid, drawn.token, logprobs, None if drawn.top is None else [drawn.top])
+        return drawn.token
 
     def _finish(self, request: Request, reason: str, matched: int | None) -> None:
         if request in self._running:

@@ -1,7 +1,10 @@
 """Attention of one segment of a pass over the cache of its own request."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
+from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
 from .step import Segment
@@ -26,9 +29,12 @@ def attend(
             grouped_1GRD, keys_GKD.unsqueeze(0), values_GKD.unsqueeze(0), scale=scaling
         )
         return attended_1GRD.reshape(1, *query_HND.shape[::2])
-    mask_NK = segment.mask_NK
+    mask_NK: Tensor | None = segment.mask_NK
     if sliding_window is not None and keys_GKD.shape[1] > sliding_window:
         mask_NK = causal_mask(segment.start_position, count, query_HND, sliding_window)
+    elif mask_NK is None and segment.start_position > 0:
+        # Its kernels on GPUs need no tensor for this.
+        mask_NK = cast(Tensor, causal_lower_right(count, keys_GKD.shape[1]))
     attended_1HND = scaled_dot_product_attention(
         query_HND.unsqueeze(0),
         keys_GKD.unsqueeze(0),

@@ -1,7 +1,10 @@
 """Attention over a pack: each span sees itself causally and the spans above it in full. Knows no model."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
+from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
 from .packing import Span
@@ -34,7 +37,7 @@ def span_attention(
                 query[:, :, span.start : span.end],
                 seen_of(key, ranges),
                 seen_of(value, ranges),
-                attn_mask=lower_right_mask(span, seen, query.device) if span.context else None,
+                attn_mask=lower_right(span, seen, query.device) if span.context else None,
                 is_causal=not span.context,
                 scale=scaling,
             ).transpose(1, 2)
@@ -48,7 +51,10 @@ def seen_of(tensor: Tensor, ranges: tuple[tuple[int, int], ...]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
 
 
-def lower_right_mask(span: Span, seen: int, device: torch.device) -> Tensor:
-    """bool [span, seen]: the last position sees all, each one before it one less."""
+def lower_right(span: Span, seen: int, device: torch.device) -> Tensor:
+    """bool [span, seen]: the last position sees all, each one before it one less. Kernels of CUDA GPUs need no tensor
+    for this."""
     length = span.end - span.start
+    if device.type == "cuda":
+        return cast(Tensor, causal_lower_right(length, seen))
     return torch.ones(length, seen, dtype=torch.bool, device=device).tril(diagonal=seen - length)

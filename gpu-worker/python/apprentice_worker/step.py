@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .decode_attention import OneTokens
 from .kv_cache import KvSequence
 
 if TYPE_CHECKING:
@@ -26,13 +27,15 @@ class Segment:
     start_position: int
     first: int
     end: int
-    # Additive [N, start + N]; None where it is not needed: one token, or a prompt from its beginning.
+    # Additive [N, start + N]; None where it is not needed: one token, a prompt from its beginning, and on CUDA GPUs.
     mask_NK: torch.Tensor | None
 
 
 @dataclass(frozen=True)
 class Step:
     segments: list[Segment]
+    # Requests that one kernel serves together; they are not among the segments.
+    together: OneTokens | None
     # (adapter, first row, end row); rows of the base are in none.
     adapter_slices: list[tuple["Adapter", int, int]]
 

@@ -13,12 +13,26 @@ from .loss import PAD, Clip, LossTerms
 from .packing import Pack, make_packs
 
 PACK_TOKENS = 1024
-"""Positions of a pass: more in one make no product faster, and their activations take memory. A longer sample is a
-pass of its own, with layers computed a second time where its activations do not fit."""
+"""Positions of a pass on a processor: more in one make no product faster, and their activations take memory. A longer
+sample is a pass of its own, with layers computed a second time where its activations do not fit."""
+GPU_PACK_TOKENS = 8192
+"""As many may be in one where each pass costs its thousands of kernels' starts first."""
+
+
+def pack_tokens(device: torch.device, kept_positions: int) -> int:
+    """Positions of a pass, where the activations of so many can be kept."""
+    if device.type == "cpu":
+        return PACK_TOKENS
+    return max(PACK_TOKENS, min(kept_positions, GPU_PACK_TOKENS))
 
 
 class Policy(Protocol):
     """A model with the adapter that is trained, and its optimizer."""
+
+    @property
+    def pack_tokens(self) -> int:
+        """Positions of a pack, at most; a longer sample is one of its own."""
+        ...
 
     @property
     def packs_at_once(self) -> int:
@@ -50,7 +64,7 @@ def run_steps(batch: Batch, policy: Policy, progress: Progress) -> Metrics:
     """All steps of the batch. Raises StepRejected on a loss, gradient or result that is not finite."""
     settings = batch.hyperparameters
     clip = Clip(settings.clip_low, settings.clip_high)
-    packs = make_packs(batch.samples, PACK_TOKENS)
+    packs = make_packs(batch.samples, policy.pack_tokens)
     # A copy, because the first step fills in the old logprobs that the engine did not know.
     terms = replace(batch.terms, support_logprobs_RK=batch.terms.support_logprobs_RK.clone())
     before_R = torch.full_like(terms.old_logprobs_R, torch.nan)

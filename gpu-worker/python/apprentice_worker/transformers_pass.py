@@ -5,6 +5,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 
+from .decode_attention import attend_one_tokens
 from .linear import layers_of, wrap_linears
 from .segment_attention import attend
 from .step import Step, current_step, running
@@ -27,6 +28,11 @@ def ragged_attention(
     layer = cast(int, module.layer_idx)
     # Zeros, because rows of no segment are carried along.
     out_THD = query.new_zeros((query.shape[2], query.shape[1], query.shape[3]))
+    together = current_step().together
+    if together is not None:
+        query_THD, key_TGD, value_TGD = (side[0].transpose(0, 1) for side in (query, key, value))
+        scale = query.shape[3] ** -0.5 if scaling is None else scaling
+        attend_one_tokens(together, layer, query_THD, key_TGD, value_TGD, scale, sliding_window, out_THD)
     for segment in current_step().segments:
         rows = slice(segment.first, segment.end)
         keys_GKD, values_GKD = segment.kv.write(layer, segment.start_position, key[0, :, rows], value[0, :, rows])

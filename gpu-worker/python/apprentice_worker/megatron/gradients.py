@@ -36,12 +36,13 @@ def clip(gradients: list[Gradient], group: Group, limit: float) -> float:
         sum_up([one.value for one in gradients], group.sum_over_copies)
     if layout.pipeline > 1:
         sum_up([one.value for one in gradients if one.is_tied], group.sum_over_ends)
-    squares = 0.0
+    # Read once, at the end: a GPU has to be waited for at each reading.
+    squares = torch.zeros((), dtype=torch.float64, device=group.device)
     for one in gradients:
         repeated = (one.is_shared and group.tensor_rank > 0) or (one.is_tied and not group.is_first_stage)
         if group.copy == 0 and not repeated:
-            squares += one.value.double().square().sum().item()
-    norm = group.sum_over_all(squares) ** 0.5
+            squares += one.value.double().square().sum()
+    norm = group.sum_over_all(squares.item()) ** 0.5
     # As torch.nn.utils.clip_grad_norm_, which does not know of the other ranks.
     scale = min(1.0, limit / (norm + 1e-6))
     for one in gradients:

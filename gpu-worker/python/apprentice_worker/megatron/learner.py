@@ -17,7 +17,7 @@ from ..head import loss_and_gradient
 from ..job import Job, Metrics, Progress
 from ..loss import Clip, LossTerms
 from ..packing import Pack
-from ..steps import PACK_TOKENS, refuse_unknown_tokens, run_steps, trained_positions
+from ..steps import PACK_TOKENS, pack_tokens, refuse_unknown_tokens, run_steps, trained_positions
 from .adapter_training import AdapterTraining
 from .families import TrainedWeights
 from .full_training import FullTraining
@@ -48,6 +48,7 @@ class MegatronLearner:
         self._head = (
             VocabularyHead(self._stage.head_weight, self._stage.hf.vocab_size, group) if group.is_last_stage else None
         )
+        self._kept_positions = 0
         self._trained: Trained = AdapterTraining(self._stage) if weights == "adapter" else FullTraining(self._stage)
 
     @property
@@ -56,11 +57,20 @@ class MegatronLearner:
         stages = self._group.layout.pipeline
         return self._group.layout.data * (1 if stages == 1 else PACKS_A_STAGE * stages)
 
+    @property
+    def pack_tokens(self) -> int:
+        """Positions of a pack, of which every copy and stage is to have some."""
+        if self._group.device.type == "cpu":
+            return PACK_TOKENS
+        return max(PACK_TOKENS, pack_tokens(self._group.device, self._kept_positions) // self.packs_at_once)
+
     def train(self, job: Job, progress: Progress) -> Metrics:
         """As Learner.train; what is written is read by any other layout."""
         started = time.monotonic()
         progress("loading", 0.0)
         batch = self._group.together(lambda: self._load(job))
+        # Where it has least memory: all have to compute the same packs, in the same way.
+        self._kept_positions = min(self._group.everyones(self._stage.kept_positions()))
         metrics = run_steps(batch, self, progress)
         self._trained.save(job, batch.hyperparameters, progress)
         return {**metrics, "tokens": batch.token_count, "seconds": time.monotonic() - started}
@@ -91,10 +101,15 @@ class MegatronLearner:
             hidden_NH.backward(gradient_NH)
             return torch.zeros_like(leaf_Q1H) if leaf_Q1H.grad is None else leaf_Q1H.grad
 
-        self._pipeline.train(trained, lambda pack: pack.tokens_P.numel() > PACK_TOKENS, gradient)
+        self._pipeline.train(trained, self._recomputes, gradient)
         total = torch.tensor([loss], dtype=torch.float64)
         self._group.sum_over_copies(total)
         return self._group.from_last(total.item())
+
+    def _recomputes(self, pack: Pack) -> bool:
+        """Are the pack's layers computed a second time, and not kept?"""
+        kept = PACK_TOKENS if self._group.device.type == "cpu" else self._kept_positions // self.packs_at_once
+        return pack.tokens_P.numel() > kept
 
     def clip_gradient(self, limit: float) -> float:
         """Scales the gradient down to a norm of `limit`; returns the norm that it had."""

@@ -60,7 +60,7 @@ def load_moments(optimizer: torch.optim.AdamW, shards: list[Shard], file: Path, 
     """Sets AdamW's state. Raises AdapterMismatch when the file belongs to other parameters."""
     tensors = load_file(file)
     for shard in shards:
-        state: dict[str, Tensor] = {"step": tensors["step"].clone()}
+        state: dict[str, Tensor] = {"step": tensors["step"].to(group.device, copy=True)}
         for moment in MOMENTS:
             whole = tensors.get(f"{shard.moment_key}.{moment}")
             part = None if whole is None else own_part(shard, whole, group)

@@ -25,6 +25,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AutoConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
+from ..memory import kept_positions
 from ..packing import Pack, Span
 from ..span_attention import span_attention
 from .families import UnsupportedModel, head_size, megatron_config, padded_vocabulary
@@ -133,6 +134,10 @@ class Stage:
         tensor = self.group.layout.tensor
         return -(-pack.tokens_P.numel() // tensor) * tensor
 
+    def kept_positions(self) -> int:
+        """Positions of a pass whose activations may be kept for its backward pass."""
+        return kept_positions(self.group.device, len(self.layers) * layer_bytes(self.hf, self.group, self.dtype))
+
     def input_shape(self, pack: Pack) -> tuple[int, int, int]:
         """[Q, 1, H] of what goes from stage to stage."""
         layout = self.group.layout
@@ -190,3 +195,13 @@ def rotary_frequencies(hf: Any) -> Tensor:
     if attention_factor != 1.0:
         raise UnsupportedModel(f"rotary positions of type {kind} scale attention by {attention_factor}")
     return frequencies_D
+
+
+def layer_bytes(hf: Any, group: Group, dtype: torch.dtype) -> float:
+    """What a layer keeps of one position for the backward pass: the input and output of two norms and a residual;
+    queries, keys and values as they come, turned and repeated, and what attention makes of them; of the MLP what its
+    two halves are, what is made of them, and the products' inputs."""
+    head = head_size(hf)
+    queries, keys = hf.num_attention_heads * head, hf.num_key_value_heads * head
+    cut = 6 * queries + 3 * keys + 5 * hf.intermediate_size
+    return dtype.itemsize * (5 * hf.hidden_size + cut / group.layout.tensor)
