@@ -1,4 +1,5 @@
-"""What only a CUDA GPU shows of engine and trainers: that they compute there what they compute on a processor."""
+"""ENGINE-19, ENGINE-20, TRAIN-8, TRAIN-12: what only a CUDA GPU shows of engine and trainers. They
+compute there what they compute on a processor."""
 
 from collections.abc import Iterator
 from pathlib import Path

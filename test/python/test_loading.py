@@ -1,4 +1,5 @@
-"""WORKER-PROCESS-2, WORKER-PROCESS-3: what a model is loaded on, and that one that does not fit is refused before."""
+"""WORKER-PROCESS-2, WORKER-PROCESS-3, ENGINE-19: what a model is loaded on, and which are refused, because
+they do not fit or are computed wrongly."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is read off logits: the same as from sorting all of them."""
+"""What is read off logits: the same as from sorting all of them; ENGINE-20: tokens that are drawn together."""
 
 import pytest
 import torch

@@ -62,9 +62,8 @@ def is_right(shape: KvShape, heads: int) -> bool:
 def largest_error(shape: KvShape, heads: int, window: int | None) -> float:
     """Of what requests of several lengths attend to over random caches, beside torch's attention in float32."""
     layer, groups, size = shape.layers - 1, shape.heads, shape.head_dim
-    made = KvShape(shape.layers, groups, size, shape.dtype, shape.device)
     draw = torch.Generator(shape.device).manual_seed(0)
-    caches = [KvSequence(made, length + 2) for length in TRIED_LENGTHS]
+    caches = [KvSequence(shape, length + 2) for length in TRIED_LENGTHS]
     for cache, length in zip(caches, TRIED_LENGTHS, strict=True):
         cache.kv_L2HCD[layer].normal_(generator=draw)
         cache.length = length

@@ -16,8 +16,6 @@ from ..batch import Hyperparameters
 from .group import Group
 from .lora import Shard, linears, own_part
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
-
 
 @torch.no_grad()
 def load_adapter(shards: list[Shard], hf: Any, folder: Path, group: Group) -> None:
@@ -50,7 +48,9 @@ def moments(optimizer: torch.optim.AdamW, shards: list[Shard], group: Group) -> 
     """AdamW's whole state after at least one step, as the file has it, at rank 0."""
 
     def named(shard: Shard) -> dict[str, Tensor]:
-        return {f"{shard.moment_key}.{moment}": optimizer.state[shard.parameter][moment] for moment in MOMENTS}
+        return {
+            f"{shard.moment_key}.{moment}": optimizer.state[shard.parameter][moment] for moment in adapter_io.MOMENTS
+        }
 
     tensors = joined(shards, group, named)
     return None if tensors is None else {**tensors, "step": optimizer.state[shards[0].parameter]["step"].cpu()}
@@ -61,7 +61,7 @@ def load_moments(optimizer: torch.optim.AdamW, shards: list[Shard], file: Path, 
     tensors = load_file(file)
     for shard in shards:
         state: dict[str, Tensor] = {"step": tensors["step"].to(group.device, copy=True)}
-        for moment in MOMENTS:
+        for moment in adapter_io.MOMENTS:
             whole = tensors.get(f"{shard.moment_key}.{moment}")
             part = None if whole is None else own_part(shard, whole, group)
             if part is None or part.shape != shard.parameter.shape:
