@@ -46,7 +46,9 @@ const SHAPES: readonly Shape[] = [
 const onGpu = runtime().device !== 'cpu';
 const TRAINERS: Record<string, () => PythonBackend> = {
   torch: () => torchBackend({ ...runtime(), threads: null, log }),
-  ...(onGpu && { Megatron: () => megatronBackend({ ...runtime(), threads: null, log }, megatron({})) }),
+  ...(runtime().device.startsWith('cuda') && {
+    Megatron: () => megatronBackend({ ...runtime(), threads: null, log }, megatron({})),
+  }),
 };
 
 /** Of a sample, the response: what is corrected is shorter than what it is asked of. */

@@ -25,6 +25,9 @@ from apprentice_worker.packing import make_pack
 from apprentice_worker.ragged_model import RaggedModel, Tokens
 from apprentice_worker.scheduler import Scheduler
 
+# Each has its like on a processor, in every run: test_passes.py, test_sampling.py, test_drafts.py, test_learner.py,
+# test_megatron.py, test_memory.py. What is left for here are the kernels and the memory of a GPU, which nothing stands
+# in for.
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
 
 ROUNDING = {torch.float16: 0.02, torch.bfloat16: 0.1}

@@ -1,6 +1,7 @@
 """The ranks that hold one model between them: who this one is, and what they agree on.
 
-On a CPU they speak gloo. On GPUs tensors go over NCCL and agreements over gloo; that has not been run here.
+On a CPU they speak gloo. On GPUs tensors go over NCCL and agreements over gloo, which has been run
+for a group of one (test/python/test_gpu.py).
 """
 
 # megatron-core has wheels for Linux only; elsewhere its names are unknown.
